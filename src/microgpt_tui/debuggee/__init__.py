@@ -1,0 +1,1 @@
+"""Runs in the child process: the instrumented script and its recorder. Standard library only."""

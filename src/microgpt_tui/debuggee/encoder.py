@@ -1,0 +1,785 @@
+"""The recorder's raw log turned into the columns of a trace, a piece at a time.
+
+The log is one list in order of time: a node that was made, a number (a mark of a site), or a
+tuple (site, values...). Nothing here runs while the script runs freely; it runs when somebody
+looks.
+"""
+
+from __future__ import annotations
+
+from array import array
+from typing import Any
+
+from microgpt_tui.debuggee.instrument import SiteRecord
+from microgpt_tui.debuggee.walk import doubles
+from microgpt_tui.trace.codes import (
+    ACCUMULATE,
+    APPENDED,
+    ASSIGN,
+    CONSTANT_OP,
+    CREATE,
+    FIRST_SITE,
+    LEAF_OP,
+    LEAVE,
+    NO_NODE,
+    OUTSIDE_OP,
+    PRINT,
+    REPLACED,
+    SAMPLE,
+    UPDATE,
+    WHOLE,
+    ZERO,
+    BindKind,
+    SiteKind,
+)
+from microgpt_tui.trace.trace import COLUMNS
+
+NAN = float("nan")
+_REFLECTED = {"radd": "add", "rmul": "mul", "rsub": "sub", "rtruediv": "truediv", "rpow": "pow", "iadd": "add"}
+_FRAMES = (SiteKind.CALL, SiteKind.MODULE)
+
+
+class Opaque:
+    """A value too long to copy: only its length is kept."""
+
+    __slots__ = ("length",)
+
+    def __init__(self, length: int) -> None:
+        self.length = length
+
+
+class Scope:
+    """One entry of the stack of scopes; ``number`` is -1 until an event happens inside."""
+
+    __slots__ = ("binds", "kind", "number", "site", "start_node", "value")
+
+    def __init__(self, site: int, kind: SiteKind, value: str = "") -> None:
+        self.site = site
+        self.kind = kind
+        self.number = -1
+        self.value = value
+        self.binds: list[tuple[Any, ...]] | None = None
+        self.start_node = -1
+
+
+class Encoder:
+    """Columns of one episode. ``feed`` takes what is new in the log, ``flush`` gives what is new in the columns."""
+
+    def __init__(
+        self,
+        records: list[SiteRecord | None],
+        node_class: type,
+        names: tuple[str, str],
+        first_node: int,
+        kept: dict[int, int],
+        start_grad: dict[int, float],
+        stack: list[Scope],
+        weights: dict[int, Any],
+    ) -> None:
+        self.records = records
+        self.node_class = node_class
+        self.data_name, self.grad_name = names
+        self.first_node = first_node
+        self.ids: dict[int, int] = dict(kept)
+        self.grads: dict[int, float] = start_grad
+        self.weights = weights
+        self.c: dict[str, array[Any]] = {name: array(code) for name, code in COLUMNS.items()}
+        self.sent: dict[str, int] = dict.fromkeys(COLUMNS, 0)
+        self.stack = stack
+        self.done = 0
+        self.op_numbers: dict[str, int] = {}
+        self.ops: list[str] = []
+        self.texts: list[str] = []
+        self.text_numbers: dict[str, int] = {}
+        self.shapes: list[Any] = []
+        self.shape_numbers: dict[str, int] = {}
+        self.extras: dict[str, list[Any]] = {}
+        self.pending = 0
+        self.pending_operands: tuple[Any, ...] = ()
+        self.operation_depth = 0
+        self.last_node: Any = None
+        self.last_is_constant = False
+        self.unresolved: list[tuple[str, int, int, int, int]] = []
+        """(operation, scope of its statement, first node, one past the last, its last event)."""
+        self.children_name: str | None = None
+        self.locals_name: str | None = None
+        self.span_scope = -2
+        self.outside: list[Any] = []
+        self.draws: list[float] = []
+        self.candidate_maps: dict[int, dict[str, tuple[int, ...]]] = {}
+
+    @property
+    def events(self) -> int:
+        """How many events there are so far."""
+        return len(self.c["kind"])
+
+    # -- the log ---------------------------------------------------------------------------
+
+    def feed(self, log: list[Any]) -> None:
+        """Take what was added to the log since the last time."""
+        end = len(log)
+        if self.done == end:
+            return
+        self.reread_last_node()
+        node_class = self.node_class
+        position = self.done
+        while position < end:
+            entry = log[position]
+            kind = type(entry)
+            if kind is node_class:
+                self.create(entry)
+            elif kind is int:
+                self.mark(entry)
+            elif kind is tuple:
+                record = self.records[entry[0]]
+                if record is not None and record.kind is SiteKind.ACCUMULATE:
+                    position = self.accumulate_run(log, position, end)
+                    continue
+                self.note(entry)
+            else:
+                self.create(entry)  # a subclass
+            position += 1
+        self.done = end
+
+    # -- scopes ----------------------------------------------------------------------------
+
+    def mark(self, code: int) -> None:
+        if code < FIRST_SITE:
+            if code == LEAVE:
+                self.leave(_FRAMES)
+            else:
+                self.leave((SiteKind.OPERATION,))
+            return
+        record = self.records[code]
+        assert record is not None
+        kind = record.kind
+        if kind is SiteKind.STATEMENT:
+            self.enter_statement(code, record)
+        elif kind is SiteKind.CREATE or kind is SiteKind.CONSTANT:
+            self.pending = code
+            self.pending_operands = ()
+        elif kind is SiteKind.EXPRESSION:
+            self.resolve_expression(code, record)
+        elif kind is SiteKind.OPERATION:
+            scope = Scope(code, kind)
+            scope.start_node = len(self.c["born"])
+            self.stack.append(scope)
+            self.operation_depth += 1
+        elif kind is SiteKind.TURN:
+            self.turn(code, record, ())
+        else:
+            self.stack.append(Scope(code, kind))
+
+    def enter_statement(self, code: int, record: SiteRecord) -> None:
+        stack = self.stack
+        self.to_function(record.function)
+        records = self.records
+        while stack:
+            top = stack[-1]
+            if top.kind in _FRAMES:
+                break
+            if top.kind is SiteKind.TURN:
+                site = records[top.site]
+                if site is not None and site.depth < record.depth:
+                    break
+            self.pop()
+        stack.append(Scope(code, SiteKind.STATEMENT))
+
+    def to_function(self, function: int) -> None:
+        """Drop frames that were left without saying so (a generator, an exception)."""
+        stack = self.stack
+        for i in range(len(stack) - 1, -1, -1):
+            if stack[i].kind in _FRAMES:
+                if stack[i].site == function:
+                    while len(stack) > i + 1 and any(s.kind in _FRAMES for s in stack[i + 1 :]):
+                        self.pop()
+                    return
+                if not any(s.site == function for s in stack[:i]):
+                    return
+
+    def turn(self, code: int, record: SiteRecord, values: tuple[Any, ...]) -> None:
+        self.to_function(record.function)
+        stack = self.stack
+        while stack:
+            top = stack[-1]
+            if top.kind in _FRAMES:
+                break
+            if top.kind is SiteKind.TURN:
+                site = self.records[top.site]
+                if site is not None and site.depth < record.depth:
+                    break
+            elif top.kind is SiteKind.STATEMENT and self.is_loop_header(top.site, record):
+                break
+            self.pop()
+        self.stack.append(Scope(code, SiteKind.TURN, turn_text(record.names, values)))
+        for name, value in zip(record.names, values, strict=False):
+            if type(value) in (int, str, float) or isinstance(value, self.node_class):
+                self.bind(code, value, name=name)
+
+    def is_loop_header(self, site: int, turn: SiteRecord) -> bool:
+        header = self.records[site]
+        return header is not None and (header.line, header.column) == (turn.line, turn.column)
+
+    def leave(self, kinds: tuple[SiteKind, ...]) -> None:
+        if not any(s.kind in kinds for s in self.stack):
+            return
+        while self.stack:
+            if self.pop().kind in kinds:
+                break
+
+    def pop(self) -> Scope:
+        scope = self.stack.pop()
+        if scope.number >= 0:
+            last = self.events - 1
+            self.c["scope_last"][scope.number] = last
+            self.extras.setdefault("closed", []).append((scope.number, last))
+        if scope.kind is SiteKind.OPERATION:
+            self.operation_depth -= 1
+            if self.operation_depth == 0 and scope.start_node < len(self.c["born"]):
+                record = self.records[scope.site]
+                assert record is not None
+                self.group(record.name, scope.start_node)
+        return scope
+
+    def scope(self) -> int:
+        """The number of the innermost scope, made now if it has none yet, and its parents before it."""
+        top = self.stack[-1]
+        if top.number >= 0:
+            return top.number
+        parent = -1
+        column = self.c["scope_parent"]
+        for entry in self.stack:
+            if entry.number < 0:
+                entry.number = len(column)
+                column.append(parent)
+                self.c["scope_site"].append(entry.site)
+                self.c["scope_first"].append(self.events)
+                self.c["scope_last"].append(-1)
+                if entry.value:
+                    self.extras.setdefault("scope_values", []).append((entry.number, entry.value))
+                if entry.binds:
+                    for row in entry.binds:
+                        self.write_bind(entry.number, *row)
+                    entry.binds = None
+            parent = entry.number
+        return top.number
+
+    def event(self, kind: int, row: int) -> None:
+        scope = self.scope()
+        if scope != self.span_scope:
+            self.c["span_start"].append(self.events)
+            self.c["span_scope"].append(scope)
+            self.span_scope = scope
+        self.c["kind"].append(kind)
+        self.c["row"].append(row)
+
+    # -- nodes -----------------------------------------------------------------------------
+
+    def create(self, node: Any) -> None:
+        c = self.c
+        row = len(c["born"])
+        record = self.records[self.pending] if self.pending else None
+        operation = record.name if record is not None else ""
+        self.last_is_constant = record is not None and record.kind is SiteKind.CONSTANT
+        self.event(CREATE, row)
+        number = self.first_node + row
+        c["born"].append(len(c["kind"]) - 1)
+        value = getattr(node, self.data_name)
+        if type(value) is not float:
+            value = self.odd_number(number, value)
+        c["data"].append(value)
+        self.ids[id(node)] = number
+        c["child_start"].append(len(c["child"]))
+        has_children = self.edges(node)
+        if record is None:
+            name = self.frame_name() if has_children else LEAF_OP
+            operation = name
+        else:
+            name = CONSTANT_OP if self.last_is_constant else _REFLECTED.get(operation, operation)
+        op = self.op_numbers.get(name)
+        if op is None:
+            op = self.op_numbers[name] = len(self.ops)
+            self.ops.append(name)
+        c["op"].append(op)
+        c["site"].append(self.site_for(operation))
+        if self.pending_operands:
+            numbers = [float(x) for x in self.pending_operands if type(x) in (int, float, bool)]
+            if numbers:
+                self.extras.setdefault("operands", []).append((number, numbers))
+            self.pending_operands = ()
+        self.pending = 0
+        self.last_node = node
+        if self.operation_depth == 0 and not self.last_is_constant:
+            first = row
+            while first and c["op"][first - 1] == self.op_numbers.get(CONSTANT_OP) and first - 1 > row - 3:
+                first -= 1
+            self.group(operation, first)
+
+    def odd_number(self, number: int, value: Any) -> float:
+        if type(value) is int or type(value) is bool:
+            self.c["int_data"].append(number)
+            return float(value)
+        try:
+            return float(value)
+        except (TypeError, ValueError, OverflowError):
+            self.extras.setdefault("odd_data", []).append((number, f"<{type(value).__name__}>"))
+            return NAN
+
+    def frame_name(self) -> str:
+        for entry in reversed(self.stack):
+            if entry.kind in _FRAMES:
+                record = self.records[entry.site]
+                return record.name if record is not None else LEAF_OP
+        return LEAF_OP
+
+    def edges(self, node: Any) -> bool:
+        """Append a node's operands and local gradients to the edge columns."""
+        if self.children_name is None and not self.find_edges(node):
+            return False
+        children = getattr(node, self.children_name or "", None)
+        if not children:
+            return False
+        ids, child, local = self.ids, self.c["child"], self.c["local"]
+        factors: Any = getattr(node, self.locals_name, None) if self.locals_name else None
+        if isinstance(factors, dict):
+            factors = [factors.get(k, NAN) for k in children]
+        count = 0
+        for other in children:
+            number = ids.get(id(other))
+            if number is None:
+                number = self.import_node(other)
+            child.append(number)
+            count += 1
+        if factors is not None and len(factors) == count:
+            try:
+                local.extend(factors)
+            except TypeError:
+                del local[len(child) - count :]
+                local.extend(doubles(list(factors)))
+        else:
+            local.extend((NAN,) * count)
+        return True
+
+    def find_edges(self, node: Any) -> bool:
+        """Which attributes hold the operands and the local gradients: told from a node that has some."""
+        names = [n for cls in type(node).__mro__ for n in _slots(cls)] + list(getattr(node, "__dict__", ()))
+        for name in names:
+            value = getattr(node, name, None)
+            if isinstance(value, tuple | list | set | frozenset | dict) and value:
+                if all(isinstance(x, self.node_class) for x in value):
+                    self.children_name = name
+                    break
+        if self.children_name is None:
+            return False
+        self.find_locals(node, names)
+        return True
+
+    def find_locals(self, node: Any, names: list[str]) -> None:
+        count = len(getattr(node, self.children_name or ""))
+        for name in names:
+            value = getattr(node, name, None)
+            if name != self.children_name and isinstance(value, tuple | list) and len(value) == count:
+                if all(isinstance(x, int | float) for x in value):
+                    self.locals_name = name
+                    return
+            if isinstance(value, dict) and value and all(isinstance(x, self.node_class) for x in value):
+                self.locals_name = name
+                return
+
+    def reread_last_node(self) -> None:
+        """Local gradients may be assigned after ``__init__``: read the newest node's edges once more."""
+        node = self.last_node
+        if node is None:
+            return
+        self.last_node = None
+        row = self.ids[id(node)] - self.first_node
+        start = self.c["child_start"][row]
+        if self.children_name is not None and self.locals_name is None and len(self.c["child"]) > start:
+            self.find_locals(node, [n for cls in type(node).__mro__ for n in _slots(cls)] + list(getattr(node, "__dict__", ())))
+        del self.c["child"][start:], self.c["local"][start:]
+        self.sent["child"] = min(self.sent["child"], start)
+        self.sent["local"] = min(self.sent["local"], start)
+        before = len(self.c["born"])
+        self.edges(node)
+        if len(self.c["born"]) > before:  # an import came in between: its start must follow
+            for i in range(row + 1, len(self.c["born"])):
+                self.c["child_start"][i] = len(self.c["child"])
+
+    def import_node(self, node: Any) -> int:
+        """A node from an earlier episode, met for the first time: it has a number here but no event."""
+        number = -2 - len(self.outside)
+        self.outside.append(node)
+        self.ids[id(node)] = number
+        value = getattr(node, self.data_name, NAN)
+        self.extras.setdefault("outside", []).append(
+            (number, value if type(value) is float else NAN)
+        )
+        return number
+
+    # -- which sub-expression ------------------------------------------------------------------
+
+    def statement_scope(self) -> Scope | None:
+        for entry in reversed(self.stack):
+            if entry.kind is SiteKind.STATEMENT:
+                return entry
+            if entry.kind in _FRAMES:
+                return None
+        return None
+
+    def site_for(self, operation: str) -> int:
+        """The expression that makes an operation's node where only one can; else the statement."""
+        statement: Scope | None = None
+        for entry in reversed(self.stack):
+            kind = entry.kind
+            if kind is SiteKind.OPERATION:
+                record = self.records[entry.site]
+                assert record is not None
+                operation = record.name  # ends at the outermost one
+            elif kind is SiteKind.STATEMENT:
+                statement = entry
+                break
+            elif kind in _FRAMES:
+                break
+        if statement is None:
+            return self.pending or self.stack[-1].site
+        places = self.candidates(statement.site).get(_REFLECTED.get(operation, operation), ())
+        return places[0] if len(places) == 1 else statement.site
+
+    def candidates(self, site: int) -> dict[str, tuple[int, ...]]:
+        found = self.candidate_maps.get(site)
+        if found is None:
+            record = self.records[site]
+            found = self.candidate_maps[site] = dict(record.candidates) if record is not None else {}
+        return found
+
+    def group(self, operation: str, first: int) -> None:
+        """An operation as the source writes it is complete: nodes ``first`` up to now."""
+        statement = self.statement_scope()
+        if statement is None:
+            return
+        operation = _REFLECTED.get(operation, operation)
+        if len(self.candidates(statement.site).get(operation, ())) > 1:
+            entry = (operation, statement.number, first, len(self.c["born"]), self.events - 1)
+            self.unresolved.append(entry)
+
+    def resolve_expression(self, code: int, record: SiteRecord) -> None:
+        """A mark right after an operation: the newest unresolved one of its kind is this expression's."""
+        statement = self.statement_scope()
+        if statement is None or statement.site != record.statement or not self.unresolved:
+            return
+        if "call" in record.names:
+            mine = [u for u in self.unresolved if u[1] == statement.number and u[0] == record.name]
+        else:
+            last = self.unresolved[-1]
+            mine = [last] if last[4] == self.events - 1 and last[0] == record.name and last[1] == statement.number else []
+        for u in mine:
+            for row in range(u[2], u[3]):
+                self.c["site"][row] = code
+                if row < self.sent["site"]:
+                    self.extras.setdefault("sites", []).append((self.first_node + row, code))
+            self.unresolved.remove(u)
+
+    # -- notes -----------------------------------------------------------------------------
+
+    def note(self, entry: tuple[Any, ...]) -> None:
+        code = entry[0]
+        record = self.records[code]
+        assert record is not None
+        kind = record.kind
+        if kind is SiteKind.BIND:
+            self.bind(code, entry[1])
+        elif kind is SiteKind.TURN:
+            self.turn(code, record, entry[1])
+        elif kind is SiteKind.ASSIGN:
+            self.assign(code, entry[1], entry[2])
+        elif kind is SiteKind.UPDATE:
+            self.update(code, entry[1], entry[2], entry[3:])
+        elif kind is SiteKind.ELEMENT:
+            _, owner, key, value = entry
+            if type(owner) is list or type(owner) is dict:
+                if type(key) is int:
+                    self.bind(code, value, index=key)
+                elif type(key) is str:
+                    self.bind(code, value, path=f"[{key!r}]", index=REPLACED)
+        elif kind is SiteKind.APPEND:
+            _, value, path, one = entry
+            text = "".join(f"[{p!r}]" for p in path if type(p) in (int, str))
+            self.bind(code, value, path=text, index=APPENDED if one else REPLACED)
+        elif kind is SiteKind.CREATE:
+            self.pending = code
+            self.pending_operands = entry[1:]
+        elif kind is SiteKind.SAMPLE:
+            self.sample(code, entry)
+        elif kind is SiteKind.PRINT:
+            self.c["print_event"].append(self.events)
+            self.c["print_site"].append(code)
+            self.c["print_end"].append(entry[1])
+            self.event(PRINT, len(self.c["print_event"]) - 1)
+
+    def accumulate_run(self, log: list[Any], position: int, end: int) -> int:
+        """A run of ``child.grad += local * v.grad``, and where it ends: the hottest loop of the encoder."""
+        c = self.c
+        ids, grads, records = self.ids, self.grads, self.records
+        targets, sources, deltas, factors, afters = (
+            c["target"], c["source"], c["delta"], c["factor"], c["after"],
+        )  # fmt: skip
+        sites, events = c["write_site"], c["write_event"]
+        first_row = len(targets)
+        first_event = self.events
+        start = position
+        code = -1
+        while position < end:
+            entry = log[position]
+            if type(entry) is not tuple:
+                break
+            if entry[0] != code:
+                record = records[entry[0]]
+                if record is None or record.kind is not SiteKind.ACCUMULATE:
+                    break
+                code = entry[0]
+            _, owner, giver, delta, factor = entry
+            target = ids.get(id(owner))
+            if target is None:
+                if not isinstance(owner, self.node_class):
+                    if position == start:
+                        return position + 1
+                    break
+                target = self.import_node(owner)
+            position += 1
+            source = ids.get(id(giver), NO_NODE)
+            after = grads.get(target, 0) + delta
+            grads[target] = after
+            targets.append(target)
+            sources.append(source)
+            if type(after) is not float:
+                after = self.odd_after(len(afters), after)
+            try:
+                deltas.append(delta)
+                factors.append(NAN if factor is None else factor)
+            except TypeError:
+                del deltas[len(targets) - 1 :], factors[len(targets) - 1 :]
+                deltas.append(NAN)
+                factors.append(NAN)
+            afters.append(after)
+            sites.append(code)
+        count = len(targets) - first_row
+        if count:
+            self.event(ACCUMULATE, first_row)
+            c["kind"].extend(array("B", bytes((ACCUMULATE,)) * (count - 1)))
+            c["row"].extend(range(first_row + 1, first_row + count))
+            events.extend(range(first_event, first_event + count))
+        return position
+
+    def odd_after(self, row: int, value: Any) -> float:
+        if type(value) is int:
+            self.c["int_after"].append(row)
+        try:
+            return float(value)
+        except (TypeError, ValueError, OverflowError):
+            return NAN
+
+    def assign(self, code: int, owner: Any, value: Any) -> None:
+        target = self.ids.get(id(owner))
+        if target is None:
+            if not isinstance(owner, self.node_class):
+                return
+            target = self.import_node(owner)
+        c = self.c
+        row = len(c["target"])
+        try:
+            number = float(value)
+        except (TypeError, ValueError, OverflowError):
+            number = NAN
+        is_zero = number == 0.0
+        c["target"].append(target)
+        c["source"].append(NO_NODE)
+        c["delta"].append(NAN)
+        c["factor"].append(NAN)
+        c["after"].append(number)
+        if type(value) is int:
+            c["int_after"].append(row)
+        c["write_site"].append(code)
+        c["write_event"].append(self.events)
+        self.grads[target] = value
+        self.event(ZERO if is_zero else ASSIGN, row)
+
+    def update(self, code: int, owner: Any, value: Any, used: tuple[Any, ...]) -> None:
+        target = self.ids.get(id(owner))
+        if target is None:
+            if not isinstance(owner, self.node_class):
+                return
+            target = self.import_node(owner)
+        c = self.c
+        row = len(c["updated"])
+        old = self.current.get(target)
+        if old is None:
+            if target >= self.first_node:
+                old = c["data"][target - self.first_node]
+            else:
+                old = NAN
+        number = value if type(value) is float else self.odd_number(target, value)
+        self.current[target] = number
+        c["updated"].append(target)
+        c["old"].append(old)
+        c["new"].append(number)
+        c["update_site"].append(code)
+        c["update_event"].append(self.events)
+        c["used_start"].append(len(c["used"]))
+        c["used"].extend(x if type(x) is float or type(x) is int else NAN for x in used)
+        self.event(UPDATE, row)
+
+    current: dict[int, float]
+    """Data of the nodes that may be updated; the recorder fills in the start of the episode."""
+
+    def sample(self, code: int, entry: tuple[Any, ...]) -> None:
+        _, draw, weights, population, chosen = entry
+        c = self.c
+        row = len(c["sample_event"])
+        c["sample_event"].append(self.events)
+        c["sample_site"].append(code)
+        c["sample_count"].append(len(weights))
+        c["draw"].append(draw)
+        choice = -1
+        listed: Any = None
+        if population is not None:
+            items = list(population)
+            for i, item in enumerate(items):
+                if item is chosen or (type(item) in (int, str) and item == chosen):
+                    choice = i
+                    break
+            if items != list(range(len(items))):
+                listed = [x if type(x) in (int, str, float) else str(type(x).__name__) for x in items]
+        c["choice"].append(choice)
+        c["weight_start"].append(len(c["weight"]))
+        c["weight"].extend(doubles(list(weights)))
+        self.extras.setdefault("populations", []).append(listed)
+        self.event(SAMPLE, row)
+
+    # -- variables -------------------------------------------------------------------------
+
+    def bind(self, code: int, value: Any, *, name: str = "", path: str = "", index: int = WHOLE) -> None:
+        """Remember a variable's value, in the frame that is running."""
+        for entry in reversed(self.stack):
+            if entry.kind in _FRAMES:
+                break
+        else:
+            return
+        row = (self.events, code, value, name, path, index)
+        if entry.number >= 0:
+            self.write_bind(entry.number, *row)
+            return
+        if entry.binds is None:
+            entry.binds = []
+        entry.binds.append(row)
+        record = self.records[code]
+        short = type(value) is int or (type(value) is str and len(value) <= 20)
+        if short and record is not None and record.kind is SiteKind.BIND and not entry.value.count(",") > 2:
+            site = self.records[entry.site]
+            if site is not None and record.line == site.line:
+                entry.value += (", " if entry.value else "") + f"{record.name}={value!r}"
+
+    def write_bind(self, scope: int, event: int, code: int, value: Any, name: str, path: str, index: int) -> None:
+        c = self.c
+        kind = type(value)
+        shape: Any = None
+        start = 0
+        if kind is float:
+            which, start = BindKind.NUMBER, len(c["bound_numbers"])
+            c["bound_numbers"].append(value)
+        elif kind is int or kind is bool:
+            which, start = BindKind.INTEGER, len(c["bound_numbers"])
+            c["bound_numbers"].append(float(value) if abs(value) < 2**53 else NAN)
+        elif kind is str:
+            which, start = BindKind.TEXT, self.text(value[:200])
+        elif kind is Opaque:
+            which, shape = BindKind.OTHER, value.length
+        elif kind is tuple or kind is list:
+            leaves: list[Any] = []
+            shape = self.flatten(value, leaves)
+            first = leaves[0] if leaves else None
+            if isinstance(first, self.node_class):
+                which, start = BindKind.NODES, len(c["bound_nodes"])
+                ids = self.ids
+                for leaf in leaves:
+                    number = ids.get(id(leaf))
+                    if number is None:
+                        number = self.import_node(leaf) if isinstance(leaf, self.node_class) else NO_NODE
+                    c["bound_nodes"].append(number)
+            elif first is None or type(first) in (int, float, bool):
+                which, start = BindKind.NUMBERS, len(c["bound_numbers"])
+                c["bound_numbers"].extend(doubles(leaves))
+            else:
+                which = BindKind.OTHER
+        else:
+            which, start = BindKind.NODE, len(c["bound_nodes"])
+            number = self.ids.get(id(value))
+            c["bound_nodes"].append(self.import_node(value) if number is None else number)
+        c["bind_event"].append(event)
+        c["bind_scope"].append(scope)
+        c["bind_site"].append(code)
+        c["bind_kind"].append(which)
+        c["bind_start"].append(start)
+        c["bind_shape"].append(self.shape(shape))
+        c["bind_path"].append(self.text(path or name) if path or name else -1)
+        c["bind_index"].append(index)
+
+    def flatten(self, value: Any, leaves: list[Any]) -> Any:
+        """A nesting's shape: a number for a flat list, else a list of the parts' shapes (one number n×m as [n, m])."""
+        if not value or not isinstance(value[0], tuple | list):
+            leaves.extend(value)
+            return len(value)
+        return [self.flatten(part, leaves) if isinstance(part, tuple | list) else 0 for part in value]
+
+    def shape(self, shape: Any) -> int:
+        if shape is None:
+            return -1
+        key = repr(shape)
+        number = self.shape_numbers.get(key)
+        if number is None:
+            number = self.shape_numbers[key] = len(self.shapes)
+            self.shapes.append(shape)
+            self.extras.setdefault("shapes", []).append(shape)
+        return number
+
+    def text(self, text: str) -> int:
+        number = self.text_numbers.get(text)
+        if number is None:
+            number = self.text_numbers[text] = len(self.texts)
+            self.texts.append(text)
+            self.extras.setdefault("texts", []).append(text)
+        return number
+
+    # -- out -------------------------------------------------------------------------------
+
+    def flush(self) -> tuple[dict[str, Any], dict[str, tuple[int, bytes]]]:
+        """What is new since the last time: a header, and per column its start and bytes."""
+        blobs: dict[str, tuple[int, bytes]] = {}
+        for name, column in self.c.items():
+            start = self.sent[name]
+            if len(column) > start:
+                blobs[name] = (start, column[start:].tobytes())
+            self.sent[name] = len(column)
+        header = self.extras
+        sent_ops = getattr(self, "sent_ops", 0)
+        if len(self.ops) > sent_ops:
+            header["ops"] = self.ops[sent_ops:]
+            self.sent_ops = len(self.ops)
+        self.extras = {}
+        return header, blobs
+
+
+def turn_text(names: tuple[str, ...], values: tuple[Any, ...]) -> str:
+    """``pos_id=2``: the loop's plain variables."""
+    parts = []
+    for name, value in zip(names, values, strict=False):
+        if type(value) is int or (type(value) is str and len(value) <= 24):
+            parts.append(f"{name}={value!r}" if type(value) is str else f"{name}={value}")
+    return ", ".join(parts[:3])
+
+
+def _slots(cls: type) -> tuple[str, ...]:
+    slots = cls.__dict__.get("__slots__", ())
+    return (slots,) if isinstance(slots, str) else tuple(slots)
+
+
+__all__ = ["OUTSIDE_OP", "Encoder", "Opaque", "Scope"]

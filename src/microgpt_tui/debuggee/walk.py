@@ -1,0 +1,137 @@
+"""Which nodes the script keeps, and what it calls them: a walk over its own variables."""
+
+from __future__ import annotations
+
+from array import array
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+MAX_DEPTH = 7
+MAX_ITEMS = 4_000_000
+
+
+@dataclass(slots=True)
+class Kept:
+    """What the walk has found."""
+
+    tensors: list[tuple[str, tuple[int, ...], list[Any]]] = field(default_factory=list)
+    """(name, shape, nodes row-major); a single node has the shape ``()``."""
+    lists: dict[int, Any] = field(default_factory=dict)
+    """The lists that hold them, by ``id``: they stand for weights and are not copied again."""
+    buffers: dict[str, list[float]] = field(default_factory=dict)
+    """Lists of floats, by name: candidates for an optimizer's moments."""
+
+
+def walk(roots: list[dict[str, Any]], node_class: type, modules: set[str]) -> Kept:
+    """Every named (list of) nodes reachable from the namespaces, through lists, dicts and the script's own objects.
+
+    A list of lists wins over a flat list of the same nodes (``state_dict`` over ``params``).
+    """
+    kept = Kept()
+    found: list[tuple[int, int, str, tuple[int, ...], list[Any]]] = []
+    seen: set[int] = set()
+    todo: list[tuple[str, Any, int]] = [
+        (name, value, 0) for root in roots for name, value in list(root.items()) if not name.startswith("__")
+    ]
+    budget = MAX_ITEMS
+    while todo and budget > 0:
+        name, value, depth = todo.pop(0)
+        if isinstance(value, node_class):
+            found.append((0, len(found), name, (), [value]))
+            continue
+        if id(value) in seen or depth > MAX_DEPTH:
+            continue
+        if isinstance(value, list | tuple) and value:
+            seen.add(id(value))
+            shape, nodes, lists = _tensor(value, node_class)
+            if nodes:
+                budget -= len(nodes)
+                found.append((len(shape), len(found), name, shape, nodes))
+                kept.lists.update((id(part), part) for part in lists)
+            elif type(value[0]) is float and len(value) <= MAX_ITEMS and set(map(type, value)) == {float}:
+                kept.buffers[name] = value if isinstance(value, list) else list(value)
+            elif len(value) <= 4096 and not isinstance(value[0], str | int | float):
+                todo[:0] = [(f"{name}[{i}]", part, depth + 1) for i, part in enumerate(value)]
+        elif isinstance(value, dict) and len(value) <= 65536:
+            seen.add(id(value))
+            items = [(str(k), v) for k, v in list(value.items()) if isinstance(k, str | int)]
+            todo[:0] = [(k if depth == 0 else f"{name}.{k}", v, depth + 1) for k, v in items]
+        elif getattr(type(value), "__module__", None) in modules and not isinstance(value, type):
+            seen.add(id(value))
+            todo[:0] = [(f"{name}.{k}", v, depth + 1) for k, v in _attributes(value)]
+    covered: set[int] = set()
+    for _, _, name, shape, nodes in sorted(found, key=lambda f: (-f[0], f[1])):
+        ids = set(map(id, nodes))
+        if not ids <= covered:
+            covered |= ids
+            kept.tensors.append((name, shape, nodes))
+    order = {name: i for i, (_, _, name, _, _) in enumerate(found)}
+    kept.tensors.sort(key=lambda t: order[t[0]])
+    return kept
+
+
+def _attributes(value: Any) -> Iterator[tuple[str, Any]]:
+    yield from getattr(value, "__dict__", {}).items()
+    for cls in type(value).__mro__:
+        slots = cls.__dict__.get("__slots__", ())
+        for name in (slots,) if isinstance(slots, str) else slots:
+            try:
+                yield name, object.__getattribute__(value, name)
+            except AttributeError:
+                continue
+
+
+def _tensor(value: Any, node_class: type) -> tuple[tuple[int, ...], list[Any], list[Any]]:
+    """(shape, nodes, the lists) of a list whose leaves are all nodes; empty where it is none."""
+    level: list[Any] = [value]
+    lists: list[Any] = []
+    shape: list[int] = []
+    while True:
+        lists.extend(level)
+        lengths = {len(part) for part in level}
+        shape.append(lengths.pop() if len(lengths) == 1 else -1)
+        inner = [x for part in level for x in part]
+        if not inner:
+            return (), [], []
+        kinds = set(map(type, inner))
+        if all(issubclass(k, node_class) for k in kinds):
+            return tuple(shape), inner, lists
+        if not all(k is list or k is tuple for k in kinds) or len(shape) > 4:
+            return (), [], []
+        level = inner
+
+
+def plain_namespace(roots: list[dict[str, Any]]) -> dict[str, Any]:
+    """Module-level values that a view can show or read labels from: numbers, texts, short lists and dicts of them."""
+    found: dict[str, Any] = {}
+    for root in roots:
+        for name, value in list(root.items()):
+            if name.startswith("__") or name in found:
+                continue
+            if type(value) in (int, float, bool, str):
+                found[name] = value if not isinstance(value, str) else value[:1000]
+            elif type(value) in (list, tuple) and 0 < len(value) <= 1024 and _scalars(value):
+                found[name] = list(value)
+            elif type(value) is dict and 0 < len(value) <= 1024 and _scalars(value.values()) and _scalars(value):
+                found[name] = {"keys": list(value), "values": list(value.values())}
+    return found
+
+
+def _scalars(values: Any) -> bool:
+    return all(type(v) in (int, bool, str, float) for v in values)
+
+
+def doubles(values: list[float]) -> array[float]:
+    """A column of doubles from numbers; what is no number becomes NaN."""
+    try:
+        return array("d", values)
+    except (TypeError, OverflowError):
+        return array("d", [_number(v) for v in values])
+
+
+def _number(value: Any) -> float:
+    try:
+        return float(value)
+    except (TypeError, ValueError, OverflowError):
+        return float("nan")
