@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 ARITHMETIC = {"__add__", "__mul__"}
 DRAWS = {"choices", "random"}
@@ -32,7 +32,6 @@ class Plan:
 
     train: LoopNode | None = None
     sample: LoopNode | None = None
-    inner: set[LoopNode] = field(default_factory=set)
 
 
 def attribute_writes(tree: ast.AST) -> Iterator[tuple[ast.stmt, ast.Attribute]]:
@@ -148,7 +147,7 @@ def is_class_call(call: ast.AST, class_name: str) -> bool:
 class _CallGraph:
     """Which functions a piece of code may reach, by their names."""
 
-    def __init__(self, tree: ast.Module, skip: ast.ClassDef | None) -> None:
+    def __init__(self, tree: ast.AST, skip: ast.ClassDef | None) -> None:
         self.functions: dict[str, list[FunctionNode]] = {}
         skipped = set(ast.walk(skip)) if skip is not None else set()
         for node in ast.walk(tree):
@@ -179,10 +178,9 @@ class _CallGraph:
                         todo.extend(g for g in self.functions.get(n, ()) if g not in seen)
 
 
-def find_plan(tree: ast.Module, autograd: AutogradClass | None) -> Plan:
+def find_plan(trees: dict[str, ast.Module], autograd: AutogradClass) -> Plan:
     """The innermost loop around both a backward pass and updates, and the loop around the sampler."""
-    if autograd is None:
-        return Plan()
+    tree = ast.Module([s for t in trees.values() for s in t.body], [])
     graph = _CallGraph(tree, autograd.node)
     inside_class = set(ast.walk(autograd.node))
     loops = [n for n in ast.walk(tree) if isinstance(n, ast.For | ast.While) and n not in inside_class]

@@ -16,6 +16,7 @@ from microgpt_tui.trace.codes import (
     ACCUMULATE,
     APPENDED,
     ASSIGN,
+    COLUMNS,
     CONSTANT_OP,
     CREATE,
     FIRST_SITE,
@@ -32,7 +33,6 @@ from microgpt_tui.trace.codes import (
     BindKind,
     SiteKind,
 )
-from microgpt_tui.trace.trace import COLUMNS
 
 NAN = float("nan")
 _REFLECTED = {"radd": "add", "rmul": "mul", "rsub": "sub", "rtruediv": "truediv", "rpow": "pow", "iadd": "add"}
@@ -277,6 +277,7 @@ class Encoder:
 
     def create(self, node: Any) -> None:
         c = self.c
+        operands = self.operands(node)
         row = len(c["born"])
         record = self.records[self.pending] if self.pending else None
         operation = record.name if record is not None else ""
@@ -290,17 +291,15 @@ class Encoder:
         c["data"].append(value)
         self.ids[id(node)] = number
         c["child_start"].append(len(c["child"]))
-        has_children = self.edges(node)
+        if operands:
+            c["child"].extend(operands)
+            c["local"].extend(self.local_gradients(node, len(operands)))
         if record is None:
-            name = self.frame_name() if has_children else LEAF_OP
+            name = self.frame_name() if operands else LEAF_OP
             operation = name
         else:
             name = CONSTANT_OP if self.last_is_constant else _REFLECTED.get(operation, operation)
-        op = self.op_numbers.get(name)
-        if op is None:
-            op = self.op_numbers[name] = len(self.ops)
-            self.ops.append(name)
-        c["op"].append(op)
+        c["op"].append(self.operation_number(name))
         c["site"].append(self.site_for(operation))
         if self.pending_operands:
             numbers = [float(x) for x in self.pending_operands if type(x) in (int, float, bool)]
@@ -332,37 +331,31 @@ class Encoder:
                 return record.name if record is not None else LEAF_OP
         return LEAF_OP
 
-    def edges(self, node: Any) -> bool:
-        """Append a node's operands and local gradients to the edge columns."""
+    def operands(self, node: Any) -> list[int]:
+        """The numbers of a node's operands, in the script's order."""
         if self.children_name is None and not self.find_edges(node):
-            return False
+            return []
         children = getattr(node, self.children_name or "", None)
         if not children:
-            return False
-        ids, child, local = self.ids, self.c["child"], self.c["local"]
+            return []
+        ids = self.ids
+        try:
+            return [ids[id(other)] for other in children]
+        except KeyError:
+            return [self.number_of(other) for other in children]
+
+    def local_gradients(self, node: Any, count: int) -> Any:
+        """The derivatives that a node keeps for its operands; NaN each where it keeps none."""
         factors: Any = getattr(node, self.locals_name, None) if self.locals_name else None
         if isinstance(factors, dict):
-            factors = [factors.get(k, NAN) for k in children]
-        count = 0
-        for other in children:
-            number = ids.get(id(other))
-            if number is None:
-                number = self.import_node(other)
-            child.append(number)
-            count += 1
-        if factors is not None and len(factors) == count:
-            try:
-                local.extend(factors)
-            except TypeError:
-                del local[len(child) - count :]
-                local.extend(doubles(list(factors)))
-        else:
-            local.extend((NAN,) * count)
-        return True
+            factors = [factors.get(k, NAN) for k in getattr(node, self.children_name or "")]
+        if factors is None or len(factors) != count:
+            return (NAN,) * count
+        return factors if all(type(f) in (float, int) for f in factors) else doubles(list(factors))
 
     def find_edges(self, node: Any) -> bool:
         """Which attributes hold the operands and the local gradients: told from a node that has some."""
-        names = [n for cls in type(node).__mro__ for n in _slots(cls)] + list(getattr(node, "__dict__", ()))
+        names = _attribute_names(node)
         for name in names:
             value = getattr(node, name, None)
             if isinstance(value, tuple | list | set | frozenset | dict) and value:
@@ -392,29 +385,49 @@ class Encoder:
         if node is None:
             return
         self.last_node = None
+        operands = self.operands(node)
+        if operands and self.locals_name is None:
+            self.find_locals(node, _attribute_names(node))
+        c = self.c
         row = self.ids[id(node)] - self.first_node
-        start = self.c["child_start"][row]
-        if self.children_name is not None and self.locals_name is None and len(self.c["child"]) > start:
-            self.find_locals(node, [n for cls in type(node).__mro__ for n in _slots(cls)] + list(getattr(node, "__dict__", ())))
-        del self.c["child"][start:], self.c["local"][start:]
-        self.sent["child"] = min(self.sent["child"], start)
-        self.sent["local"] = min(self.sent["local"], start)
-        before = len(self.c["born"])
-        self.edges(node)
-        if len(self.c["born"]) > before:  # an import came in between: its start must follow
-            for i in range(row + 1, len(self.c["born"])):
-                self.c["child_start"][i] = len(self.c["child"])
+        start = c["child_start"][row]
+        del c["child"][start:], c["local"][start:]
+        c["child"].extend(operands)
+        c["local"].extend(self.local_gradients(node, len(operands)))
+        for name in ("child", "local"):
+            self.sent[name] = min(self.sent[name], start)
+        if len(c["born"]) > row + 1:  # nodes of earlier episodes came in after it
+            self.sent["child_start"] = min(self.sent["child_start"], row + 1)
+            for i in range(row + 1, len(c["born"])):
+                c["child_start"][i] = len(c["child"])
 
-    def import_node(self, node: Any) -> int:
-        """A node from an earlier episode, met for the first time: it has a number here but no event."""
-        number = -2 - len(self.outside)
+    def number_of(self, node: Any) -> int:
+        """The number of a node; one from an earlier episode, met for the first time, gets one without an event."""
+        number = self.ids.get(id(node))
+        if number is not None:
+            return number
+        c = self.c
+        row = len(c["born"])
+        number = self.ids[id(node)] = self.first_node + row
         self.outside.append(node)
-        self.ids[id(node)] = number
         value = getattr(node, self.data_name, NAN)
-        self.extras.setdefault("outside", []).append(
-            (number, value if type(value) is float else NAN)
-        )
+        c["born"].append(-1)
+        c["op"].append(self.operation_number(OUTSIDE_OP))
+        c["data"].append(value if type(value) is float else self.odd_number(number, value))
+        c["child_start"].append(len(c["child"]))
+        c["site"].append(self.stack[0].site)
+        grad = getattr(node, self.grad_name, 0)
+        if type(grad) in (int, float) and grad:
+            self.grads[number] = grad
+            self.extras.setdefault("start_grads", []).append((number, float(grad)))
         return number
+
+    def operation_number(self, name: str) -> int:
+        found = self.op_numbers.get(name)
+        if found is None:
+            found = self.op_numbers[name] = len(self.ops)
+            self.ops.append(name)
+        return found
 
     # -- which sub-expression ------------------------------------------------------------------
 
@@ -544,7 +557,7 @@ class Encoder:
                     if position == start:
                         return position + 1
                     break
-                target = self.import_node(owner)
+                target = self.number_of(owner)
             position += 1
             source = ids.get(id(giver), NO_NODE)
             after = grads.get(target, 0) + delta
@@ -583,7 +596,7 @@ class Encoder:
         if target is None:
             if not isinstance(owner, self.node_class):
                 return
-            target = self.import_node(owner)
+            target = self.number_of(owner)
         c = self.c
         row = len(c["target"])
         try:
@@ -608,7 +621,7 @@ class Encoder:
         if target is None:
             if not isinstance(owner, self.node_class):
                 return
-            target = self.import_node(owner)
+            target = self.number_of(owner)
         c = self.c
         row = len(c["updated"])
         old = self.current.get(target)
@@ -703,7 +716,7 @@ class Encoder:
                 for leaf in leaves:
                     number = ids.get(id(leaf))
                     if number is None:
-                        number = self.import_node(leaf) if isinstance(leaf, self.node_class) else NO_NODE
+                        number = self.number_of(leaf) if isinstance(leaf, self.node_class) else NO_NODE
                     c["bound_nodes"].append(number)
             elif first is None or type(first) in (int, float, bool):
                 which, start = BindKind.NUMBERS, len(c["bound_numbers"])
@@ -713,7 +726,7 @@ class Encoder:
         else:
             which, start = BindKind.NODE, len(c["bound_nodes"])
             number = self.ids.get(id(value))
-            c["bound_nodes"].append(self.import_node(value) if number is None else number)
+            c["bound_nodes"].append(self.number_of(value) if number is None else number)
         c["bind_event"].append(event)
         c["bind_scope"].append(scope)
         c["bind_site"].append(code)
@@ -777,9 +790,13 @@ def turn_text(names: tuple[str, ...], values: tuple[Any, ...]) -> str:
     return ", ".join(parts[:3])
 
 
+def _attribute_names(node: Any) -> list[str]:
+    return [n for cls in type(node).__mro__ for n in _slots(cls)] + list(getattr(node, "__dict__", ()))
+
+
 def _slots(cls: type) -> tuple[str, ...]:
     slots = cls.__dict__.get("__slots__", ())
     return (slots,) if isinstance(slots, str) else tuple(slots)
 
 
-__all__ = ["OUTSIDE_OP", "Encoder", "Opaque", "Scope"]
+__all__ = ["Encoder", "Opaque", "Scope"]

@@ -22,9 +22,9 @@ from microgpt_tui.debuggee.analyse import (
 )
 from microgpt_tui.trace.codes import FIRST_SITE, LEAVE, LEAVE_OPERATION, SiteKind
 
-MARK, NODE, NOTE, BIND, EPISODE, BACKWARD, CHOOSE, DRAW, PRINTED = (
-    "@mg_mark", "@mg_node", "@mg_note", "@mg_bind", "@mg_episode", "@mg_backward", "@mg_choose", "@mg_draw",
-    "@mg_printed",
+MARK, NODE, NOTE, BIND, CLASS, EPISODE, BACKWARD, CHOOSE, DRAW, PRINTED = (
+    "@mg_mark", "@mg_node", "@mg_note", "@mg_bind", "@mg_class", "@mg_episode", "@mg_backward", "@mg_choose",
+    "@mg_draw", "@mg_printed",
 )  # fmt: skip
 DELTA, FACTOR = "@mg_delta", "@mg_factor"
 
@@ -498,6 +498,8 @@ class _Rewriter:
             return [s]
         if isinstance(s, ast.ClassDef):
             self.class_definition(s)
+            if s is self.autograd.node:
+                return [s, ast.Expr(self.call(CLASS, ast.Name(s.name, ast.Load())))]
             return [s]
         if isinstance(s, ast.Import | ast.ImportFrom | ast.Global | ast.Nonlocal | ast.Pass | ast.Break | ast.Continue):
             return [s]

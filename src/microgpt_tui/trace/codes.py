@@ -68,3 +68,87 @@ OUTSIDE_OP = "outside"
 WHOLE, APPENDED, REPLACED = -1, -2, -3
 """What ``bind_index`` says when it is no index: the variable was bound as a whole; an item was appended to the part
 that ``bind_path`` names; that part was replaced."""
+
+
+def phase_after(current: int, kind: int, base: int, first: bool) -> int:
+    """The phase that an event of this kind belongs to, after one of phase ``current``.
+
+    ``base`` is the phase of an operation in this episode: setup, forward or inference.
+    """
+    if kind == CREATE:
+        return base
+    if kind in (ACCUMULATE, ASSIGN):
+        return BACKWARD
+    if kind == UPDATE or (kind == ZERO and (current == base or first)):
+        return OPTIMIZER
+    return current
+
+
+BASE_PHASE = {"setup": SETUP, "sample": INFERENCE, "step": FORWARD, "other": FORWARD}
+"""The phase of an operation, by the kind of its episode."""
+
+
+COLUMNS: dict[str, str] = {
+    # events
+    "kind": "B",
+    "row": "i",
+    "span_start": "i",
+    "span_scope": "i",
+    # scopes
+    "scope_parent": "i",
+    "scope_site": "i",
+    "scope_first": "i",
+    "scope_last": "i",
+    # nodes: index is the node's number minus first_node
+    "born": "i",
+    "op": "H",
+    "data": "d",
+    "child_start": "i",
+    "site": "i",
+    # edges, by child_start
+    "child": "q",
+    "local": "d",
+    # writes of a grad: accumulate, assign, zero
+    "target": "q",
+    "source": "q",
+    "delta": "d",
+    "factor": "d",
+    "after": "d",
+    "write_site": "i",
+    "write_event": "i",
+    # updates of a node's data
+    "updated": "q",
+    "old": "d",
+    "new": "d",
+    "update_site": "i",
+    "update_event": "i",
+    "used_start": "i",
+    "used": "d",
+    # samples
+    "sample_event": "i",
+    "sample_site": "i",
+    "sample_count": "i",
+    "draw": "d",
+    "choice": "i",
+    "weight_start": "i",
+    "weight": "d",
+    # prints
+    "print_event": "i",
+    "print_site": "i",
+    "print_end": "q",
+    # variables
+    "bind_event": "i",
+    "bind_scope": "i",
+    "bind_site": "i",
+    "bind_kind": "B",
+    "bind_start": "i",
+    "bind_shape": "i",
+    "bind_path": "i",
+    "bind_index": "i",
+    "bound_nodes": "q",
+    "bound_numbers": "d",
+    # numbers that are Python ints: shown as such
+    "int_data": "q",
+    "int_after": "i",
+}
+"""Name and type code of every column."""

@@ -8,6 +8,7 @@ model is 57,000 nodes and 163,000 events in about 9 MB.
 from __future__ import annotations
 
 import json
+import math
 from array import array
 from bisect import bisect_right
 from collections.abc import Iterator
@@ -18,16 +19,15 @@ from typing import Any
 from microgpt_tui.trace.codes import (
     ACCUMULATE,
     ASSIGN,
-    BACKWARD,
+    BASE_PHASE,
+    COLUMNS,
     CREATE,
-    FORWARD,
-    INFERENCE,
-    OPTIMIZER,
     SETUP,
     UPDATE,
     ZERO,
     BindKind,
     SiteKind,
+    phase_after,
 )
 
 
@@ -98,73 +98,6 @@ class Program:
         """One line of a file, without its end."""
         lines = self.files[file][1].splitlines()
         return lines[line - 1] if 0 < line <= len(lines) else ""
-
-
-COLUMNS: dict[str, str] = {
-    # events
-    "kind": "B",
-    "row": "i",
-    "span_start": "i",
-    "span_scope": "i",
-    # scopes
-    "scope_parent": "i",
-    "scope_site": "i",
-    "scope_first": "i",
-    "scope_last": "i",
-    # nodes: index is the node's number minus first_node
-    "born": "i",
-    "op": "H",
-    "data": "d",
-    "child_start": "i",
-    "site": "i",
-    # edges, by child_start
-    "child": "q",
-    "local": "d",
-    # writes of a grad: accumulate, assign, zero
-    "target": "q",
-    "source": "q",
-    "delta": "d",
-    "factor": "d",
-    "after": "d",
-    "write_site": "i",
-    "write_event": "i",
-    # updates of a node's data
-    "updated": "q",
-    "old": "d",
-    "new": "d",
-    "update_site": "i",
-    "update_event": "i",
-    "used_start": "i",
-    "used": "d",
-    # samples
-    "sample_event": "i",
-    "sample_site": "i",
-    "sample_count": "i",
-    "draw": "d",
-    "choice": "i",
-    "weight_start": "i",
-    "weight": "d",
-    # prints
-    "print_event": "i",
-    "print_site": "i",
-    "print_end": "q",
-    # variables
-    "bind_event": "i",
-    "bind_scope": "i",
-    "bind_site": "i",
-    "bind_kind": "B",
-    "bind_start": "i",
-    "bind_shape": "i",
-    "bind_path": "i",
-    "bind_index": "i",
-    "bound_nodes": "q",
-    "bound_numbers": "d",
-    # numbers that are Python ints: shown as such
-    "int_data": "q",
-    "int_after": "i",
-}
-"""Name and type code of every column."""
-
 
 class Trace:
     """One episode: the setup, a training step, a generated sample, or code between them.
@@ -252,6 +185,8 @@ class Trace:
         """Operation names that the ``op`` column refers to."""
         self.odd_data: dict[int, str] = {}
         """Node -> repr of data that is no real number."""
+        self.outside_grads: dict[int, float] = {}
+        """Grads that nodes of earlier episodes had when they were first met."""
         self.start_data: array[float] = array("d")
         """Data of ``program.kept`` when the episode began, same order."""
         self.start_grad: array[float] = array("d")
@@ -279,6 +214,8 @@ class Trace:
             self.scope_values[key] = value
         for key, values in header.get("operands", ()):
             self.operands[key] = tuple(values)
+        for key, value in header.get("start_grads", ()):
+            self.outside_grads[key] = value
         for key, text in header.get("odd_data", ()):
             self.odd_data[key] = text
         for node, place in header.get("sites", ()):
@@ -476,11 +413,11 @@ class Trace:
             return self.old[rows[0]]
         if node >= self.first_node:
             i = node - self.first_node
-            return self.data[i] if self.born[i] <= event else float("nan")
+            return self.data[i] if self.born[i] <= event else math.nan
         place = self.kept_position.get(node)
         if place is not None and place < len(self.start_data):
             return self.start_data[place]
-        return self.setup.data[node] if self.setup is not None else float("nan")
+        return self.setup.data[node] if self.setup is not None else math.nan
 
     def start_grad_of(self, node: int) -> float:
         """A node's grad before the first write in this episode."""
@@ -488,7 +425,7 @@ class Trace:
             place = self.kept_position.get(node)
             if place is not None and place < len(self.start_grad):
                 return self.start_grad[place]
-        return 0.0
+        return self.outside_grads.get(node, 0.0)
 
     def grad_at(self, node: int, event: int) -> float:
         """A node's grad when events 0..event have happened, to the last bit."""
@@ -575,27 +512,13 @@ def _phases(trace: Trace) -> Iterator[tuple[int, int, int]]:
     n = len(kind)
     if not n:
         return
-    if trace.episode_kind == "setup":
-        base = SETUP
-    elif trace.episode_kind == "sample":
-        base = INFERENCE
-    else:
-        base = FORWARD
+    base = BASE_PHASE[trace.episode_kind]
     raw = kind.tobytes()
     begin, current = 0, base
     event = 0
     while event < n:
         k = raw[event]
-        if k == CREATE:
-            phase = base
-        elif k in (ACCUMULATE, ASSIGN):
-            phase = BACKWARD
-        elif k == UPDATE:
-            phase = OPTIMIZER
-        elif k == ZERO:
-            phase = current if current != base or event == 0 else OPTIMIZER
-        else:
-            phase = current
+        phase = phase_after(current, k, base, event == 0)
         if phase != current:
             if event > begin:
                 yield begin, event - 1, current

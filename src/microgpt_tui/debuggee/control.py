@@ -1,0 +1,232 @@
+"""The debuggee's end of the control channel: what is sent, when to stop, what is obeyed."""
+
+from __future__ import annotations
+
+import signal
+import socket
+from array import array
+from collections.abc import Callable
+from typing import Any
+
+from microgpt_tui.debuggee.recorder import Recorder
+from microgpt_tui.trace import wire
+from microgpt_tui.trace.codes import ACCUMULATE, BASE_PHASE, CREATE, phase_after
+
+PAUSE_SIGNAL = signal.SIGURG
+"""Asks for a pause; ignored by default, so it cannot kill a script that is not ours yet."""
+
+
+class Quit(BaseException):
+    """The debugger wants the script to end now."""
+
+
+class Control:
+    """Stops the script and waits for commands; everything the debugger knows comes from here."""
+
+    def __init__(self, channel: socket.socket, recorder: Recorder) -> None:
+        self.channel = channel
+        self.recorder = recorder
+        self.goal: dict[str, Any] = {"kind": "free"}
+        self.busy = False
+        self.pause_wanted = False
+        self.stopped = False
+        self.handlers: dict[str, Callable[[dict[str, Any]], dict[str, Any] | None]] = {}
+        """Commands that are answered while the script waits."""
+        recorder.send_episode = self.send_episode
+        recorder.on_episode = self.episode_begins
+
+    # -- sending -----------------------------------------------------------------------------
+
+    def send(self, header: dict[str, Any], blobs: dict[str, tuple[int, bytes]] | None = None) -> None:
+        self.channel.sendall(wire.pack(header, blobs))
+
+    def read(self, count: int) -> bytes:
+        parts = []
+        while count:
+            part = self.channel.recv(min(count, 1 << 20))
+            if not part:
+                raise EOFError
+            parts.append(part)
+            count -= len(part)
+        return b"".join(parts)
+
+    def send_events(self, *, complete: bool = False) -> None:
+        """What is new in the running episode."""
+        recorder = self.recorder
+        encoder = recorder.encoder
+        encoder.feed(recorder.log)
+        if not complete:
+            encoder.scope()
+        header, blobs = encoder.flush()
+        header.update(recorder.summary(), type="events", complete=complete)
+        self.send(header, blobs)
+
+    def send_start(self) -> None:
+        """How the parameters stood when the episode began: goes before its events, once."""
+        recorder = self.recorder
+        if getattr(self, "started", -1) == recorder.episode_index:
+            return
+        self.started = recorder.episode_index
+        blobs = {"start_data": (0, recorder.start_data.tobytes()), "start_grad": (0, recorder.start_grad.tobytes())}
+        for name, values in getattr(recorder, "start_buffers", {}).items():
+            blobs["buffer:" + name] = (0, values.tobytes())
+        self.send({**recorder.summary(), "type": "start"}, blobs)
+
+    def send_episode(self, summary: dict[str, Any], complete: bool) -> None:
+        """An episode is over."""
+        recorder = self.recorder
+        self.busy = True
+        whole = recorder.keep or recorder.episode_kind == "setup"
+        if whole:
+            self.send_start()
+            self.send_events(complete=True)
+        if recorder.episode_kind == "setup":
+            self.send({"type": "kept", **recorder.kept_message})
+        blobs: dict[str, tuple[int, bytes]] = {}
+        if recorder.episode_kind == "step":
+            data_name = recorder.data_name
+            data = [getattr(p, data_name) for p in recorder.kept_nodes]
+            blobs["data"] = (0, array("d", data).tobytes())
+            if recorder.loss_grads is not None:
+                blobs["grad"] = (0, array("f", recorder.loss_grads).tobytes())
+        self.send({**summary, "type": "episode", "whole": whole}, blobs)
+        self.busy = False
+
+    # -- stopping ----------------------------------------------------------------------------
+
+    def listen(self) -> None:
+        """From here on the pause signal is heard."""
+        signal.signal(PAUSE_SIGNAL, self.pause)
+
+    def pause(self, number: int, frame: Any) -> None:
+        if self.stopped:
+            return
+        if self.busy:
+            self.pause_wanted = True
+        else:
+            self.stop("pause")
+
+    def stop(self, reason: str, **detail: Any) -> None:
+        """Tell the debugger where the script is and why, and wait until it may go on."""
+        self.stopped = True
+        self.pause_wanted = False
+        self.send_start()
+        self.send_events()
+        self.send({"type": "stop", "reason": reason, **detail})
+        self.obey()
+        self.stopped = False
+
+    def obey(self) -> None:
+        """Serve commands until one lets the script go on."""
+        while True:
+            try:
+                command, _ = wire.unpack(self.read)
+            except EOFError:
+                raise Quit from None
+            name = command["do"]
+            if name == "go":
+                self.go(command["goal"])
+                return
+            if name == "quit":
+                raise Quit
+            handler = self.handlers.get(name)
+            answer: dict[str, Any] | None
+            try:
+                answer = handler(command) if handler else {"error": f"unknown command {name}"}
+            except Exception as error:  # a command's fault is answered, it must not end the script
+                answer = {"error": f"{type(error).__name__}: {error}"}
+            self.send({"type": "answer", **(answer or {})})
+
+    # -- going -------------------------------------------------------------------------------
+
+    def go(self, goal: dict[str, Any]) -> None:
+        """Let the script run until the goal is met.
+
+        Goals: ``free``; ``episode`` (the next one, or the one with ``episode_kind`` and ``number``);
+        ``events`` (that many in all); ``operation`` (one as the source writes it is complete);
+        ``leave`` (scope ``scope`` is over); ``after`` (the first event after it); ``source`` (the
+        first event that is no accumulation from node ``node``); ``phase`` (the first event of
+        another phase).
+        """
+        self.goal = goal
+        recorder = self.recorder
+        recorder.keep = not goal.get("forget", False)
+        kind = goal["kind"]
+        if kind in ("free", "episode"):
+            recorder.run_freely()
+            return
+        encoder = recorder.encoder
+        encoder.feed(recorder.log)
+        start = encoder.events
+        recorder.run_checked(self.checker(kind, goal, start))
+
+    def checker(self, kind: str, goal: dict[str, Any], start: int) -> Callable[[bool], None]:
+        recorder = self.recorder
+        encoder = recorder.encoder
+        kinds = encoder.c["kind"]
+        last = encoder.c["scope_last"]
+        met: Callable[[], bool]
+        if kind == "events":
+            wanted = goal["count"]
+
+            def met() -> bool:
+                return len(kinds) >= wanted
+        elif kind == "operation":
+
+            def met() -> bool:
+                return (
+                    len(kinds) > start
+                    and encoder.operation_depth == 0
+                    and not (kinds[-1] == CREATE and encoder.last_is_constant)
+                )
+        elif kind == "leave":
+            scope = goal["scope"]
+
+            def met() -> bool:
+                return last[scope] >= 0
+        elif kind == "after":
+            scope = goal["scope"]
+
+            def met() -> bool:
+                return last[scope] >= 0 and len(kinds) > max(start, last[scope] + 1)
+        elif kind == "source":
+            node, sources = goal["node"], encoder.c["source"]
+
+            def met() -> bool:
+                return len(kinds) > start and (kinds[-1] != ACCUMULATE or sources[-1] != node)
+        elif kind == "phase":
+            base = BASE_PHASE[recorder.episode_kind]
+            current = goal["phase"]
+
+            def met() -> bool:
+                nonlocal start
+                while start < len(kinds):
+                    if phase_after(current, kinds[start], base, start == 0) != current:
+                        return True
+                    start += 1
+                return False
+        else:
+            raise ValueError(f"unknown goal {kind}")
+
+        def check(event: bool) -> None:
+            encoder.feed(recorder.log)
+            if met() and not self.busy:
+                self.stop("step")
+
+        return check
+
+    def episode_begins(self) -> None:
+        """Called at the start of every episode: a goal may be to get here."""
+        goal = self.goal
+        if goal["kind"] == "free" and not self.pause_wanted:
+            return
+        if goal["kind"] == "episode" and not self.pause_wanted:
+            recorder = self.recorder
+            if "number" in goal and (recorder.episode_kind, recorder.episode_number) != (
+                goal["episode_kind"], goal["number"],
+            ):  # fmt: skip
+                return
+        if self.pause_wanted:
+            self.stop("pause")
+            return
+        self.go({"kind": "operation"})

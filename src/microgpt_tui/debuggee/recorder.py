@@ -1,0 +1,392 @@
+"""The hot hooks, and the episodes that they fill.
+
+Running freely, a hook is a bound ``list.append``. While somebody steps, the same names are
+bound to Python functions that also look whether it is time to stop.
+"""
+
+from __future__ import annotations
+
+import builtins
+import gc
+import os
+import random
+import sys
+import time
+from array import array
+from collections.abc import Callable
+from types import FrameType
+from typing import Any
+
+from microgpt_tui.debuggee import instrument as names
+from microgpt_tui.debuggee.encoder import Encoder, Opaque, Scope
+from microgpt_tui.debuggee.instrument import SiteRecord
+from microgpt_tui.debuggee.walk import Kept, doubles, plain_namespace, walk
+from microgpt_tui.trace.codes import SiteKind
+
+LONGEST_COPY = 4096
+"""Items of a list that are copied when it is bound; of a longer one only the length is kept."""
+LONGEST_GROWING = 256
+"""The same for a list that grows by ``extend``: each growth copies it."""
+COLLECT_GROWTH = 200_000
+"""Objects in excess of the step before, after which the collector runs between episodes."""
+
+
+class Goal:
+    """When to stop. ``met_by_event`` and ``met_by_mark`` are asked after each entry of the log."""
+
+    def __init__(self, kind: str, value: int = 0) -> None:
+        self.kind = kind
+        self.value = value
+
+
+class Recorder:
+    """What the instrumented script reports to; ``stop`` is called when it is to wait."""
+
+    def __init__(self, records: list[SiteRecord | None], names_: tuple[str, str], files: dict[str, int]) -> None:
+        self.records = records
+        self.data_name, self.grad_name = names_
+        self.files = files
+        self.log: list[Any] = []
+        self.node_class: type = _Nothing
+        self.encoder: Encoder
+        self.episode_index = 0
+        self.episode_kind = "setup"
+        self.episode_number = 0
+        self.counts = {"setup": 0, "step": 0, "sample": 0, "other": 0}
+        self.keep = True
+        """Whether whole episodes go to the debugger, or only their summaries."""
+        self.first_node = 0
+        self.kept_nodes: list[Any] = []
+        self.kept_ids: dict[int, int] = {}
+        self.weights: dict[int, Any] = {}
+        self.buffers: dict[str, list[float]] = {}
+        self.losses: list[float] = []
+        self.loss_grads: array[float] | None = None
+        self.backward_depth = 0
+        self.started = time.perf_counter()
+        self.cpu_started = time.process_time()
+        self.alive_before = 0
+        self.train_site = -1
+        self.sample_site = -1
+        self.main_globals: dict[str, Any] = {}
+        self.namespaces: list[dict[str, Any]] = []
+        self.modules: set[str] = {"__main__"}
+        self.send_episode: Callable[[dict[str, Any], bool], None] = lambda header, complete: None
+        self.check: Callable[[bool], None] | None = None
+        self.on_episode: Callable[[], None] = lambda: None
+        self.total_steps: int | None = None
+        self.total_of: Callable[[FrameType], int | None] = lambda frame: None
+        self.die_random = random.Random(0)
+        self.start_data = array("d")
+        self.start_grad = array("d")
+
+    # -- hooks -----------------------------------------------------------------------------
+
+    def install(self) -> None:
+        """Put the hooks that never change into ``builtins``, and the free ones beside them."""
+        hooks = vars(builtins)
+        hooks[names.BIND] = self.bind
+        hooks[names.CLASS] = self.define_class
+        hooks[names.EPISODE] = self.episode
+        hooks[names.BACKWARD] = self.backward
+        hooks[names.CHOOSE] = self.choose
+        hooks[names.DRAW] = self.draw
+        hooks[names.PRINTED] = self.printed
+        self.run_freely()
+
+    def run_freely(self) -> None:
+        """Let the script run: a hook is one ``list.append``."""
+        self.check = None
+        append = self.log.append
+        hooks = vars(builtins)
+        hooks[names.MARK] = hooks[names.NODE] = hooks[names.NOTE] = append
+
+    def run_checked(self, check: Callable[[bool], None]) -> None:
+        """Ask ``check(an event may have happened)`` after every entry."""
+        self.check = check
+        append = self.log.append
+
+        def mark(code: int) -> None:
+            append(code)
+            check(False)
+
+        def event(entry: Any) -> None:
+            append(entry)
+            check(True)
+
+        hooks = vars(builtins)
+        hooks[names.MARK] = mark
+        hooks[names.NODE] = hooks[names.NOTE] = event
+
+    def bind(self, code: int, value: Any, path: Any = None, one: bool = False) -> None:
+        """A variable was bound (or, with a path, a list in it has grown)."""
+        kind = type(value)
+        if path is not None:
+            if kind is not list or not value:
+                return
+            if one:
+                item = value[-1]
+                if type(item) in (list, tuple):
+                    item = self.copied(item, 0)
+                elif type(item) not in (int, float, str) and not isinstance(item, self.node_class):
+                    return
+                self.log.append((code, item, path, True))
+            elif len(value) <= LONGEST_GROWING:
+                self.log.append((code, self.copied(value, 0), path, False))
+        elif kind is float or kind is int or kind is str or kind is bool:
+            self.log.append((code, value))
+        elif kind is list or kind is tuple:
+            self.log.append((code, self.copied(value, 0)))
+        elif isinstance(value, self.node_class):
+            self.log.append((code, value))
+
+    def copied(self, value: Any, depth: int) -> Any:
+        """The nodes or numbers in a (nested) list as they are now; weights are not copied."""
+        if id(value) in self.weights:
+            return value
+        if not value:
+            return ()
+        if len(value) > LONGEST_COPY:
+            return Opaque(len(value))
+        kind = type(value[0])
+        if kind is list or kind is tuple:
+            if depth > 3:
+                return Opaque(len(value))
+            return tuple([self.copied(part, depth + 1) if type(part) in (list, tuple) else part for part in value])
+        if kind is int or kind is float or kind is bool or isinstance(value[0], self.node_class):
+            return tuple(value)
+        return Opaque(len(value))
+
+    def define_class(self, cls: type) -> None:
+        """The script has defined its autograd class."""
+        self.node_class = self.encoder.node_class = cls
+
+    def backward(self, loss: Any = None) -> None:
+        """A backward pass begins (with the node it starts from) or, without one, has ended."""
+        if loss is None:
+            self.backward_depth -= 1
+            if self.backward_depth == 0 and self.kept_nodes:
+                grad_name = self.grad_name
+                self.loss_grads = doubles([getattr(p, grad_name) for p in self.kept_nodes])
+            return
+        self.backward_depth += 1
+        if self.backward_depth == 1 and isinstance(loss, self.node_class):
+            self.losses.append(getattr(loss, self.data_name))
+
+    def choose(self, code: int, choices: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
+        """``random.choices``: what it chose, from what, by which draw. The generator is read, never moved."""
+        generator = getattr(choices, "__self__", None)
+        if not isinstance(generator, random.Random) or "k" in kwargs or len(args) > 3:
+            return choices(*args, **kwargs)
+        given = list(args)
+        for place, name in ((1, "weights"), (2, "cum_weights")):
+            if name in kwargs and kwargs[name] is not None:
+                kwargs[name] = list(kwargs[name])
+            elif len(given) > place and given[place] is not None:
+                given[place] = list(given[place])
+        try:
+            self.die_random.setstate(generator.getstate())
+            draw = self.die_random.random()
+        except (NotImplementedError, TypeError, ValueError):
+            draw = float("nan")
+        chosen = choices(*given, **kwargs)
+        population = given[0] if given else kwargs.get("population")
+        weights = kwargs.get("weights") or (given[1] if len(given) > 1 else None) or []
+        if population is not None and len(population) <= LONGEST_COPY and weights:
+            self.note((code, draw, weights, population, chosen[0]))
+        return chosen
+
+    def draw(self, code: int, function: Callable[[], Any]) -> Any:
+        """``random.random()``: the number drawn, if it is a generator's."""
+        value = function()
+        if isinstance(getattr(function, "__self__", None), random.Random):
+            self.note((code, value, (), None, None))
+        return value
+
+    def printed(self, code: int) -> None:
+        """Something was printed: how many bytes of output there are now."""
+        try:
+            sys.stdout.flush()
+            end = os.lseek(1, 0, os.SEEK_CUR)
+        except (OSError, ValueError, AttributeError):
+            return
+        self.note((code, end))
+
+    def note(self, entry: tuple[Any, ...]) -> None:
+        self.log.append(entry)
+        if self.check is not None:
+            self.check(True)
+
+    # -- episodes --------------------------------------------------------------------------
+
+    def episode(self, code: int, values: tuple[Any, ...]) -> None:
+        """A turn of the training or sampling loop begins; a negative code: the loop is over."""
+        frame = sys._getframe(1)
+        if code < 0:
+            self.begin("other", frame)
+            return
+        if code == self.train_site and self.total_steps is None:
+            self.total_steps = self.total_of(frame)
+        self.begin("step" if code == self.train_site else "sample", frame)
+        self.log.append((code, values))
+        self.on_episode()
+
+    def begin(self, kind: str, frame: FrameType | None) -> None:
+        """Close the running episode and open the next."""
+        if self.episode_kind == "setup":
+            self.end_of_setup(frame)
+        elif self.episode_kind != "other" or self.encoder.events or any(
+            type(e) is not int for e in self.log
+        ):
+            self.close()
+            self.episode_index += 1
+        self.episode_kind = kind
+        self.counts[kind] += 1
+        self.episode_number = self.counts[kind] if kind in ("step", "sample") else 0
+        self.open(frame)
+
+    def open(self, frame: FrameType | None) -> None:
+        """Start an episode: note how the parameters stand, forget the last one's log."""
+        data_name, grad_name = self.data_name, self.grad_name
+        self.start_data = doubles([getattr(p, data_name) for p in self.kept_nodes])
+        self.start_grad = doubles([getattr(p, grad_name) for p in self.kept_nodes])
+        self.log.clear()
+        self.tidy()
+        current = dict(zip(self.kept_ids.values(), self.start_data, strict=True))
+        grads = {
+            number: getattr(p, grad_name) for number, p in zip(self.kept_ids.values(), self.kept_nodes, strict=True)
+        }
+        self.encoder = Encoder(
+            self.records, self.node_class, (data_name, grad_name), self.first_node, self.kept_ids, grads,
+            self.stack_of(frame), self.weights,
+        )  # fmt: skip
+        self.encoder.current = current
+        self.start_buffers = {name: array("d", b) for name, b in self.buffers.items()}
+        self.losses = []
+        self.loss_grads = None
+        self.started = time.perf_counter()
+        self.cpu_started = time.process_time()
+
+    def close(self) -> None:
+        """Tell the debugger how the episode went; with ``keep``, all of it."""
+        summary = self.summary()
+        if self.keep or self.episode_kind == "setup":
+            self.encoder.feed(self.log)
+            while self.encoder.stack:
+                self.encoder.pop()
+        self.send_episode(summary, True)
+
+    def summary(self) -> dict[str, Any]:
+        """Numbers of the running episode that cost nothing to know."""
+        return {
+            "index": self.episode_index,
+            "kind": self.episode_kind,
+            "number": self.episode_number,
+            "loss": _loss(self.losses),
+            "seconds": time.perf_counter() - self.started,
+            "cpu": time.process_time() - self.cpu_started,
+            "first_node": self.first_node,
+        }
+
+    def end_of_setup(self, frame: FrameType | None) -> None:
+        """The setup is over: find the parameters and their names, and let the rest of it go."""
+        self.encoder.feed(self.log)
+        roots = [self.main_globals, *self.namespaces]
+        walker = frame
+        while walker is not None:
+            if walker.f_code.co_filename in self.files and walker.f_code.co_name != "<module>":
+                roots.append(walker.f_locals)
+            walker = walker.f_back
+        ids = self.encoder.ids
+        kept = walk(roots, self.node_class, self.modules) if self.node_class is not _Nothing else Kept()
+        nodes = {ids[id(n)]: n for _, _, tensor in kept.tensors for n in tensor if id(n) in ids}
+        numbers = sorted(nodes)
+        self.kept_nodes = [nodes[i] for i in numbers]
+        self.kept_ids = {id(nodes[i]): i for i in numbers}
+        self.weights = kept.lists
+        count = len(numbers)
+        self.buffers = {n: b for n, b in kept.buffers.items() if count and len(b) == count}
+        self.first_node = len(self.encoder.c["born"])
+        self.kept_message = {
+            "kept": numbers,
+            "matrices": [
+                (name, shape, [ids[id(n)] for n in tensor]) for name, shape, tensor in kept.tensors
+                if all(id(n) in ids for n in tensor)
+            ],
+            "namespace": plain_namespace(roots),
+            "total_steps": self.total_steps,
+        }  # fmt: skip
+        first_node, self.first_node = self.first_node, 0
+        self.close()
+        self.first_node = first_node
+        self.episode_index += 1
+
+    kept_message: dict[str, Any]
+    start_buffers: dict[str, array[float]]
+
+    def tidy(self) -> None:
+        """Collect cyclic garbage when much more is alive than after the last episode."""
+        alive = gc.get_count()[0]
+        if self.alive_before and alive > 2 * self.alive_before + COLLECT_GROWTH:
+            gc.collect()
+            self.alive_before = 0
+        elif not self.alive_before:
+            self.alive_before = alive
+
+    # -- where the script is -----------------------------------------------------------------
+
+    def stack_of(self, frame: FrameType | None) -> list[Scope]:
+        """The scopes around a frame: the frames of the script from the outermost in, each with its statement."""
+        frames: list[FrameType] = []
+        while frame is not None:
+            if frame.f_code.co_filename in self.files:
+                frames.append(frame)
+            frame = frame.f_back
+        stack: list[Scope] = []
+        for found in reversed(frames):
+            file = self.files[found.f_code.co_filename]
+            function = self.function_site(file, found)
+            if function < 0:
+                continue
+            record = self.records[function]
+            assert record is not None
+            stack.append(Scope(function, record.kind))
+            statement = self.statement_site(function, found.f_lineno)
+            if statement >= 0:
+                stack.append(Scope(statement, SiteKind.STATEMENT))
+        if not stack:
+            first = next(i for i, r in enumerate(self.records) if r is not None)
+            stack.append(Scope(first, SiteKind.MODULE))
+        return stack
+
+    def function_site(self, file: int, frame: FrameType) -> int:
+        code = frame.f_code
+        for number, record in enumerate(self.records):
+            if record is None or record.file != file:
+                continue
+            if code.co_name == "<module>" and record.kind is SiteKind.MODULE:
+                return number
+            if record.kind is SiteKind.CALL and record.name == code.co_name and (
+                record.line == code.co_firstlineno or code.co_firstlineno <= record.line <= code.co_firstlineno + 8
+            ):
+                return number
+        return -1
+
+    def statement_site(self, function: int, line: int) -> int:
+        best, best_line = -1, 0
+        for number, record in enumerate(self.records):
+            if record is not None and record.kind is SiteKind.STATEMENT and record.function == function:
+                if record.line <= line <= record.end_line and record.line >= best_line:
+                    best, best_line = number, record.line
+        return best
+
+
+class _Nothing:
+    """Stands for the autograd class until the script has defined it."""
+
+
+def _loss(losses: list[Any]) -> float | None:
+    numbers = [float(x) for x in losses if isinstance(x, int | float)]
+    if not numbers:
+        return None
+    return numbers[0] if len(numbers) == 1 else sum(numbers)

@@ -1,0 +1,174 @@
+"""The child process: started, talked to, paused, ended."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from microgpt_tui.trace import wire
+
+Message = tuple[dict[str, Any], dict[str, tuple[int, bytes]]]
+
+
+@dataclass(slots=True)
+class Launch:
+    """What to run and how."""
+
+    script: Path
+    args: list[str] = field(default_factory=list)
+    data: Path | None = None
+    """Offered to the script as ``input.txt`` in a private working folder."""
+    overrides: dict[str, str] = field(default_factory=dict)
+    python: str = sys.executable
+    goal: dict[str, Any] = field(default_factory=lambda: {"kind": "episode"})
+    """What to run until, at first."""
+    private_folder: bool = False
+    """Run in a private working folder even without ``data``."""
+
+
+class Process:
+    """A running script. Its stdout and stderr are files: a flood of output neither blocks nor is lost."""
+
+    def __init__(self, launch: Launch) -> None:
+        self.launch = launch
+        self.folder = Path(tempfile.mkdtemp(prefix="microgpt-tui-"))
+        self.stdout_path = self.folder / "stdout"
+        self.stderr_path = self.folder / "stderr"
+        cwd: Path | None = None
+        if launch.data is not None or launch.private_folder:
+            cwd = self.folder / "cwd"
+            cwd.mkdir()
+            if launch.data is not None:
+                shutil.copyfile(launch.data, cwd / "input.txt")
+        ours, theirs = socket.socketpair()
+        self.channel = ours
+        script = str(launch.script.resolve()) if cwd is not None else str(launch.script)
+        package_root = str(Path(__file__).resolve().parents[2])
+        environment = dict(os.environ)
+        boot = (
+            "import sys; sys.path.insert(1, sys.argv[2]); "
+            "from microgpt_tui.debuggee.runner import main; sys.path.pop(1); main()"
+        )
+        with open(self.stdout_path, "ab") as out, open(self.stderr_path, "ab") as err:
+            self.popen = subprocess.Popen(
+                [launch.python, "-c", boot, str(theirs.fileno()), package_root],
+                stdin=subprocess.DEVNULL, stdout=out, stderr=err, pass_fds=(theirs.fileno(),), cwd=cwd,
+                env=environment, start_new_session=True,
+            )  # fmt: skip
+        theirs.close()
+        self.send(
+            {"do": "launch", "script": script, "args": launch.args, "set": launch.overrides, "goal": launch.goal}
+        )
+
+    # -- talking ---------------------------------------------------------------------------
+
+    def send(self, command: dict[str, Any]) -> None:
+        """Send a command; one to a script that is gone is dropped: its end is on its way here."""
+        try:
+            self.channel.sendall(wire.pack(command))
+        except OSError:
+            pass
+
+    def receive(self) -> Message | None:
+        """The next message, waiting for it; None when the process has closed the channel."""
+        try:
+            return wire.unpack(self._read)
+        except (EOFError, OSError):
+            return None
+
+    def _read(self, count: int) -> bytes:
+        data = bytearray(count)
+        view = memoryview(data)
+        at = 0
+        while at < count:
+            got = self.channel.recv_into(view[at:], count - at)
+            if not got:
+                raise EOFError
+            at += got
+        return bytes(data)
+
+    # -- signals ---------------------------------------------------------------------------
+
+    def pause(self) -> None:
+        """Ask for a pause at once: heard between any two instructions of the script."""
+        self._signal(signal.SIGURG)
+
+    def interrupt(self, stage: int) -> str:
+        """For a script that does not answer: SIGINT, then SIGTERM, then SIGKILL. Returns what was sent."""
+        number = (signal.SIGINT, signal.SIGTERM, signal.SIGKILL)[min(stage, 2)]
+        self._signal(number)
+        return number.name
+
+    def _signal(self, number: signal.Signals) -> None:
+        try:
+            self.popen.send_signal(number)
+        except (ProcessLookupError, OSError):
+            pass
+
+    # -- output ----------------------------------------------------------------------------
+
+    def output(self, start: int, end: int | None = None) -> bytes:
+        """Bytes of the script's stdout."""
+        return _read_range(self.stdout_path, start, end)
+
+    def errors(self, start: int = 0, end: int | None = None) -> bytes:
+        """Bytes of the script's stderr."""
+        return _read_range(self.stderr_path, start, end)
+
+    def output_size(self) -> int:
+        """How many bytes the script has printed."""
+        try:
+            return self.stdout_path.stat().st_size
+        except OSError:
+            return 0
+
+    # -- end -------------------------------------------------------------------------------
+
+    def wait(self, timeout: float | None = None) -> int | None:
+        """The exit status, or None when it has not ended in time."""
+        try:
+            return self.popen.wait(timeout)
+        except subprocess.TimeoutExpired:
+            return None
+
+    def close(self) -> None:
+        """End the process, if it has not, and remove its folder."""
+        self.send({"do": "quit"})
+        try:
+            self.channel.shutdown(socket.SHUT_RDWR)
+        except OSError:
+            pass
+        if self.wait(0.3) is None:
+            self._signal(signal.SIGKILL)
+            self.wait(5)
+        self.channel.close()
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+
+def _read_range(path: Path, start: int, end: int | None) -> bytes:
+    try:
+        with open(path, "rb") as handle:
+            handle.seek(start)
+            return handle.read() if end is None else handle.read(max(0, end - start))
+    except OSError:
+        return b""
+
+
+def overrides_from(items: Iterable[str]) -> dict[str, str]:
+    """``["n_layer=2"]`` as a mapping; raises ValueError naming what is no NAME=VALUE."""
+    found = {}
+    for item in items:
+        name, sign, value = item.partition("=")
+        if not sign or not name.strip().isidentifier():
+            raise ValueError(f"--set {item}: write --set NAME=VALUE, such as --set n_layer=2")
+        found[name.strip()] = value.strip()
+    return found
