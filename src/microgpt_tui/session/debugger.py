@@ -1,0 +1,319 @@
+"""The debugger: a cursor in the recorded history, and the live script at its end.
+
+One object for every face: the screen, the headless commands and the tests press the same
+methods. A method moves the cursor at once where the answer is recorded; at the frontier it
+sends the script on, and the cursor follows when the script stops (``receive``).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from microgpt_tui.session.history import History, Summary
+from microgpt_tui.session.process import Launch, Message, Process
+from microgpt_tui.trace import navigation
+from microgpt_tui.trace.navigation import BEFORE, BEYOND, Edge, Goal
+from microgpt_tui.trace.trace import Trace
+
+
+@dataclass(frozen=True, slots=True)
+class Moment:
+    """A point in time: an episode and the last event that has happened in it."""
+
+    episode: int
+    event: int
+
+
+class Debugger:
+    """A script under the recorder, and where in its history we are."""
+
+    def __init__(self, launch: Launch, history: History | None = None) -> None:
+        self.launch = launch
+        self.history = history or History()
+        self.process = Process(launch)
+        self.moment = Moment(0, -1)
+        self.running = True
+        """The script runs now."""
+        self.notice = ""
+        """One line about the last command, for the person; empty when it did what it says."""
+        self.visited: list[Moment] = []
+        self.visited_at = 0
+
+    # -- messages --------------------------------------------------------------------------
+
+    def receive(self, message: Message | None) -> str:
+        """Take a message of the script (None: it is gone). Returns its type; moves the cursor when it stopped."""
+        history = self.history
+        if message is None:
+            status = self.process.wait(5)
+            was_over = history.stop is not None and history.stop.over
+            history.lost(status)
+            self.running = False
+            if not was_over:
+                self._go_to_frontier()
+            return "lost"
+        kind = history.handle(message)
+        if kind in ("stop", "ended", "refused"):
+            self.running = False
+            self._go_to_frontier()
+        return kind
+
+    def wait(self, on_message: Callable[[str], None] | None = None) -> None:
+        """Receive until the script stops (for callers without an event loop)."""
+        while self.running:
+            kind = self.receive(self.process.receive())
+            if on_message is not None:
+                on_message(kind)
+
+    def _go_to_frontier(self) -> None:
+        trace = self.history.newest
+        while trace is not None and not len(trace) and trace.index > 0:
+            earlier = [i for i in self.history.traces if i < trace.index]
+            trace = self.history.traces[max(earlier)] if earlier else None
+        if trace is not None and len(trace):
+            self._move(trace.index, len(trace) - 1)
+
+    # -- where -----------------------------------------------------------------------------
+
+    @property
+    def trace(self) -> Trace | None:
+        """The episode under the cursor."""
+        return self.history.traces.get(self.moment.episode)
+
+    @property
+    def at_frontier(self) -> bool:
+        """True when the cursor is where the live script is."""
+        newest = self.history.newest
+        return newest is not None and self.moment == Moment(newest.index, len(newest) - 1)
+
+    @property
+    def over(self) -> bool:
+        """True when the script has ended."""
+        return self.history.stop is not None and self.history.stop.over
+
+    def summary_of(self, episode: int) -> Summary | None:
+        """The summary of a finished episode."""
+        return next((s for s in self.history.summaries if s.index == episode), None)
+
+    def _move(self, episode: int, event: int) -> None:
+        self.moment = Moment(episode, event)
+
+    def jump(self, moment: Moment) -> None:
+        """Go to a recorded moment, remembered for ``visit(-1)``. Raises ValueError for one that is not recorded."""
+        trace = self.history.traces.get(moment.episode)
+        if trace is None or not 0 <= moment.event < len(trace):
+            raise ValueError(f"not recorded: {self.name_of(moment)}")
+        if moment != self.moment:
+            del self.visited[self.visited_at :]
+            self.visited.append(self.moment)
+            self.visited_at = len(self.visited)
+        self.moment = moment
+
+    def visit(self, direction: int) -> bool:
+        """Back (-1) or forward (+1) through the moments that were jumped to."""
+        if direction < 0 and self.visited_at > 0:
+            if self.visited_at == len(self.visited):
+                self.visited.append(self.moment)
+            self.visited_at -= 1
+        elif direction > 0 and self.visited_at < len(self.visited) - 1:
+            self.visited_at += 1
+        else:
+            return False
+        self.moment = self.visited[self.visited_at]
+        return True
+
+    def name_of(self, moment: Moment) -> str:
+        """``3:1200`` for training step 3, event 1200; ``setup:5``, ``sample 2:17``."""
+        trace = self.history.traces.get(moment.episode)
+        summary = self.summary_of(moment.episode)
+        kind = trace.episode_kind if trace else summary.kind if summary else "episode"
+        number = trace.number if trace else summary.number if summary else moment.episode
+        place = str(number) if kind == "step" else f"{kind} {number}" if number else kind
+        return f"{place}:{moment.event + 1}"
+
+    # -- stepping --------------------------------------------------------------------------
+
+    def _forward(self, answer: int | Goal | Edge | None, nothing: str) -> bool:
+        """Act on a forward answer. Returns True when the cursor has moved or the script runs."""
+        self.notice = ""
+        if isinstance(answer, int):
+            self._move(self.moment.episode, answer)
+            return True
+        if isinstance(answer, dict):
+            return self._live(answer)
+        if answer is BEYOND:
+            return self.next_episode()
+        self.notice = nothing
+        return False
+
+    def _live(self, goal: Goal) -> bool:
+        if self.over:
+            self.notice = "the script has ended: this is its last event"
+            return False
+        if self.running:
+            self.notice = "the script is running; space pauses it"
+            return False
+        self.history.stop = None
+        self.running = True
+        self.process.send({"do": "go", "goal": goal})
+        return True
+
+    def _backward(self, answer: int | Edge | None, nothing: str) -> bool:
+        self.notice = ""
+        if isinstance(answer, int):
+            self._move(self.moment.episode, answer)
+            return True
+        if answer is BEFORE:
+            return self.previous_episode(last=True)
+        self.notice = nothing
+        return False
+
+    def _steps(self, count: int, forward: bool, move: Callable[[], bool]) -> bool:
+        """Repeat a move; at the frontier each is waited for by the caller's event loop one at a time."""
+        moved = False
+        for _ in range(max(1, count)):
+            if not move():
+                break
+            moved = True
+            if self.running and forward:
+                break
+        return moved
+
+    def step(self) -> bool:
+        """One operation as the source writes it."""
+        trace = self.trace
+        return trace is not None and self._forward(navigation.step(trace, self.moment.event), "")
+
+    def back(self) -> bool:
+        """One operation back."""
+        trace = self.trace
+        return trace is not None and self._backward(navigation.back(trace, self.moment.event), "")
+
+    def step_event(self) -> bool:
+        """One event: inside an operation too."""
+        trace = self.trace
+        return trace is not None and self._forward(navigation.step_event(trace, self.moment.event), "")
+
+    def back_event(self) -> bool:
+        """One event back."""
+        trace = self.trace
+        return trace is not None and self._backward(navigation.back_event(trace, self.moment.event), "")
+
+    def next_statement(self) -> bool:
+        """The next statement at this scope or outside it."""
+        trace = self.trace
+        return trace is not None and self._forward(navigation.next_statement(trace, self.moment.event), "")
+
+    def previous_statement(self) -> bool:
+        """The previous statement."""
+        trace = self.trace
+        return trace is not None and self._backward(navigation.previous_statement(trace, self.moment.event), "")
+
+    def finish(self) -> bool:
+        """The end of this call or loop turn."""
+        trace = self.trace
+        return trace is not None and self._forward(navigation.finish(trace, self.moment.event), "")
+
+    def start_of_scope(self) -> bool:
+        """The start of this call or loop turn."""
+        trace = self.trace
+        return trace is not None and self._backward(navigation.start_of_scope(trace, self.moment.event), "")
+
+    def next_turn(self, name: str | None = None) -> bool:
+        """The next turn of the loop over positions, or of the loop with this variable."""
+        trace = self.trace
+        nothing = f"no loop {name} here" if name else "no later position in this episode"
+        return trace is not None and self._forward(navigation.next_turn(trace, self.moment.event, name), nothing)
+
+    def previous_turn(self, name: str | None = None) -> bool:
+        """The previous turn of that loop."""
+        trace = self.trace
+        nothing = f"no loop {name} here" if name else "no earlier position in this episode"
+        return trace is not None and self._backward(
+            navigation.previous_turn(trace, self.moment.event, name), nothing
+        )
+
+    def next_phase(self) -> bool:
+        """The first event of the next phase."""
+        trace = self.trace
+        return trace is not None and self._forward(navigation.next_phase(trace, self.moment.event), "")
+
+    def previous_phase(self) -> bool:
+        """The first event of this phase, or of the one before."""
+        trace = self.trace
+        return trace is not None and self._backward(navigation.previous_phase(trace, self.moment.event), "")
+
+    def next_episode(self) -> bool:
+        """The first event of the next training step or sample."""
+        self.notice = ""
+        later = [i for i, t in self.history.traces.items() if i > self.moment.episode and len(t)]
+        if later:
+            self._move(min(later), 0)
+            if min(later) != self.moment.episode:
+                self.notice = "steps between were run freely: only their losses and weights are kept"
+            return True
+        return self._live({"kind": "episode"})
+
+    def previous_episode(self, *, last: bool = False) -> bool:
+        """The first (or last) event of the episode before; in the middle of one, its own first event."""
+        self.notice = ""
+        if not last and self.moment.event > 0:
+            self._move(self.moment.episode, 0)
+            return True
+        earlier = [i for i, t in self.history.traces.items() if i < self.moment.episode and len(t)]
+        if not earlier:
+            self.notice = "this is the beginning of the history"
+            return False
+        target = max(earlier)
+        if target != self.moment.episode - 1:
+            self.notice = "the episodes between were run freely: only their losses and weights are kept"
+        self._move(target, len(self.history.traces[target]) - 1 if last else 0)
+        return True
+
+    # -- running ---------------------------------------------------------------------------
+
+    def run(self) -> bool:
+        """Run freely: every step leaves its loss and weights, the last one everything."""
+        self.notice = ""
+        return self._live({"kind": "free", "forget": True})
+
+    def run_to(self, kind: str, number: int) -> bool:
+        """Run to the first event of a training step or sample that is still to come."""
+        return self._live({"kind": "episode", "episode_kind": kind, "number": number, "forget": True})
+
+    def pause(self) -> None:
+        """Ask the script to stop where it is."""
+        if self.running:
+            self.process.pause()
+
+    def goto(self, event: int, episode: int | None = None) -> None:
+        """Go to an event (from 0) of a recorded episode. Raises ValueError."""
+        self.jump(Moment(self.moment.episode if episode is None else episode, event))
+
+    def episode_index(self, kind: str, number: int) -> int | None:
+        """The index of a training step or sample that has begun, recorded or not."""
+        for trace in self.history.traces.values():
+            if (trace.episode_kind, trace.number) == (kind, number):
+                return trace.index
+        for s in self.history.summaries:
+            if (s.kind, s.number) == (kind, number):
+                return s.index
+        return None
+
+    def ask(self, command: dict[str, Any]) -> dict[str, Any]:
+        """Send a question to the waiting script and wait for its answer."""
+        if self.running:
+            return {"error": "the script is running; pause it first"}
+        self.history.answer = None
+        self.process.send(command)
+        while self.history.answer is None:
+            message = self.process.receive()
+            if self.receive(message) == "lost":
+                return {"error": "the script is gone"}
+        return self.history.answer
+
+    def close(self) -> None:
+        """End the script and forget its files."""
+        self.process.close()
