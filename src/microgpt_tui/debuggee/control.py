@@ -37,7 +37,9 @@ class Control:
 
     # -- sending -----------------------------------------------------------------------------
 
-    def send(self, header: dict[str, Any], blobs: dict[str, tuple[int, bytes]] | None = None) -> None:
+    def send(
+        self, header: dict[str, Any], blobs: dict[str, tuple[int, bytes]] | None = None
+    ) -> None:
         self.channel.sendall(wire.pack(header, blobs))
 
     def read(self, count: int) -> bytes:
@@ -67,7 +69,10 @@ class Control:
         if getattr(self, "started", -1) == recorder.episode_index:
             return
         self.started = recorder.episode_index
-        blobs = {"start_data": (0, recorder.start_data.tobytes()), "start_grad": (0, recorder.start_grad.tobytes())}
+        blobs = {
+            "start_data": (0, recorder.start_data.tobytes()),
+            "start_grad": (0, recorder.start_grad.tobytes()),
+        }
         for name, values in getattr(recorder, "start_buffers", {}).items():
             blobs["buffer:" + name] = (0, values.tobytes())
         self.send({**recorder.summary(), "type": "start"}, blobs)

@@ -85,7 +85,9 @@ def load(path: str, overrides: dict[str, str]) -> Loaded:
     )  # fmt: skip
 
 
-def _parse(name: str, path: str, trees: dict[str, ast.Module], paths: dict[str, str], texts: dict[str, str]) -> None:
+def _parse(
+    name: str, path: str, trees: dict[str, ast.Module], paths: dict[str, str], texts: dict[str, str]
+) -> None:
     try:
         with open(path, "rb") as handle:
             raw = handle.read()
@@ -93,7 +95,9 @@ def _parse(name: str, path: str, trees: dict[str, ast.Module], paths: dict[str, 
     except OSError as error:
         raise Refused(f"{path}: {error.strerror}. Give the path of a Python script.") from error
     except (SyntaxError, UnicodeDecodeError) as error:
-        raise Refused(f"{path}: not a Python text: {error}. Give the path of a Python script.") from error
+        raise Refused(
+            f"{path}: not a Python text: {error}. Give the path of a Python script."
+        ) from error
     try:
         trees[name] = ast.parse(text, path)
     except (SyntaxError, ValueError) as error:
@@ -101,14 +105,17 @@ def _parse(name: str, path: str, trees: dict[str, ast.Module], paths: dict[str, 
         shown = (getattr(error, "text", None) or "").rstrip()
         message = getattr(error, "msg", str(error))
         raise Refused(
-            f"{path}:{line}: not Python: {message}" + (f"\n    {shown.strip()}" if shown else "")
+            f"{path}:{line}: not Python: {message}"
+            + (f"\n    {shown.strip()}" if shown else "")
             + "\nMend that line; `python -m py_compile` shows it too."
         ) from error
     paths[name] = path
     texts[name] = text
 
 
-def _siblings(folder: str, trees: dict[str, ast.Module], paths: dict[str, str], texts: dict[str, str]) -> None:
+def _siblings(
+    folder: str, trees: dict[str, ast.Module], paths: dict[str, str], texts: dict[str, str]
+) -> None:
     """Modules that lie beside the script and are imported by it, or by one another."""
     todo = list(trees.values())
     while todo:
@@ -152,8 +159,10 @@ def _range_end(loop: LoopNode | None) -> ast.expr | None:
         return None
     call = loop.iter
     if isinstance(call, ast.Call) and isinstance(call.func, ast.Name) and call.func.id == "range":
-        if len(call.args) == 1 and plain(call.args[0]) and not any(
-            isinstance(n, ast.Subscript) for n in ast.walk(call.args[0])
+        if (
+            len(call.args) == 1
+            and plain(call.args[0])
+            and not any(isinstance(n, ast.Subscript) for n in ast.walk(call.args[0]))
         ):
             return ast.parse(ast.unparse(call.args[0]), mode="eval").body
     return None

@@ -88,7 +88,12 @@ class History:
                     setattr(trace, name, column)
         elif kind == "episode":
             summary = Summary(
-                header["index"], header["kind"], header["number"], header["loss"], header["seconds"], header["cpu"]
+                header["index"],
+                header["kind"],
+                header["number"],
+                header["loss"],
+                header["seconds"],
+                header["cpu"],
             )
             for name, code in (("data", "d"), ("grad", "f")):
                 if name in blobs:
@@ -139,7 +144,10 @@ class History:
     def _take_kept(self, header: dict[str, Any]) -> None:
         program = self.program
         program.kept = array("q", header["kept"])
-        program.matrices = [Matrix(name, tuple(shape), array("q", nodes)) for name, shape, nodes in header["matrices"]]
+        program.matrices = [
+            Matrix(name, tuple(shape), array("q", nodes))
+            for name, shape, nodes in header["matrices"]
+        ]
         program.namespace = header["namespace"]
         program.total_steps = header["total_steps"]
 

@@ -66,7 +66,13 @@ class Process:
             )  # fmt: skip
         theirs.close()
         self.send(
-            {"do": "launch", "script": script, "args": launch.args, "set": launch.overrides, "goal": launch.goal}
+            {
+                "do": "launch",
+                "script": script,
+                "args": launch.args,
+                "set": launch.overrides,
+                "goal": launch.goal,
+            }
         )
 
     # -- talking ---------------------------------------------------------------------------

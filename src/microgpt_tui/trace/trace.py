@@ -99,6 +99,7 @@ class Program:
         lines = self.files[file][1].splitlines()
         return lines[line - 1] if 0 < line <= len(lines) else ""
 
+
 class Trace:
     """One episode: the setup, a training step, a generated sample, or code between them.
 
@@ -160,7 +161,9 @@ class Trace:
     int_data: array[int]
     int_after: array[int]
 
-    def __init__(self, program: Program, index: int, kind: str, number: int, setup: Trace | None) -> None:
+    def __init__(
+        self, program: Program, index: int, kind: str, number: int, setup: Trace | None
+    ) -> None:
         self.program = program
         self.index = index
         """Position among the run's episodes; the setup is 0."""
@@ -256,13 +259,17 @@ class Trace:
         """The operands of a node, in the script's order; empty for a leaf."""
         t = self.owner(node)
         i = node - t.first_node
-        return t.child[t.child_start[i] : t.child_start[i + 1] if i + 1 < len(t.child_start) else None]
+        return t.child[
+            t.child_start[i] : t.child_start[i + 1] if i + 1 < len(t.child_start) else None
+        ]
 
     def locals(self, node: int) -> array[float]:
         """Local gradients d node / d child, beside ``children``; NaN where not (yet) recorded."""
         t = self.owner(node)
         i = node - t.first_node
-        return t.local[t.child_start[i] : t.child_start[i + 1] if i + 1 < len(t.child_start) else None]
+        return t.local[
+            t.child_start[i] : t.child_start[i + 1] if i + 1 < len(t.child_start) else None
+        ]
 
     def born_at(self, node: int) -> int:
         """The event that made the node, or -1 if it is older than the episode."""
@@ -547,7 +554,8 @@ def _run_end(raw: bytes, start: int, value: int) -> int:
 def program_from(header: dict[str, Any]) -> Program:
     """The program as the debuggee describes it at its start."""
     sites: list[Site | None] = [
-        None if s is None else Site(i, SiteKind(s[0]), *s[1:6], s[6], s[7], tuple(s[8])) for i, s in enumerate(header["sites"])
+        None if s is None else Site(i, SiteKind(s[0]), *s[1:6], s[6], s[7], tuple(s[8]))
+        for i, s in enumerate(header["sites"])
     ]
     return Program(
         files=[(p, t) for p, t in header["files"]],

@@ -1,0 +1,171 @@
+"""What a pane is: a Line API widget that draws a pure function of the moment."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from rich.segment import Segment
+from rich.style import Style
+from textual.geometry import Size
+from textual.message import Message
+from textual.scroll_view import ScrollView
+from textual.strip import Strip
+
+from microgpt_tui.session.debugger import Debugger
+from microgpt_tui.session.history import History
+from microgpt_tui.trace.trace import Program, Trace
+from microgpt_tui.tui import palette
+
+Line = list[Segment]
+"""One screen line, as segments."""
+
+
+@dataclass(frozen=True, slots=True)
+class View:
+    """Everything that a pane may look at: the moment under the cursor and the selection."""
+
+    debugger: Debugger
+    trace: Trace
+    event: int
+    node: int
+    """The selected node: the event's own, or one that was chosen; -1 if there is none."""
+    version: tuple[int, int, int, int]
+    """Changes whenever the picture may: (episode, event, node, trace.version)."""
+
+    @property
+    def program(self) -> Program:
+        return self.trace.program
+
+    @property
+    def history(self) -> History:
+        return self.debugger.history
+
+
+class NodeChosen(Message):
+    """A pane asks to select a node (and, with ``follow``, to go to the event that made it)."""
+
+    def __init__(self, node: int, *, follow: bool = False) -> None:
+        super().__init__()
+        self.node = node
+        self.follow = follow
+
+
+class MomentChosen(Message):
+    """A pane asks to move the cursor to an event of an episode."""
+
+    def __init__(self, event: int, episode: int | None = None) -> None:
+        super().__init__()
+        self.event = event
+        self.episode = episode
+
+
+class Pane(ScrollView, can_focus=True):
+    """Base of all panes. Subclasses override ``build``; only visible lines are turned into strips.
+
+    ``build(view, width)`` returns the lines to show, computed once per (view.version, width)
+    and scrolled vertically. A pane that is too large for that overrides ``line_count`` and
+    ``line_at`` and computes only the lines that are asked for.
+    """
+
+    DEFAULT_CSS = """
+    Pane { background: #12151c; color: #d8dee9; scrollbar-size-vertical: 1; scrollbar-size-horizontal: 1; }
+    Pane:focus { background-tint: white 2%; }
+    """
+
+    title = ""
+    """Shown on the pane's tab or border."""
+    explanation = ""
+    """Markdown for ``?``: what it shows, why, how to read it. See ``explain``."""
+
+    def __init__(self, *, id: str | None = None, classes: str | None = None) -> None:
+        super().__init__(id=id, classes=classes)
+        self.view: View | None = None
+        self._lines: list[Line] = []
+        self._key: object = None
+
+    # -- to override -------------------------------------------------------------------------
+
+    def build(self, view: View, width: int) -> list[Line]:
+        """The pane's lines at this moment."""
+        return []
+
+    def line_count(self, view: View, width: int) -> int:
+        """How many lines there are; by default those of ``build``."""
+        self._built(view, width)
+        return len(self._lines)
+
+    def line_at(self, view: View, width: int, index: int) -> Line:
+        """One line; by default of ``build``."""
+        self._built(view, width)
+        return self._lines[index] if index < len(self._lines) else []
+
+    def state_key(self) -> object:
+        """What else the lines depend on (the pane's own modes and selection)."""
+        return None
+
+    def explain(self, view: View | None) -> str:
+        """The explanation as Markdown, with this moment's numbers in its formulas where there are some."""
+        return self.explanation
+
+    # -- drawing -----------------------------------------------------------------------------
+
+    def show(self, view: View) -> None:
+        """Show another moment."""
+        self.view = view
+        self.restate()
+
+    def restate(self) -> None:
+        """Draw again after the pane's own state has changed."""
+        view = self.view
+        if view is None or not self.is_mounted:
+            return
+        width = self.content_width
+        if width <= 0:
+            return
+        count = self.line_count(view, width)
+        size = Size(width, count)
+        if self.virtual_size != size:
+            self.virtual_size = size
+        self.refresh()
+
+    @property
+    def content_width(self) -> int:
+        """Columns for lines."""
+        return self.scrollable_content_region.width or self.size.width
+
+    def _built(self, view: View, width: int) -> None:
+        key = (view.version, width, self.state_key())
+        if key != self._key:
+            self._lines = self.build(view, width)
+            self._key = key
+
+    def on_resize(self) -> None:
+        self.restate()
+
+    def render_line(self, y: int) -> Strip:
+        view, width = self.view, self.size.width
+        base = self.rich_style
+        if view is None:
+            return Strip.blank(width, base)
+        index = y + self.scroll_offset.y
+        inner = self.content_width
+        if index >= self.line_count(view, inner):
+            return Strip.blank(width, base)
+        segments = self.line_at(view, inner, index)
+        return Strip(segments).adjust_cell_length(width).apply_style(base)
+
+
+def text(
+    content: str, color: str = palette.TEXT, *, bold: bool = False, background: str | None = None
+) -> Segment:
+    """A styled piece of a line."""
+    return Segment(content, Style(color=color, bgcolor=background, bold=bold))
+
+
+def empty(title: str, *hints: str) -> list[Line]:
+    """What an empty pane says: what it would show, and what would fill it."""
+    return [
+        [],
+        [text(f"  {title}", palette.TEXT, bold=True)],
+        *[[text(f"  {hint}", palette.DIM)] for hint in hints],
+    ]
