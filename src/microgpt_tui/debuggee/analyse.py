@@ -41,9 +41,7 @@ def attribute_writes(tree: ast.AST) -> Iterator[tuple[ast.stmt, ast.Attribute]]:
             for target in node.targets:
                 if isinstance(target, ast.Attribute):
                     yield node, target
-        elif isinstance(node, ast.AugAssign | ast.AnnAssign) and isinstance(
-            node.target, ast.Attribute
-        ):
+        elif isinstance(node, ast.AugAssign | ast.AnnAssign) and isinstance(node.target, ast.Attribute):
             yield node, node.target
 
 
@@ -68,9 +66,7 @@ def find_autograd_class(trees: dict[str, ast.Module]) -> AutogradClass | None:
 
 def _calls_math(node: ast.ClassDef) -> bool:
     return any(
-        isinstance(n, ast.Attribute)
-        and isinstance(n.value, ast.Name)
-        and n.value.id in ("math", "cmath")
+        isinstance(n, ast.Attribute) and isinstance(n.value, ast.Name) and n.value.id in ("math", "cmath")
         for n in ast.walk(node)
     )
 
@@ -88,25 +84,17 @@ def _as_autograd(node: ast.ClassDef, module: str, tree: ast.Module) -> AutogradC
     candidates: list[str] = []
     init = methods.get("__init__")
     if init is not None:
-        given = [a.arg for a in (*init.args.posonlyargs, *init.args.args, *init.args.kwonlyargs)][
-            1:
-        ]
+        given = [a.arg for a in (*init.args.posonlyargs, *init.args.args, *init.args.kwonlyargs)][1:]
         for statement, target in attribute_writes(init):
             value = getattr(statement, "value", None)
             if isinstance(value, ast.Name | ast.Call) and not data_name:
                 named = {n.id for n in ast.walk(value) if isinstance(n, ast.Name)}
                 if given and given[0] in named:
                     data_name = target.attr
-            if (
-                isinstance(value, ast.Constant)
-                and value.value in (0, None)
-                and value.value is not False
-            ):
+            if isinstance(value, ast.Constant) and value.value in (0, None) and value.value is not False:
                 candidates.append(target.attr)
     else:  # a dataclass: annotated fields in order
-        fields = [
-            n for n in node.body if isinstance(n, ast.AnnAssign) and isinstance(n.target, ast.Name)
-        ]
+        fields = [n for n in node.body if isinstance(n, ast.AnnAssign) and isinstance(n.target, ast.Name)]
         names = [n.target.id for n in fields if isinstance(n.target, ast.Name)]
         data_name = names[0] if names else ""
         candidates = names[1:]
@@ -130,16 +118,13 @@ NO_OPERATION = {
 }  # fmt: skip
 
 
-def _operations(
-    node: ast.ClassDef, methods: dict[str, ast.FunctionDef], grad: str
-) -> Iterator[str]:
+def _operations(node: ast.ClassDef, methods: dict[str, ast.FunctionDef], grad: str) -> Iterator[str]:
     for name, method in methods.items():
         if name in NO_OPERATION:
             continue
         own = {n for n in ast.walk(method) if isinstance(n, ast.Return) and n.value is not None}
         if own and not any(
-            isinstance(d, ast.Name) and d.id in ("property", "staticmethod")
-            for d in method.decorator_list
+            isinstance(d, ast.Name) and d.id in ("property", "staticmethod") for d in method.decorator_list
         ):
             yield name
 
@@ -187,18 +172,8 @@ class _CallGraph:
                 yield node
                 if isinstance(node, ast.Call):
                     f = node.func
-                    name = (
-                        f.id
-                        if isinstance(f, ast.Name)
-                        else f.attr
-                        if isinstance(f, ast.Attribute)
-                        else ""
-                    )
-                    names = (
-                        (name, "__call__")
-                        if isinstance(f, ast.Name) and name not in self.functions
-                        else (name,)
-                    )
+                    name = f.id if isinstance(f, ast.Name) else f.attr if isinstance(f, ast.Attribute) else ""
+                    names = (name, "__call__") if isinstance(f, ast.Name) and name not in self.functions else (name,)
                     for n in names:
                         todo.extend(g for g in self.functions.get(n, ()) if g not in seen)
 
@@ -208,24 +183,16 @@ def find_plan(trees: dict[str, ast.Module], autograd: AutogradClass) -> Plan:
     tree = ast.Module([s for t in trees.values() for s in t.body], [])
     graph = _CallGraph(tree, autograd.node)
     inside_class = set(ast.walk(autograd.node))
-    loops = [
-        n for n in ast.walk(tree) if isinstance(n, ast.For | ast.While) and n not in inside_class
-    ]
+    loops = [n for n in ast.walk(tree) if isinstance(n, ast.For | ast.While) and n not in inside_class]
     parents = {child: node for node in ast.walk(tree) for child in ast.iter_child_nodes(node)}
     facts = {loop: _facts(graph, loop, autograd) for loop in loops}
     plan = Plan()
     training = [loop for loop in loops if facts[loop][0] and facts[loop][1]]
     plan.train = _innermost(training, graph)
-    sampling = [
-        loop for loop in loops if facts[loop][2] and not facts[loop][0] and not facts[loop][1]
-    ]
+    sampling = [loop for loop in loops if facts[loop][2] and not facts[loop][0] and not facts[loop][1]]
     token_loop = _innermost(sampling, graph)
     if token_loop is not None:
-        around = [
-            loop
-            for loop in sampling
-            if loop is not token_loop and token_loop in set(graph.reach(loop))
-        ]
+        around = [loop for loop in sampling if loop is not token_loop and token_loop in set(graph.reach(loop))]
         plan.sample = _innermost(around, graph) if around else None
         if plan.sample is None and not _within(token_loop, plan.train, graph):
             plan.sample = None if _enclosing_function(token_loop, parents) else token_loop
@@ -261,10 +228,7 @@ def _innermost(loops: list[LoopNode], graph: _CallGraph) -> LoopNode | None:
     best: LoopNode | None = None
     for loop in loops:
         inside = set(graph.reach(loop))
-        if not any(
-            other is not loop and other in inside and loop not in set(graph.reach(other))
-            for other in loops
-        ):
+        if not any(other is not loop and other in inside and loop not in set(graph.reach(other)) for other in loops):
             best = loop if best is None or loop.lineno >= best.lineno else best
     return best
 

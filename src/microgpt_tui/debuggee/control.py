@@ -37,9 +37,7 @@ class Control:
 
     # -- sending -----------------------------------------------------------------------------
 
-    def send(
-        self, header: dict[str, Any], blobs: dict[str, tuple[int, bytes]] | None = None
-    ) -> None:
+    def send(self, header: dict[str, Any], blobs: dict[str, tuple[int, bytes]] | None = None) -> None:
         self.channel.sendall(wire.pack(header, blobs))
 
     def read(self, count: int) -> bytes:

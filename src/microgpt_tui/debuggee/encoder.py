@@ -317,11 +317,7 @@ class Encoder:
         self.last_node = node
         if self.operation_depth == 0 and not self.last_is_constant:
             first = row
-            while (
-                first
-                and c["op"][first - 1] == self.op_numbers.get(CONSTANT_OP)
-                and first - 1 > row - 3
-            ):
+            while first and c["op"][first - 1] == self.op_numbers.get(CONSTANT_OP) and first - 1 > row - 3:
                 first -= 1
             self.group(operation, first)
 
@@ -382,19 +378,11 @@ class Encoder:
         count = len(getattr(node, self.children_name or ""))
         for name in names:
             value = getattr(node, name, None)
-            if (
-                name != self.children_name
-                and isinstance(value, tuple | list)
-                and len(value) == count
-            ):
+            if name != self.children_name and isinstance(value, tuple | list) and len(value) == count:
                 if all(isinstance(x, int | float) for x in value):
                     self.locals_name = name
                     return
-            if (
-                isinstance(value, dict)
-                and value
-                and all(isinstance(x, self.node_class) for x in value)
-            ):
+            if isinstance(value, dict) and value and all(isinstance(x, self.node_class) for x in value):
                 self.locals_name = name
                 return
 
@@ -481,9 +469,7 @@ class Encoder:
         found = self.candidate_maps.get(site)
         if found is None:
             record = self.records[site]
-            found = self.candidate_maps[site] = (
-                dict(record.candidates) if record is not None else {}
-            )
+            found = self.candidate_maps[site] = dict(record.candidates) if record is not None else {}
         return found
 
     def group(self, operation: str, first: int) -> None:
@@ -506,11 +492,7 @@ class Encoder:
         else:
             last = self.unresolved[-1]
             mine = (
-                [last]
-                if last[4] == self.events - 1
-                and last[0] == record.name
-                and last[1] == statement.number
-                else []
+                [last] if last[4] == self.events - 1 and last[0] == record.name and last[1] == statement.number else []
             )
         for u in mine:
             for row in range(u[2], u[3]):
@@ -688,9 +670,7 @@ class Encoder:
                     choice = i
                     break
             if items != list(range(len(items))):
-                listed = [
-                    x if type(x) in (int, str, float) else str(type(x).__name__) for x in items
-                ]
+                listed = [x if type(x) in (int, str, float) else str(type(x).__name__) for x in items]
         c["choice"].append(choice)
         c["weight_start"].append(len(c["weight"]))
         c["weight"].extend(doubles(list(weights)))
@@ -699,9 +679,7 @@ class Encoder:
 
     # -- variables -------------------------------------------------------------------------
 
-    def bind(
-        self, code: int, value: Any, *, name: str = "", path: str = "", index: int = WHOLE
-    ) -> None:
+    def bind(self, code: int, value: Any, *, name: str = "", path: str = "", index: int = WHOLE) -> None:
         """Remember a variable's value, in the frame that is running."""
         for entry in reversed(self.stack):
             if entry.kind in _FRAMES:
@@ -717,19 +695,12 @@ class Encoder:
         entry.binds.append(row)
         record = self.records[code]
         short = type(value) is int or (type(value) is str and len(value) <= 20)
-        if (
-            short
-            and record is not None
-            and record.kind is SiteKind.BIND
-            and not entry.value.count(",") > 2
-        ):
+        if short and record is not None and record.kind is SiteKind.BIND and not entry.value.count(",") > 2:
             site = self.records[entry.site]
             if site is not None and record.line == site.line:
                 entry.value += (", " if entry.value else "") + f"{record.name}={value!r}"
 
-    def write_bind(
-        self, scope: int, event: int, code: int, value: Any, name: str, path: str, index: int
-    ) -> None:
+    def write_bind(self, scope: int, event: int, code: int, value: Any, name: str, path: str, index: int) -> None:
         c = self.c
         kind = type(value)
         shape: Any = None
@@ -754,9 +725,7 @@ class Encoder:
                 for leaf in leaves:
                     number = ids.get(id(leaf))
                     if number is None:
-                        number = (
-                            self.number_of(leaf) if isinstance(leaf, self.node_class) else NO_NODE
-                        )
+                        number = self.number_of(leaf) if isinstance(leaf, self.node_class) else NO_NODE
                     c["bound_nodes"].append(number)
             elif first is None or type(first) in (int, float, bool):
                 which, start = BindKind.NUMBERS, len(c["bound_numbers"])
@@ -781,9 +750,7 @@ class Encoder:
         if not value or not isinstance(value[0], tuple | list):
             leaves.extend(value)
             return len(value)
-        return [
-            self.flatten(part, leaves) if isinstance(part, tuple | list) else 0 for part in value
-        ]
+        return [self.flatten(part, leaves) if isinstance(part, tuple | list) else 0 for part in value]
 
     def shape(self, shape: Any) -> int:
         if shape is None:
@@ -833,9 +800,7 @@ def turn_text(names: tuple[str, ...], values: tuple[Any, ...]) -> str:
 
 
 def _attribute_names(node: Any) -> list[str]:
-    return [n for cls in type(node).__mro__ for n in _slots(cls)] + list(
-        getattr(node, "__dict__", ())
-    )
+    return [n for cls in type(node).__mro__ for n in _slots(cls)] + list(getattr(node, "__dict__", ()))
 
 
 def _slots(cls: type) -> tuple[str, ...]:

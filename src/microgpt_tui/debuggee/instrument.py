@@ -98,11 +98,7 @@ def plain(expression: ast.expr) -> bool:
     if isinstance(expression, ast.Attribute):
         return plain(expression.value)
     if isinstance(expression, ast.Subscript):
-        return (
-            plain(expression.value)
-            and not isinstance(expression.slice, ast.Slice)
-            and plain(expression.slice)
-        )
+        return plain(expression.value) and not isinstance(expression.slice, ast.Slice) and plain(expression.slice)
     if isinstance(expression, ast.BinOp):
         return plain(expression.left) and plain(expression.right)
     if isinstance(expression, ast.UnaryOp):
@@ -196,9 +192,7 @@ class _Rewriter:
                         (last.end_col_offset or 0) + 1,
                     )
             elif header:
-                last_expression = max(
-                    header, key=lambda e: (e.end_lineno or 0, e.end_col_offset or 0)
-                )
+                last_expression = max(header, key=lambda e: (e.end_lineno or 0, e.end_col_offset or 0))
                 end_line = last_expression.end_lineno or node.lineno
                 end_column = last_expression.end_col_offset or 0
         record = SiteRecord(
@@ -284,9 +278,7 @@ class _Rewriter:
     def define(self, node: FunctionNode) -> None:
         """A function: enter and leave marks, its arguments as variables, its statements."""
         if isinstance(node, ast.AsyncFunctionDef) or _is_generator(node):
-            node.body = self.gradients_only(
-                node.body
-            )  # its statements interleave with its consumer's
+            node.body = self.gradients_only(node.body)  # its statements interleave with its consumer's
             return
         outer = self.function, self.depth, self.assigned
         number = self.site(SiteKind.CALL, node, node.name)
@@ -327,12 +319,7 @@ class _Rewriter:
         for inner in body:
             if not isinstance(inner, ast.FunctionDef):
                 continue
-            uses = [
-                n
-                for s in body
-                for n in ast.walk(s)
-                if isinstance(n, ast.Name) and n.id == inner.name
-            ]
+            uses = [n for s in body for n in ast.walk(s) if isinstance(n, ast.Name) and n.id == inner.name]
             calls = {id(n.func) for s in body for n in ast.walk(s) if isinstance(n, ast.Call)}
             recursive = any(isinstance(n, ast.Name) and n.id == inner.name for n in ast.walk(inner))
             if recursive and all(id(n) in calls for n in uses) and not inner.decorator_list:
@@ -359,11 +346,7 @@ class _Rewriter:
 
     def method(self, node: ast.FunctionDef) -> None:
         """A method of the autograd class: no statement marks, only creations and gradient writes."""
-        maker = (
-            "__init__"
-            if any(m.name == "__init__" for m in methods_in(self.autograd.node))
-            else "__post_init__"
-        )
+        maker = "__init__" if any(m.name == "__init__" for m in methods_in(self.autograd.node)) else "__post_init__"
         if node.name == maker:
             me = node.args.args[0].arg
             report: ast.stmt = ast.Expr(self.call(NODE, ast.Name(me, ast.Load())))
@@ -449,9 +432,7 @@ class _Rewriter:
             return self.note(place, owner, _load(target))
         source, factor = self.contribution(added)
         delta: ast.expr
-        if isinstance(added, ast.Constant) or (
-            isinstance(added, ast.Name) and added.id != getattr(owner, "id", "")
-        ):
+        if isinstance(added, ast.Constant) or (isinstance(added, ast.Name) and added.id != getattr(owner, "id", "")):
             delta = _load(added)
         else:
             named = ast.copy_location(ast.NamedExpr(ast.Name(DELTA, ast.Store()), added), added)
@@ -486,9 +467,7 @@ class _Rewriter:
                     local = getattr(added, side)
                     if isinstance(local, ast.Name | ast.Constant):
                         return source, _load(local)
-                    named = ast.copy_location(
-                        ast.NamedExpr(ast.Name(FACTOR, ast.Store()), local), local
-                    )
+                    named = ast.copy_location(ast.NamedExpr(ast.Name(FACTOR, ast.Store()), local), local)
                     setattr(added, side, named)
                     return source, ast.Name(FACTOR, ast.Load())
         return source, nothing
@@ -538,13 +517,7 @@ class _Rewriter:
             return [s]
         if isinstance(
             s,
-            ast.Import
-            | ast.ImportFrom
-            | ast.Global
-            | ast.Nonlocal
-            | ast.Pass
-            | ast.Break
-            | ast.Continue,
+            ast.Import | ast.ImportFrom | ast.Global | ast.Nonlocal | ast.Pass | ast.Break | ast.Continue,
         ):
             return [s]
         number = self.statement_site(s)
@@ -566,11 +539,7 @@ class _Rewriter:
 
     def remember(self, s: ast.stmt) -> None:
         """What a plain name was computed from, for the numbers behind an update."""
-        if (
-            isinstance(s, ast.Assign)
-            and len(s.targets) == 1
-            and isinstance(s.targets[0], ast.Name | ast.Subscript)
-        ):
+        if isinstance(s, ast.Assign) and len(s.targets) == 1 and isinstance(s.targets[0], ast.Name | ast.Subscript):
             self.assigned[ast.unparse(s.targets[0])] = s.value
 
     def statement_site(self, s: ast.stmt) -> int:
@@ -591,9 +560,7 @@ class _Rewriter:
                 found.setdefault(op, []).append((place, node))
         if isinstance(s, ast.AugAssign) and type(s.op) in _BINARY:
             op = _BINARY[type(s.op)]
-            found.setdefault(op, []).append(
-                (self.site(SiteKind.EXPRESSION, s, op, statement=number), None)
-            )
+            found.setdefault(op, []).append((self.site(SiteKind.EXPRESSION, s, op, statement=number), None))
         candidates = tuple((op, tuple(n for n, _ in places)) for op, places in found.items())
         place = self.site(SiteKind.STATEMENT, s, type(s).__name__, candidates=candidates)
         self.sites.records[number] = self.sites.records.pop(place)
@@ -652,11 +619,7 @@ class _Rewriter:
     def loop_names(s: LoopNode) -> list[str]:
         if isinstance(s, ast.While):
             return []
-        return [
-            n.id
-            for n in ast.walk(s.target)
-            if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Store)
-        ]
+        return [n.id for n in ast.walk(s.target) if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Store)]
 
     def bindings(self, s: ast.stmt) -> list[ast.stmt]:
         """The notes that tell which variables a statement has bound or changed."""
@@ -674,9 +637,7 @@ class _Rewriter:
         for target in targets:
             for part in target.elts if isinstance(target, ast.Tuple | ast.List) else [target]:
                 if isinstance(part, ast.Name) or (
-                    isinstance(part, ast.Attribute)
-                    and isinstance(part.value, ast.Name)
-                    and part.attr not in inside
+                    isinstance(part, ast.Attribute) and isinstance(part.value, ast.Name) and part.attr not in inside
                 ):
                     place = self.site(SiteKind.BIND, part, ast.unparse(part))
                     out.append(ast.Expr(self.call(BIND, ast.Constant(place), _load(part))))
@@ -710,9 +671,7 @@ class _Rewriter:
             if isinstance(value, ast.expr):
                 setattr(s, name, visitor.visit(value))
             elif isinstance(value, list):
-                setattr(
-                    s, name, [visitor.visit(v) if isinstance(v, ast.expr) else v for v in value]
-                )
+                setattr(s, name, [visitor.visit(v) if isinstance(v, ast.expr) else v for v in value])
         if isinstance(s, ast.With):
             for item in s.items:
                 item.context_expr = visitor.visit(item.context_expr)
@@ -743,11 +702,7 @@ def _before_returns(body: list[ast.stmt], report: ast.stmt) -> list[ast.stmt]:
             out.append(report)
         for name in ("body", "orelse", "finalbody"):
             inner = getattr(s, name, None)
-            if (
-                isinstance(inner, list)
-                and inner
-                and not isinstance(s, ast.FunctionDef | ast.ClassDef)
-            ):
+            if isinstance(inner, list) and inner and not isinstance(s, ast.FunctionDef | ast.ClassDef):
                 setattr(s, name, _before_returns(inner, report))
         out.append(s)
     return out
@@ -760,14 +715,8 @@ class _CreationMarks(ast.NodeTransformer):
         self.rewriter = rewriter
         self.method = method
         self.op = operation_name(method.name)
-        args = [
-            a.arg for a in (*method.args.posonlyargs, *method.args.args, *method.args.kwonlyargs)
-        ][1:]
-        rebound = {
-            n.id
-            for n in ast.walk(method)
-            if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Store)
-        }
+        args = [a.arg for a in (*method.args.posonlyargs, *method.args.args, *method.args.kwonlyargs)][1:]
+        rebound = {n.id for n in ast.walk(method) if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Store)}
         self.plain_operands = tuple(a for a in args if a not in rebound)
 
     def visit_body(self) -> None:
@@ -778,11 +727,7 @@ class _CreationMarks(ast.NodeTransformer):
         rewriter = self.rewriter
         if not is_class_call(node, rewriter.class_name):
             return node
-        simple = (
-            len(node.args) == 1
-            and not node.keywords
-            and isinstance(node.args[0], ast.Name | ast.Constant)
-        )
+        simple = len(node.args) == 1 and not node.keywords and isinstance(node.args[0], ast.Name | ast.Constant)
         if simple:
             place = rewriter.site(SiteKind.CONSTANT, node, self.op)
             return rewriter.before(rewriter.call(MARK, ast.Constant(place)), node)
@@ -823,9 +768,7 @@ class _Setattrs(ast.NodeTransformer):
         if name == rewriter.autograd.grad_name and isinstance(value, ast.BinOp) and isinstance(value.op, ast.Add) \
                 and _same(value.left, read):  # fmt: skip
             source, factor = rewriter.contribution(value.right)
-            value.right = ast.copy_location(
-                ast.NamedExpr(ast.Name(DELTA, ast.Store()), value.right), value.right
-            )
+            value.right = ast.copy_location(ast.NamedExpr(ast.Name(DELTA, ast.Store()), value.right), value.right)
             place = rewriter.site(SiteKind.ACCUMULATE, node)
             values: list[ast.expr] = [
                 ast.Constant(place),
@@ -882,15 +825,11 @@ class _Expressions(_Setattrs):
             number = rewriter.site(SiteKind.PRINT, node)
             return rewriter.after(node, rewriter.call(PRINTED, ast.Constant(number)))
         name = f.attr if isinstance(f, ast.Attribute) else f.id if isinstance(f, ast.Name) else ""
-        if name == "choices" or (
-            name == "random" and isinstance(f, ast.Attribute) and not node.args
-        ):
+        if name == "choices" or (name == "random" and isinstance(f, ast.Attribute) and not node.args):
             number = rewriter.site(SiteKind.SAMPLE, node, name)
             hook = ast.Name(CHOOSE if name == "choices" else DRAW, ast.Load())
             ast.copy_location(hook, node)
-            return ast.copy_location(
-                ast.Call(hook, [ast.Constant(number), f, *node.args], node.keywords), node
-            )
+            return ast.copy_location(ast.Call(hook, [ast.Constant(number), f, *node.args], node.keywords), node)
         if place is not None:
             return rewriter.after(node, rewriter.call(MARK, ast.Constant(place)))
         return node

@@ -85,9 +85,7 @@ def load(path: str, overrides: dict[str, str]) -> Loaded:
     )  # fmt: skip
 
 
-def _parse(
-    name: str, path: str, trees: dict[str, ast.Module], paths: dict[str, str], texts: dict[str, str]
-) -> None:
+def _parse(name: str, path: str, trees: dict[str, ast.Module], paths: dict[str, str], texts: dict[str, str]) -> None:
     try:
         with open(path, "rb") as handle:
             raw = handle.read()
@@ -95,9 +93,7 @@ def _parse(
     except OSError as error:
         raise Refused(f"{path}: {error.strerror}. Give the path of a Python script.") from error
     except (SyntaxError, UnicodeDecodeError) as error:
-        raise Refused(
-            f"{path}: not a Python text: {error}. Give the path of a Python script."
-        ) from error
+        raise Refused(f"{path}: not a Python text: {error}. Give the path of a Python script.") from error
     try:
         trees[name] = ast.parse(text, path)
     except (SyntaxError, ValueError) as error:
@@ -113,9 +109,7 @@ def _parse(
     texts[name] = text
 
 
-def _siblings(
-    folder: str, trees: dict[str, ast.Module], paths: dict[str, str], texts: dict[str, str]
-) -> None:
+def _siblings(folder: str, trees: dict[str, ast.Module], paths: dict[str, str], texts: dict[str, str]) -> None:
     """Modules that lie beside the script and are imported by it, or by one another."""
     todo = list(trees.values())
     while todo:
@@ -141,9 +135,7 @@ def _override(tree: ast.Module, path: str, overrides: dict[str, str]) -> None:
         found = literals.get(name)
         if found is None:
             known = ", ".join(sorted(literals)) or "none"
-            raise Refused(
-                f"{path}: --set {name}: the script has no module-level `{name} = literal`. It has: {known}."
-            )
+            raise Refused(f"{path}: --set {name}: the script has no module-level `{name} = literal`. It has: {known}.")
         try:
             value = ast.parse(text, mode="eval").body
             ast.literal_eval(value)

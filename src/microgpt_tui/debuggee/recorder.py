@@ -42,9 +42,7 @@ class Goal:
 class Recorder:
     """What the instrumented script reports to; ``stop`` is called when it is to wait."""
 
-    def __init__(
-        self, records: list[SiteRecord | None], names_: tuple[str, str], files: dict[str, int]
-    ) -> None:
+    def __init__(self, records: list[SiteRecord | None], names_: tuple[str, str], files: dict[str, int]) -> None:
         self.records = records
         self.data_name, self.grad_name = names_
         self.files = files
@@ -154,12 +152,7 @@ class Recorder:
         if kind is list or kind is tuple:
             if depth > 3:
                 return Opaque(len(value))
-            return tuple(
-                [
-                    self.copied(part, depth + 1) if type(part) in (list, tuple) else part
-                    for part in value
-                ]
-            )
+            return tuple([self.copied(part, depth + 1) if type(part) in (list, tuple) else part for part in value])
         if kind is int or kind is float or kind is bool or isinstance(value[0], self.node_class):
             return tuple(value)
         return Opaque(len(value))
@@ -242,11 +235,7 @@ class Recorder:
         """Close the running episode and open the next."""
         if self.episode_kind == "setup":
             self.end_of_setup(frame)
-        elif (
-            self.episode_kind != "other"
-            or self.encoder.events
-            or any(type(e) is not int for e in self.log)
-        ):
+        elif self.episode_kind != "other" or self.encoder.events or any(type(e) is not int for e in self.log):
             self.close()
             self.episode_index += 1
         self.episode_kind = kind
@@ -263,8 +252,7 @@ class Recorder:
         self.tidy()
         current = dict(zip(self.kept_ids.values(), self.start_data, strict=True))
         grads = {
-            number: getattr(p, grad_name)
-            for number, p in zip(self.kept_ids.values(), self.kept_nodes, strict=True)
+            number: getattr(p, grad_name) for number, p in zip(self.kept_ids.values(), self.kept_nodes, strict=True)
         }
         self.encoder = Encoder(
             self.records, self.node_class, (data_name, grad_name), self.first_node, self.kept_ids, grads,
@@ -308,11 +296,7 @@ class Recorder:
                 roots.append(walker.f_locals)
             walker = walker.f_back
         ids = self.encoder.ids
-        kept = (
-            walk(roots, self.node_class, self.modules)
-            if self.node_class is not _Nothing
-            else Kept()
-        )
+        kept = walk(roots, self.node_class, self.modules) if self.node_class is not _Nothing else Kept()
         nodes = {ids[id(n)]: n for _, _, tensor in kept.tensors for n in tensor if id(n) in ids}
         numbers = sorted(nodes)
         self.kept_nodes = [nodes[i] for i in numbers]
@@ -384,8 +368,7 @@ class Recorder:
                 record.kind is SiteKind.CALL
                 and record.name == code.co_name
                 and (
-                    record.line == code.co_firstlineno
-                    or code.co_firstlineno <= record.line <= code.co_firstlineno + 8
+                    record.line == code.co_firstlineno or code.co_firstlineno <= record.line <= code.co_firstlineno + 8
                 )
             ):
                 return number
@@ -394,11 +377,7 @@ class Recorder:
     def statement_site(self, function: int, line: int) -> int:
         best, best_line = -1, 0
         for number, record in enumerate(self.records):
-            if (
-                record is not None
-                and record.kind is SiteKind.STATEMENT
-                and record.function == function
-            ):
+            if record is not None and record.kind is SiteKind.STATEMENT and record.function == function:
                 if record.line <= line <= record.end_line and record.line >= best_line:
                     best, best_line = number, record.line
         return best

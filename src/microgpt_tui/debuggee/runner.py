@@ -46,9 +46,7 @@ def main() -> NoReturn:
     control.send(_program(loaded))
     module = _main_module(path, launch.get("args", []), loaded)
     recorder.main_globals = module.__dict__
-    first_site = next(
-        i for i, r in enumerate(loaded.sites) if r is not None and r.kind is SiteKind.MODULE
-    )
+    first_site = next(i for i, r in enumerate(loaded.sites) if r is not None and r.kind is SiteKind.MODULE)
     recorder.encoder = Encoder(
         recorder.records, _Nothing, (recorder.data_name, recorder.grad_name), 0, {}, {},
         [Scope(first_site, SiteKind.MODULE)], {},
@@ -120,9 +118,7 @@ def _depth() -> int:
     return count
 
 
-def _run(
-    loaded: Loaded, module: ModuleType, recorder: Recorder, control: Control
-) -> int | str | None:
+def _run(loaded: Loaded, module: ModuleType, recorder: Recorder, control: Control) -> int | str | None:
     """Execute the script; its exit status, with everything told to the debugger."""
     sys.setrecursionlimit(sys.getrecursionlimit() + _depth())
     os_exit = os._exit
@@ -202,9 +198,7 @@ def _show(error: BaseException) -> str:
     text = "".join(traceback.format_exception(error))
     try:
         sys.excepthook(type(error), error, error.__traceback__)
-    except (
-        Exception
-    ):  # the script's own excepthook may be broken: Python prints the error itself then
+    except Exception:  # the script's own excepthook may be broken: Python prints the error itself then
         sys.__excepthook__(type(error), error, error.__traceback__)
     return text
 

@@ -32,10 +32,7 @@ def walk(roots: list[dict[str, Any]], node_class: type, modules: set[str]) -> Ke
     found: list[tuple[int, int, str, tuple[int, ...], list[Any]]] = []
     seen: set[int] = set()
     todo: list[tuple[str, Any, int]] = [
-        (name, value, 0)
-        for root in roots
-        for name, value in list(root.items())
-        if not name.startswith("__")
+        (name, value, 0) for root in roots for name, value in list(root.items()) if not name.startswith("__")
     ]
     budget = MAX_ITEMS
     while todo and budget > 0:
@@ -52,11 +49,7 @@ def walk(roots: list[dict[str, Any]], node_class: type, modules: set[str]) -> Ke
                 budget -= len(nodes)
                 found.append((len(shape), len(found), name, shape, nodes))
                 kept.lists.update((id(part), part) for part in lists)
-            elif (
-                type(value[0]) is float
-                and len(value) <= MAX_ITEMS
-                and set(map(type, value)) == {float}
-            ):
+            elif type(value[0]) is float and len(value) <= MAX_ITEMS and set(map(type, value)) == {float}:
                 kept.buffers[name] = value if isinstance(value, list) else list(value)
             elif len(value) <= 4096 and not isinstance(value[0], str | int | float):
                 todo[:0] = [(f"{name}[{i}]", part, depth + 1) for i, part in enumerate(value)]
@@ -120,12 +113,7 @@ def plain_namespace(roots: list[dict[str, Any]]) -> dict[str, Any]:
                 found[name] = value if not isinstance(value, str) else value[:1000]
             elif type(value) in (list, tuple) and 0 < len(value) <= 1024 and _scalars(value):
                 found[name] = list(value)
-            elif (
-                type(value) is dict
-                and 0 < len(value) <= 1024
-                and _scalars(value.values())
-                and _scalars(value)
-            ):
+            elif type(value) is dict and 0 < len(value) <= 1024 and _scalars(value.values()) and _scalars(value):
                 found[name] = {"keys": list(value), "values": list(value.values())}
     return found
 

@@ -194,30 +194,22 @@ class Debugger:
     def step_event(self) -> bool:
         """One event: inside an operation too."""
         trace = self.trace
-        return trace is not None and self._forward(
-            navigation.step_event(trace, self.moment.event), ""
-        )
+        return trace is not None and self._forward(navigation.step_event(trace, self.moment.event), "")
 
     def back_event(self) -> bool:
         """One event back."""
         trace = self.trace
-        return trace is not None and self._backward(
-            navigation.back_event(trace, self.moment.event), ""
-        )
+        return trace is not None and self._backward(navigation.back_event(trace, self.moment.event), "")
 
     def next_statement(self) -> bool:
         """The next statement at this scope or outside it."""
         trace = self.trace
-        return trace is not None and self._forward(
-            navigation.next_statement(trace, self.moment.event), ""
-        )
+        return trace is not None and self._forward(navigation.next_statement(trace, self.moment.event), "")
 
     def previous_statement(self) -> bool:
         """The previous statement."""
         trace = self.trace
-        return trace is not None and self._backward(
-            navigation.previous_statement(trace, self.moment.event), ""
-        )
+        return trace is not None and self._backward(navigation.previous_statement(trace, self.moment.event), "")
 
     def finish(self) -> bool:
         """The end of this call or loop turn."""
@@ -227,39 +219,29 @@ class Debugger:
     def start_of_scope(self) -> bool:
         """The start of this call or loop turn."""
         trace = self.trace
-        return trace is not None and self._backward(
-            navigation.start_of_scope(trace, self.moment.event), ""
-        )
+        return trace is not None and self._backward(navigation.start_of_scope(trace, self.moment.event), "")
 
     def next_turn(self, name: str | None = None) -> bool:
         """The next turn of the loop over positions, or of the loop with this variable."""
         trace = self.trace
         nothing = f"no loop {name} here" if name else "no later position in this episode"
-        return trace is not None and self._forward(
-            navigation.next_turn(trace, self.moment.event, name), nothing
-        )
+        return trace is not None and self._forward(navigation.next_turn(trace, self.moment.event, name), nothing)
 
     def previous_turn(self, name: str | None = None) -> bool:
         """The previous turn of that loop."""
         trace = self.trace
         nothing = f"no loop {name} here" if name else "no earlier position in this episode"
-        return trace is not None and self._backward(
-            navigation.previous_turn(trace, self.moment.event, name), nothing
-        )
+        return trace is not None and self._backward(navigation.previous_turn(trace, self.moment.event, name), nothing)
 
     def next_phase(self) -> bool:
         """The first event of the next phase."""
         trace = self.trace
-        return trace is not None and self._forward(
-            navigation.next_phase(trace, self.moment.event), ""
-        )
+        return trace is not None and self._forward(navigation.next_phase(trace, self.moment.event), "")
 
     def previous_phase(self) -> bool:
         """The first event of this phase, or of the one before."""
         trace = self.trace
-        return trace is not None and self._backward(
-            navigation.previous_phase(trace, self.moment.event), ""
-        )
+        return trace is not None and self._backward(navigation.previous_phase(trace, self.moment.event), "")
 
     def next_episode(self) -> bool:
         """The first event of the next training step or sample."""
@@ -268,9 +250,7 @@ class Debugger:
         if later:
             self._move(min(later), 0)
             if min(later) != self.moment.episode:
-                self.notice = (
-                    "steps between were run freely: only their losses and weights are kept"
-                )
+                self.notice = "steps between were run freely: only their losses and weights are kept"
             return True
         return self._live({"kind": "episode"})
 
@@ -286,9 +266,7 @@ class Debugger:
             return False
         target = max(earlier)
         if target != self.moment.episode - 1:
-            self.notice = (
-                "the episodes between were run freely: only their losses and weights are kept"
-            )
+            self.notice = "the episodes between were run freely: only their losses and weights are kept"
         self._move(target, len(self.history.traces[target]) - 1 if last else 0)
         return True
 
@@ -301,9 +279,7 @@ class Debugger:
 
     def run_to(self, kind: str, number: int) -> bool:
         """Run to the first event of a training step or sample that is still to come."""
-        return self._live(
-            {"kind": "episode", "episode_kind": kind, "number": number, "forget": True}
-        )
+        return self._live({"kind": "episode", "episode_kind": kind, "number": number, "forget": True})
 
     def pause(self) -> None:
         """Ask the script to stop where it is."""

@@ -144,10 +144,7 @@ class History:
     def _take_kept(self, header: dict[str, Any]) -> None:
         program = self.program
         program.kept = array("q", header["kept"])
-        program.matrices = [
-            Matrix(name, tuple(shape), array("q", nodes))
-            for name, shape, nodes in header["matrices"]
-        ]
+        program.matrices = [Matrix(name, tuple(shape), array("q", nodes)) for name, shape, nodes in header["matrices"]]
         program.namespace = header["namespace"]
         program.total_steps = header["total_steps"]
 

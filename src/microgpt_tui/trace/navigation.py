@@ -115,17 +115,9 @@ def _source_run(trace: Trace, event: int) -> tuple[int, int]:
     """First and last event of the accumulations that one node hands out."""
     source = trace.source[trace.row[event]]
     first = last = event
-    while (
-        first > 0
-        and trace.kind[first - 1] == ACCUMULATE
-        and trace.source[trace.row[first - 1]] == source
-    ):
+    while first > 0 and trace.kind[first - 1] == ACCUMULATE and trace.source[trace.row[first - 1]] == source:
         first -= 1
-    while (
-        last + 1 < len(trace)
-        and trace.kind[last + 1] == ACCUMULATE
-        and trace.source[trace.row[last + 1]] == source
-    ):
+    while last + 1 < len(trace) and trace.kind[last + 1] == ACCUMULATE and trace.source[trace.row[last + 1]] == source:
         last += 1
     return first, last
 

@@ -161,9 +161,7 @@ class Trace:
     int_data: array[int]
     int_after: array[int]
 
-    def __init__(
-        self, program: Program, index: int, kind: str, number: int, setup: Trace | None
-    ) -> None:
+    def __init__(self, program: Program, index: int, kind: str, number: int, setup: Trace | None) -> None:
         self.program = program
         self.index = index
         """Position among the run's episodes; the setup is 0."""
@@ -259,17 +257,13 @@ class Trace:
         """The operands of a node, in the script's order; empty for a leaf."""
         t = self.owner(node)
         i = node - t.first_node
-        return t.child[
-            t.child_start[i] : t.child_start[i + 1] if i + 1 < len(t.child_start) else None
-        ]
+        return t.child[t.child_start[i] : t.child_start[i + 1] if i + 1 < len(t.child_start) else None]
 
     def locals(self, node: int) -> array[float]:
         """Local gradients d node / d child, beside ``children``; NaN where not (yet) recorded."""
         t = self.owner(node)
         i = node - t.first_node
-        return t.local[
-            t.child_start[i] : t.child_start[i + 1] if i + 1 < len(t.child_start) else None
-        ]
+        return t.local[t.child_start[i] : t.child_start[i + 1] if i + 1 < len(t.child_start) else None]
 
     def born_at(self, node: int) -> int:
         """The event that made the node, or -1 if it is older than the episode."""

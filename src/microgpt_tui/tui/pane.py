@@ -155,9 +155,7 @@ class Pane(ScrollView, can_focus=True):
         return Strip(segments).adjust_cell_length(width).apply_style(base)
 
 
-def text(
-    content: str, color: str = palette.TEXT, *, bold: bool = False, background: str | None = None
-) -> Segment:
+def text(content: str, color: str = palette.TEXT, *, bold: bool = False, background: str | None = None) -> Segment:
     """A styled piece of a line."""
     return Segment(content, Style(color=color, bgcolor=background, bold=bold))
 
