@@ -112,6 +112,8 @@ class Encoder:
         self.locals_name: str | None = None
         self.span_scope = -2
         self.outside: list[Any] = []
+        self.weight_places: dict[int, tuple[int, Any]] = {}
+        """Lists of weights whose nodes are in ``bound_nodes`` already."""
         self.draws: list[float] = []
         self.candidate_maps: dict[int, dict[str, tuple[int, ...]]] = {}
 
@@ -509,7 +511,7 @@ class Encoder:
         assert record is not None
         kind = record.kind
         if kind is SiteKind.BIND:
-            self.bind(code, entry[1])
+            self.bind(code, entry[1], identity=entry[2] if len(entry) > 2 else 0)
         elif kind is SiteKind.TURN:
             self.turn(code, record, entry[1])
         elif kind is SiteKind.ASSIGN:
@@ -517,16 +519,14 @@ class Encoder:
         elif kind is SiteKind.UPDATE:
             self.update(code, entry[1], entry[2], entry[3:])
         elif kind is SiteKind.ELEMENT:
-            _, owner, key, value = entry
+            _, owner, path, value = entry
             if type(owner) is list or type(owner) is dict:
-                if type(key) is int:
-                    self.bind(code, value, index=key)
-                elif type(key) is str:
-                    self.bind(code, value, path=f"[{key!r}]", index=REPLACED)
+                is_index = type(path[-1]) is int and type(owner) is list
+                text = _path_text(path[:-1] if is_index else path)
+                self.bind(code, value, path=text, index=path[-1] if is_index else REPLACED, identity=id(owner))
         elif kind is SiteKind.APPEND:
-            _, value, path, one = entry
-            text = "".join(f"[{p!r}]" for p in path if type(p) in (int, str))
-            self.bind(code, value, path=text, index=APPENDED if one else REPLACED)
+            _, value, path, one, identity = entry
+            self.bind(code, value, path=_path_text(path), index=APPENDED if one else REPLACED, identity=identity)
         elif kind is SiteKind.CREATE:
             self.pending = code
             self.pending_operands = entry[1:]
@@ -679,14 +679,16 @@ class Encoder:
 
     # -- variables -------------------------------------------------------------------------
 
-    def bind(self, code: int, value: Any, *, name: str = "", path: str = "", index: int = WHOLE) -> None:
+    def bind(
+        self, code: int, value: Any, *, name: str = "", path: str = "", index: int = WHOLE, identity: int = 0
+    ) -> None:
         """Remember a variable's value, in the frame that is running."""
         for entry in reversed(self.stack):
             if entry.kind in _FRAMES:
                 break
         else:
             return
-        row = (self.events, code, value, name, path, index)
+        row = (self.events, code, value, name, path, index, identity)
         if entry.number >= 0:
             self.write_bind(entry.number, *row)
             return
@@ -700,7 +702,9 @@ class Encoder:
             if site is not None and record.line == site.line:
                 entry.value += (", " if entry.value else "") + f"{record.name}={value!r}"
 
-    def write_bind(self, scope: int, event: int, code: int, value: Any, name: str, path: str, index: int) -> None:
+    def write_bind(
+        self, scope: int, event: int, code: int, value: Any, name: str, path: str, index: int, identity: int
+    ) -> None:
         c = self.c
         kind = type(value)
         shape: Any = None
@@ -717,9 +721,16 @@ class Encoder:
             which, shape = BindKind.OTHER, value.length
         elif kind is tuple or kind is list:
             leaves: list[Any] = []
-            shape = self.flatten(value, leaves)
-            first = leaves[0] if leaves else None
-            if isinstance(first, self.node_class):
+            first: Any = None
+            known = self.weight_places.get(id(value))
+            if known is not None:
+                which, (start, shape) = BindKind.NODES, known
+            else:
+                shape = self.flatten(value, leaves)
+                first = leaves[0] if leaves else None
+            if known is not None:
+                pass
+            elif isinstance(first, self.node_class):
                 which, start = BindKind.NODES, len(c["bound_nodes"])
                 ids = self.ids
                 for leaf in leaves:
@@ -727,6 +738,8 @@ class Encoder:
                     if number is None:
                         number = self.number_of(leaf) if isinstance(leaf, self.node_class) else NO_NODE
                     c["bound_nodes"].append(number)
+                if id(value) in self.weights:
+                    self.weight_places[id(value)] = start, shape
             elif first is None or type(first) in (int, float, bool):
                 which, start = BindKind.NUMBERS, len(c["bound_numbers"])
                 c["bound_numbers"].extend(doubles(leaves))
@@ -744,6 +757,7 @@ class Encoder:
         c["bind_shape"].append(self.shape(shape))
         c["bind_path"].append(self.text(path or name) if path or name else -1)
         c["bind_index"].append(index)
+        c["bind_list"].append(identity)
 
     def flatten(self, value: Any, leaves: list[Any]) -> Any:
         """A nesting's shape: a number for a flat list, else a list of the parts' shapes (one number n×m as [n, m])."""
@@ -788,6 +802,10 @@ class Encoder:
             self.sent_ops = len(self.ops)
         self.extras = {}
         return header, blobs
+
+
+def _path_text(path: tuple[Any, ...]) -> str:
+    return "".join(f"[{p!r}]" for p in path if type(p) in (int, str))
 
 
 def turn_text(names: tuple[str, ...], values: tuple[Any, ...]) -> str:

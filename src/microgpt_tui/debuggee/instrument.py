@@ -642,8 +642,9 @@ class _Rewriter:
                     place = self.site(SiteKind.BIND, part, ast.unparse(part))
                     out.append(ast.Expr(self.call(BIND, ast.Constant(place), _load(part))))
                 elif isinstance(part, ast.Subscript) and plain(part):
-                    place = self.site(SiteKind.ELEMENT, part, ast.unparse(part.value))
-                    out.append(self.note(place, _load(part.value), _load(part.slice), _load(part)))
+                    root, path = _root_and_path(_load(part))
+                    place = self.site(SiteKind.ELEMENT, part, ast.unparse(root))
+                    out.append(self.note(place, root, self.tuple(*path), _load(part)))
         return out
 
     def mutation(self, e: ast.expr) -> list[ast.stmt]:
@@ -660,7 +661,7 @@ class _Rewriter:
         root, path = _root_and_path(owner)
         place = self.site(SiteKind.APPEND, e, ast.unparse(root))
         one = ast.Constant(e.func.attr == "append")
-        return [ast.Expr(self.call(BIND, ast.Constant(place), owner, self.tuple(*path), one))]
+        return [ast.Expr(self.call(BIND, ast.Constant(place), owner, self.tuple(*path), one, root))]
 
     # -- expressions ---------------------------------------------------------------------------
 

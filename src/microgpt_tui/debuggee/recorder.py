@@ -118,8 +118,8 @@ class Recorder:
         hooks[names.MARK] = mark
         hooks[names.NODE] = hooks[names.NOTE] = event
 
-    def bind(self, code: int, value: Any, path: Any = None, one: bool = False) -> None:
-        """A variable was bound (or, with a path, a list in it has grown)."""
+    def bind(self, code: int, value: Any, path: Any = None, one: bool = False, root: Any = None) -> None:
+        """A variable was bound (or, with a path from its root, a list in it has grown)."""
         kind = type(value)
         if path is not None:
             if kind is not list or not value:
@@ -130,13 +130,13 @@ class Recorder:
                     item = self.copied(item, 0)
                 elif type(item) not in (int, float, str) and not isinstance(item, self.node_class):
                     return
-                self.log.append((code, item, path, True))
+                self.log.append((code, item, path, True, id(root)))
             elif len(value) <= LONGEST_GROWING:
-                self.log.append((code, self.copied(value, 0), path, False))
+                self.log.append((code, self.copied(value, 0), path, False, id(root)))
         elif kind is float or kind is int or kind is str or kind is bool:
             self.log.append((code, value))
         elif kind is list or kind is tuple:
-            self.log.append((code, self.copied(value, 0)))
+            self.log.append((code, self.copied(value, 0), id(value)))
         elif isinstance(value, self.node_class):
             self.log.append((code, value))
 

@@ -145,6 +145,7 @@ COLUMNS: dict[str, str] = {
     "bind_shape": "i",
     "bind_path": "i",
     "bind_index": "i",
+    "bind_list": "q",
     "bound_nodes": "q",
     "bound_numbers": "d",
     # numbers that are Python ints: shown as such

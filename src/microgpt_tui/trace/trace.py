@@ -156,6 +156,7 @@ class Trace:
     bind_shape: array[int]
     bind_path: array[int]
     bind_index: array[int]
+    bind_list: array[int]
     bound_nodes: array[int]
     bound_numbers: array[float]
     int_data: array[int]
