@@ -6,6 +6,7 @@ import signal
 import socket
 from array import array
 from collections.abc import Callable
+from types import TracebackType
 from typing import Any
 
 from microgpt_tui.debuggee.recorder import Recorder
@@ -25,8 +26,11 @@ class Control:
 
     def __init__(self, channel: socket.socket, recorder: Recorder) -> None:
         self.channel = channel
+        self.read = wire.reader(channel)
         self.recorder = recorder
         self.goal: dict[str, Any] = {"kind": "free"}
+        self.post_mortem: TracebackType | None = None
+        """Where an uncaught exception was raised."""
         self.busy = False
         self.pause_wanted = False
         self.stopped = False
@@ -39,16 +43,6 @@ class Control:
 
     def send(self, header: dict[str, Any], blobs: dict[str, tuple[int, bytes]] | None = None) -> None:
         self.channel.sendall(wire.pack(header, blobs))
-
-    def read(self, count: int) -> bytes:
-        parts = []
-        while count:
-            part = self.channel.recv(min(count, 1 << 20))
-            if not part:
-                raise EOFError
-            parts.append(part)
-            count -= len(part)
-        return b"".join(parts)
 
     def send_events(self, *, complete: bool = False) -> None:
         """What is new in the running episode."""
@@ -92,7 +86,8 @@ class Control:
             blobs["data"] = (0, array("d", data).tobytes())
             if recorder.loss_grads is not None:
                 blobs["grad"] = (0, array("f", recorder.loss_grads).tobytes())
-        self.send({**summary, "type": "episode", "whole": whole}, blobs)
+        numbers = [x for x in recorder.losses if type(x) in (int, float)]
+        self.send({**summary, "type": "episode", "whole": whole, "losses": numbers}, blobs)
         self.busy = False
 
     # -- stopping ----------------------------------------------------------------------------
@@ -145,7 +140,8 @@ class Control:
     def go(self, goal: dict[str, Any]) -> None:
         """Let the script run until the goal is met.
 
-        Goals: ``free``; ``episode`` (the next one, or the one with ``episode_kind`` and ``number``);
+        Goals: ``free``; ``episode`` (the next one, or the one with ``episode_kind`` and ``number``); ``steps``
+        (so many training steps are over; stops before the first event after them);
         ``events`` (that many in all); ``operation`` (one as the source writes it is complete);
         ``leave`` (scope ``scope`` is over); ``after`` (the first event after it); ``source`` (the
         first event that is no accumulation from node ``node``); ``phase`` (the first event of
@@ -155,7 +151,7 @@ class Control:
         recorder = self.recorder
         recorder.keep = not goal.get("forget", False)
         kind = goal["kind"]
-        if kind in ("free", "episode"):
+        if kind in ("free", "episode", "steps"):
             recorder.run_freely()
             return
         encoder = recorder.encoder
@@ -170,7 +166,7 @@ class Control:
         last = encoder.c["scope_last"]
         met: Callable[[], bool]
         if kind == "events":
-            wanted = goal["count"]
+            wanted: int = goal["count"]
 
             def met() -> bool:
                 return len(kinds) >= wanted
@@ -186,17 +182,17 @@ class Control:
             scope = goal["scope"]
 
             def met() -> bool:
-                return last[scope] >= 0
+                return bool(last[scope] >= 0)
         elif kind == "after":
             scope = goal["scope"]
 
             def met() -> bool:
-                return last[scope] >= 0 and len(kinds) > max(start, last[scope] + 1)
+                return bool(last[scope] >= 0 and len(kinds) > max(start, last[scope] + 1))
         elif kind == "source":
             node, sources = goal["node"], encoder.c["source"]
 
             def met() -> bool:
-                return len(kinds) > start and (kinds[-1] != ACCUMULATE or sources[-1] != node)
+                return bool(len(kinds) > start and (kinds[-1] != ACCUMULATE or sources[-1] != node))
         elif kind == "phase":
             base = BASE_PHASE[recorder.episode_kind]
             current = goal["phase"]
@@ -221,10 +217,17 @@ class Control:
     def episode_begins(self) -> None:
         """Called at the start of every episode: a goal may be to get here."""
         goal = self.goal
+        recorder = self.recorder
+        if goal["kind"] == "steps":
+            finished = recorder.counts["step"] - (recorder.episode_kind == "step")
+            if finished >= goal["count"] or self.pause_wanted:
+                self.stop("step")
+            return
+        if recorder.episode_kind == "other" and not self.pause_wanted:
+            return
         if goal["kind"] == "free" and not self.pause_wanted:
             return
         if goal["kind"] == "episode" and not self.pause_wanted:
-            recorder = self.recorder
             if "number" in goal and (recorder.episode_kind, recorder.episode_number) != (
                 goal["episode_kind"], goal["number"],
             ):  # fmt: skip

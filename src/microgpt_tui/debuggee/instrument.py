@@ -209,20 +209,16 @@ class _Rewriter:
         return ast.Expr(self.call(MARK, ast.Constant(number)))
 
     def note(self, number: int, *values: ast.expr) -> ast.stmt:
-        return ast.Expr(self.call(NOTE, self.tuple(ast.Constant(number), *values)))
-
-    @staticmethod
-    def tuple(*values: ast.expr) -> ast.Tuple:
-        return ast.Tuple(list(values), ast.Load())
+        return ast.Expr(self.call(NOTE, tuple_of(ast.Constant(number), *values)))
 
     def after(self, expression: ast.expr, then: ast.expr) -> ast.expr:
         """The expression's value, with something done right after it."""
-        pair = self.tuple(expression, then)
+        pair = tuple_of(expression, then)
         return ast.copy_location(ast.Subscript(pair, ast.Constant(0), ast.Load()), expression)
 
     def before(self, first: ast.expr, expression: ast.expr) -> ast.expr:
         """The expression's value, with something done right before it."""
-        pair = self.tuple(first, expression)
+        pair = tuple_of(first, expression)
         return ast.copy_location(ast.Subscript(pair, ast.Constant(1), ast.Load()), expression)
 
     # -- module, functions, classes ----------------------------------------------------------
@@ -422,11 +418,11 @@ class _Rewriter:
         if isinstance(statement, ast.AugAssign) and isinstance(statement.op, ast.Add):
             added = statement.value
         elif isinstance(statement, ast.Assign) and isinstance(statement.value, ast.BinOp):
-            total = statement.value
-            if isinstance(total.op, ast.Add) and _same(total.left, target):
-                added = total.right
-            elif isinstance(total.op, ast.Add) and _same(total.right, target):
-                added = total.left
+            whole = statement.value
+            if isinstance(whole.op, ast.Add) and _same(whole.left, target):
+                added = whole.right
+            elif isinstance(whole.op, ast.Add) and _same(whole.right, target):
+                added = whole.left
         if added is None:
             place = self.site(SiteKind.ASSIGN, statement)
             return self.note(place, owner, _load(target))
@@ -488,8 +484,7 @@ class _Rewriter:
             for node in ast.walk(expression):
                 if id(node) in skip:
                     continue
-                is_call = isinstance(node, ast.Call)
-                if is_call and isinstance(node.func, ast.Name | ast.Attribute):
+                if isinstance(node, ast.Call) and isinstance(node.func, ast.Name | ast.Attribute):
                     skip.update(id(n) for n in ast.walk(node.func))
                 if isinstance(node, ast.Attribute | ast.Subscript) and plain(node):
                     skip.update(id(n) for n in ast.walk(node))
@@ -597,7 +592,7 @@ class _Rewriter:
         names = self.loop_names(s)
         turn = self.site(SiteKind.TURN, s, ", ".join(names) or "while", names=tuple(names))
         self.loop_sites[s] = turn
-        value: ast.expr = self.tuple(*(ast.Name(n, ast.Load()) for n in names))
+        value: ast.expr = tuple_of(*(ast.Name(n, ast.Load()) for n in names))
         if is_episode:
             first: ast.stmt = ast.Expr(self.call(EPISODE, ast.Constant(turn), value))
         elif names:
@@ -612,7 +607,7 @@ class _Rewriter:
         s.orelse = self.block(s.orelse)
         out: list[ast.stmt] = [*head, s]
         if is_episode:
-            out.append(ast.Expr(self.call(EPISODE, ast.Constant(-turn), self.tuple())))
+            out.append(ast.Expr(self.call(EPISODE, ast.Constant(-turn), tuple_of())))
         return out
 
     @staticmethod
@@ -644,7 +639,7 @@ class _Rewriter:
                 elif isinstance(part, ast.Subscript) and plain(part):
                     root, path = _root_and_path(_load(part))
                     place = self.site(SiteKind.ELEMENT, part, ast.unparse(root))
-                    out.append(self.note(place, root, self.tuple(*path), _load(part)))
+                    out.append(self.note(place, root, tuple_of(*path), _load(part)))
         return out
 
     def mutation(self, e: ast.expr) -> list[ast.stmt]:
@@ -661,7 +656,7 @@ class _Rewriter:
         root, path = _root_and_path(owner)
         place = self.site(SiteKind.APPEND, e, ast.unparse(root))
         one = ast.Constant(e.func.attr == "append")
-        return [ast.Expr(self.call(BIND, ast.Constant(place), owner, self.tuple(*path), one, root))]
+        return [ast.Expr(self.call(BIND, ast.Constant(place), owner, tuple_of(*path), one, root))]
 
     # -- expressions ---------------------------------------------------------------------------
 
@@ -676,6 +671,11 @@ class _Rewriter:
         if isinstance(s, ast.With):
             for item in s.items:
                 item.context_expr = visitor.visit(item.context_expr)
+
+
+def tuple_of(*values: ast.expr) -> ast.Tuple:
+    """A tuple display of these expressions."""
+    return ast.Tuple(list(values), ast.Load())
 
 
 def _root_and_path(owner: ast.expr) -> tuple[ast.expr, list[ast.expr]]:
@@ -735,7 +735,7 @@ class _CreationMarks(ast.NodeTransformer):
         place = rewriter.site(SiteKind.CREATE, node, self.op, names=self.plain_operands)
         if self.plain_operands:
             values = (ast.Name(a, ast.Load()) for a in self.plain_operands)
-            first = rewriter.call(NOTE, rewriter.tuple(ast.Constant(place), *values))
+            first = rewriter.call(NOTE, tuple_of(ast.Constant(place), *values))
         else:
             first = rewriter.call(MARK, ast.Constant(place))
         return rewriter.before(first, node)
@@ -781,7 +781,7 @@ class _Setattrs(ast.NodeTransformer):
         else:
             place = rewriter.site(wanted[name], node)
             values = [ast.Constant(place), owner, read]
-        return rewriter.after(node, rewriter.call(NOTE, rewriter.tuple(*values)))
+        return rewriter.after(node, rewriter.call(NOTE, tuple_of(*values)))
 
 
 class _Expressions(_Setattrs):

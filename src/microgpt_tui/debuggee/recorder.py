@@ -224,6 +224,7 @@ class Recorder:
         frame = sys._getframe(1)
         if code < 0:
             self.begin("other", frame)
+            self.on_episode()
             return
         if code == self.train_site and self.total_steps is None:
             self.total_steps = self.total_of(frame)

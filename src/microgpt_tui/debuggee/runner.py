@@ -26,8 +26,7 @@ def main() -> NoReturn:
     """Obey the first command (what to run), run it, and end as the script ends."""
     channel = socket.socket(fileno=int(sys.argv[1]))
     channel.set_inheritable(False)
-    recorder_less = _Reader(channel)
-    launch, _ = wire.unpack(recorder_less.read)
+    launch, _ = wire.unpack(wire.reader(channel))
     path = launch["script"]
     try:
         loaded = load(path, launch.get("set", {}))
@@ -57,13 +56,6 @@ def main() -> NoReturn:
     control.listen()
     code = _run(loaded, module, recorder, control)
     _leave(code)
-
-
-class _Reader:
-    def __init__(self, channel: socket.socket) -> None:
-        self.channel = channel
-
-    read = Control.read
 
 
 def _program(loaded: Loaded) -> dict[str, Any]:
@@ -129,7 +121,7 @@ def _run(loaded: Loaded, module: ModuleType, recorder: Recorder, control: Contro
         finally:
             os_exit(status)
 
-    os._exit = leave_at_once  # type: ignore[assignment]  # same signature; NoReturn is not understood here
+    os._exit = leave_at_once
     gc.disable()
     status: int | str | None = 0
     try:

@@ -55,8 +55,8 @@ def walk(roots: list[dict[str, Any]], node_class: type, modules: set[str]) -> Ke
                 todo[:0] = [(f"{name}[{i}]", part, depth + 1) for i, part in enumerate(value)]
         elif isinstance(value, dict) and len(value) <= 65536:
             seen.add(id(value))
-            items = [(str(k), v) for k, v in list(value.items()) if isinstance(k, str | int)]
-            todo[:0] = [(k if depth == 0 else f"{name}.{k}", v, depth + 1) for k, v in items]
+            items = [(k, v) for k, v in list(value.items()) if isinstance(k, str | int)]
+            todo[:0] = [(_item_name(name, k, depth), v, depth + 1) for k, v in items]
         elif getattr(type(value), "__module__", None) in modules and not isinstance(value, type):
             seen.add(id(value))
             todo[:0] = [(f"{name}.{k}", v, depth + 1) for k, v in _attributes(value)]
@@ -69,6 +69,13 @@ def walk(roots: list[dict[str, Any]], node_class: type, modules: set[str]) -> Ke
     order = {name: i for i, (_, _, name, _, _) in enumerate(found)}
     kept.tensors.sort(key=lambda t: order[t[0]])
     return kept
+
+
+def _item_name(owner: str, key: str | int, depth: int) -> str:
+    """``layer0.wq`` for ``state_dict["layer0.wq"]``, ``blocks[0]`` for ``blocks[0]``."""
+    if isinstance(key, int):
+        return f"{owner}[{key}]"
+    return key if depth == 0 else f"{owner}.{key}"
 
 
 def _attributes(value: Any) -> Iterator[tuple[str, Any]]:

@@ -248,8 +248,9 @@ class Debugger:
         self.notice = ""
         later = [i for i, t in self.history.traces.items() if i > self.moment.episode and len(t)]
         if later:
+            episode = self.moment.episode
             self._move(min(later), 0)
-            if min(later) != self.moment.episode:
+            if min(later) != episode + 1:
                 self.notice = "steps between were run freely: only their losses and weights are kept"
             return True
         return self._live({"kind": "episode"})
@@ -280,6 +281,10 @@ class Debugger:
     def run_to(self, kind: str, number: int) -> bool:
         """Run to the first event of a training step or sample that is still to come."""
         return self._live({"kind": "episode", "episode_kind": kind, "number": number, "forget": True})
+
+    def run_steps(self, count: int) -> bool:
+        """Run until so many training steps are over, everything recorded."""
+        return self._live({"kind": "steps", "count": count})
 
     def pause(self) -> None:
         """Ask the script to stop where it is."""

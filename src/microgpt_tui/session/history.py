@@ -24,6 +24,8 @@ class Summary:
     """Parameters (``program.kept``) after the step, float64."""
     grad: array[float] | None = None
     """Their gradients after the last backward pass, float32."""
+    losses: list[float] = field(default_factory=list)
+    """What ``backward`` was called on, in order: ``loss`` is their sum."""
 
 
 @dataclass(slots=True)
@@ -94,6 +96,7 @@ class History:
                 header["loss"],
                 header["seconds"],
                 header["cpu"],
+                losses=header.get("losses", []),
             )
             for name, code in (("data", "d"), ("grad", "f")):
                 if name in blobs:

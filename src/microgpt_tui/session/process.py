@@ -51,6 +51,7 @@ class Process:
                 shutil.copyfile(launch.data, cwd / "input.txt")
         ours, theirs = socket.socketpair()
         self.channel = ours
+        self._read = wire.reader(ours)
         script = str(launch.script.resolve()) if cwd is not None else str(launch.script)
         package_root = str(Path(__file__).resolve().parents[2])
         environment = dict(os.environ)
@@ -90,17 +91,6 @@ class Process:
             return wire.unpack(self._read)
         except (EOFError, OSError):
             return None
-
-    def _read(self, count: int) -> bytes:
-        data = bytearray(count)
-        view = memoryview(data)
-        at = 0
-        while at < count:
-            got = self.channel.recv_into(view[at:], count - at)
-            if not got:
-                raise EOFError
-            at += got
-        return bytes(data)
 
     # -- signals ---------------------------------------------------------------------------
 

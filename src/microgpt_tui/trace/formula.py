@@ -11,7 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from microgpt_tui.trace.codes import ACCUMULATE
-from microgpt_tui.trace.names import name
+from microgpt_tui.trace.names import name, own_name
 from microgpt_tui.trace.trace import Trace
 
 
@@ -38,7 +38,7 @@ class Formula:
     op: str
     result: str
     symbols: str
-    """``q[3] = + → q[3] + × → q[3]``"""
+    """``q[3] = … + (wq[3][15] × x[15])``"""
     numbers: str
     """The same with numbers: ``-0.0731 = -0.0702 + -0.0029``"""
     operands: tuple[Operand, ...]
@@ -143,7 +143,7 @@ def formula(trace: Trace, node: int, event: int) -> Formula:
     born = trace.born_at(node)
     at = born if born >= 0 else event
     data = [trace.data_at(c, at) for c in children]
-    names = [name(trace, c) for c in children]
+    names = [_operand_name(trace, c) for c in children]
     plain = trace.owner(node).operands.get(node, ())
     value = trace.data_at(node, at)
     if not children:
@@ -162,6 +162,19 @@ def formula(trace: Trace, node: int, event: int) -> Formula:
     )
     own = name(trace, node)
     return Formula(node, op, own, f"{own} = {symbols}", f"{short(value)} = {numbers}", operands)
+
+
+def _operand_name(trace: Trace, node: int) -> str:
+    """An operand's name; an unnamed product is written out, an unnamed sum is "…" (the terms before)."""
+    if own_name(trace, node) is None:
+        op, children = trace.op_name(node), list(trace.children(node))
+        if op == "add" and children:
+            return "…"
+        if op in ("mul", "neg", "truediv") and all(
+            own_name(trace, c) is not None or not trace.children(c) for c in children
+        ):
+            return "(" + _written(op, [name(trace, c) for c in children], ()) + ")"
+    return name(trace, node)
 
 
 def _bracketed(text: str) -> str:

@@ -155,10 +155,10 @@ def name(trace: Trace, node: int) -> str:
         return own
     op = trace.op_name(node)
     if op == CONSTANT_OP or (op == "leaf" and node >= trace.first_node):
-        return trace.data_text(node, len(trace))
+        return f"{trace.data_at(node, len(trace)):.6g}"
     heir = heir_of(trace, node)
     if heir >= 0:
-        return f"{symbol(op)} → {own_name(trace, heir)}"
+        return f"{symbol(op)} in {own_name(trace, heir)}"
     return f"{op} #{node}"
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import socket
 import struct
 from collections.abc import Callable
 from typing import Any
@@ -20,6 +21,23 @@ def pack(header: dict[str, Any], blobs: dict[str, tuple[int, bytes]] | None = No
     text = json.dumps({**header, "blobs": index}).encode()
     body = b"".join(parts)
     return _SIZES.pack(len(text), len(body)) + text + body
+
+
+def reader(channel: socket.socket) -> Callable[[int], bytes]:
+    """``read(count)`` on a socket: exactly so many bytes, or EOFError."""
+
+    def read(count: int) -> bytes:
+        data = bytearray(count)
+        view = memoryview(data)
+        at = 0
+        while at < count:
+            got = channel.recv_into(view[at:], count - at)
+            if not got:
+                raise EOFError
+            at += got
+        return bytes(data)
+
+    return read
 
 
 def unpack(read: Callable[[int], bytes]) -> tuple[dict[str, Any], dict[str, tuple[int, bytes]]]:
