@@ -7,6 +7,8 @@ sends the script on, and the cursor follows when the script stops (``receive``).
 
 from __future__ import annotations
 
+import queue
+import threading
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -38,6 +40,7 @@ class Debugger:
         """The script runs now."""
         self.notice = ""
         """One line about the last command, for the person; empty when it did what it says."""
+        self._inbox: queue.SimpleQueue[Message | None] | None = None
         self.visited: list[Moment] = []
         self.visited_at = 0
 
@@ -60,10 +63,39 @@ class Debugger:
             self._go_to_frontier()
         return kind
 
+    def listen(self, notify: Callable[[], None]) -> None:
+        """Read the script's messages in a thread of their own from now on, for callers with an event loop.
+
+        ``notify`` is called in that thread after each; ``take_messages`` then handles what has come.
+        Questions (``ask``) still work: they wait for their answer in the same queue.
+        """
+        inbox: queue.SimpleQueue[Message | None] = queue.SimpleQueue()
+        self._inbox = inbox
+
+        def read() -> None:
+            while True:
+                message = self.process.receive()
+                inbox.put(message)
+                notify()
+                if message is None:
+                    return
+
+        threading.Thread(target=read, name="microgpt-tui reader", daemon=True).start()
+
+    def take_messages(self) -> list[str]:
+        """Handle every message that has come; their types, in order."""
+        kinds = []
+        while self._inbox is not None and not self._inbox.empty():
+            kinds.append(self.receive(self._inbox.get()))
+        return kinds
+
+    def _next_message(self) -> Message | None:
+        return self.process.receive() if self._inbox is None else self._inbox.get()
+
     def wait(self, on_message: Callable[[str], None] | None = None) -> None:
         """Receive until the script stops (for callers without an event loop)."""
         while self.running:
-            kind = self.receive(self.process.receive())
+            kind = self.receive(self._next_message())
             if on_message is not None:
                 on_message(kind)
 
@@ -311,11 +343,12 @@ class Debugger:
             return {"error": "the script is running; pause it first"}
         self.history.answer = None
         self.process.send(command)
-        while self.history.answer is None:
-            message = self.process.receive()
-            if self.receive(message) == "lost":
+        while True:
+            if self.receive(self._next_message()) == "lost":
                 return {"error": "the script is gone"}
-        return self.history.answer
+            answer: dict[str, Any] | None = self.history.answer
+            if answer is not None:
+                return answer
 
     def close(self) -> None:
         """End the script and forget its files."""
