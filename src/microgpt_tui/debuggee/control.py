@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import signal
 import socket
+import sys
 from array import array
 from collections.abc import Callable
 from types import TracebackType
 from typing import Any
 
 from microgpt_tui.debuggee.recorder import Recorder
+from microgpt_tui.debuggee.walk import doubles
 from microgpt_tui.trace import wire
 from microgpt_tui.trace.codes import ACCUMULATE, BASE_PHASE, CREATE, phase_after
 
@@ -61,12 +63,9 @@ class Control:
         if getattr(self, "started", -1) == recorder.episode_index:
             return
         self.started = recorder.episode_index
-        blobs = {
-            "start_data": (0, recorder.start_data.tobytes()),
-            "start_grad": (0, recorder.start_grad.tobytes()),
-        }
-        for name, values in getattr(recorder, "start_buffers", {}).items():
-            blobs["buffer:" + name] = (0, values.tobytes())
+        columns = {"start_data": recorder.start_data, "start_grad": recorder.start_grad}
+        columns.update({"buffer:" + name: values for name, values in recorder.start_buffers.items()})
+        blobs = {name: (0, doubles(values).tobytes()) for name, values in columns.items()}
         self.send({**recorder.summary(), "type": "start"}, blobs)
 
     def send_episode(self, summary: dict[str, Any], complete: bool) -> None:
@@ -81,14 +80,22 @@ class Control:
             self.send({"type": "kept", **recorder.kept_message})
         blobs: dict[str, tuple[int, bytes]] = {}
         if recorder.episode_kind == "step":
-            data_name = recorder.data_name
-            data = [getattr(p, data_name) for p in recorder.kept_nodes]
-            blobs["data"] = (0, array("d", data).tobytes())
+            data = list(map(recorder.data_of, recorder.kept_nodes))
+            blobs["data"] = (0, doubles(data).tobytes())
             if recorder.loss_grads is not None:
-                blobs["grad"] = (0, array("f", recorder.loss_grads).tobytes())
+                blobs["grad"] = (0, array("f", doubles(recorder.loss_grads)).tobytes())
         numbers = [x for x in recorder.losses if type(x) in (int, float)]
-        self.send({**summary, "type": "episode", "whole": whole, "losses": numbers}, blobs)
+        self.send({**summary, "type": "episode", "whole": whole, "losses": numbers, **self.audit()}, blobs)
         self.busy = False
+
+    def audit(self) -> dict[str, Any]:
+        """What comparing ledgers with grads has found in this episode, where it was asked for."""
+        recorder = self.recorder
+        if recorder.audited is None:
+            return {}
+        found = {"audits": recorder.audits, "audit_faults": recorder.audited[:20]}
+        recorder.audited, recorder.audits = [], 0
+        return found
 
     # -- stopping ----------------------------------------------------------------------------
 
@@ -101,6 +108,8 @@ class Control:
             return
         if self.busy:
             self.pause_wanted = True
+        elif self.recorder.handing and not self.recorder.stepping:
+            self.recorder.run_checked(lambda event: self.stop("pause"))  # at the next node: see `hands`
         else:
             self.stop("pause")
 
@@ -108,11 +117,20 @@ class Control:
         """Tell the debugger where the script is and why, and wait until it may go on."""
         self.stopped = True
         self.pause_wanted = False
+        self.flush_output()
         self.send_start()
         self.send_events()
         self.send({"type": "stop", "reason": reason, **detail})
         self.obey()
         self.stopped = False
+
+    @staticmethod
+    def flush_output() -> None:
+        """What the script has printed so far is to be seen while it waits."""
+        try:
+            sys.stdout.flush()
+        except (OSError, ValueError, AttributeError):
+            pass
 
     def obey(self) -> None:
         """Serve commands until one lets the script go on."""
@@ -150,6 +168,7 @@ class Control:
         self.goal = goal
         recorder = self.recorder
         recorder.keep = not goal.get("forget", False)
+        recorder.audited = [] if goal.get("audit") else None
         kind = goal["kind"]
         if kind in ("free", "episode", "steps"):
             recorder.run_freely()

@@ -8,6 +8,7 @@ looks.
 from __future__ import annotations
 
 from array import array
+from operator import attrgetter
 from typing import Any
 
 from microgpt_tui.debuggee.instrument import SiteRecord
@@ -22,6 +23,7 @@ from microgpt_tui.trace.codes import (
     FIRST_SITE,
     LEAF_OP,
     LEAVE,
+    LEAVE_HANDS,
     NO_NODE,
     OUTSIDE_OP,
     PRINT,
@@ -111,6 +113,8 @@ class Encoder:
         self.children_name: str | None = None
         self.locals_name: str | None = None
         self.span_scope = -2
+        self.handing: SiteRecord | None = None
+        """The loop of a backward pass that runs: nodes in the log are those that hand down their gradients."""
         self.outside: list[Any] = []
         self.weight_places: dict[int, tuple[int, Any]] = {}
         """Lists of weights whose nodes are in ``bound_nodes`` already."""
@@ -136,6 +140,9 @@ class Encoder:
             entry = log[position]
             kind = type(entry)
             if kind is node_class:
+                if self.handing is not None:
+                    position = self.hand_down_run(log, position, end, self.handing)
+                    continue
                 self.create(entry)
             elif kind is int:
                 self.mark(entry)
@@ -154,7 +161,10 @@ class Encoder:
 
     def mark(self, code: int) -> None:
         if code < FIRST_SITE:
-            if code == LEAVE:
+            if code == LEAVE_HANDS:
+                self.handing = None
+            elif code == LEAVE:
+                self.handing = None
                 self.leave(_FRAMES)
             else:
                 self.leave((SiteKind.OPERATION,))
@@ -176,7 +186,9 @@ class Encoder:
             self.operation_depth += 1
         elif kind is SiteKind.TURN:
             self.turn(code, record, ())
-        else:
+        elif kind is SiteKind.HANDS:
+            self.handing = record
+        elif not (kind is SiteKind.MODULE and self.stack[-1].site == code):  # the recorder has put that one there
             self.stack.append(Scope(code, kind))
 
     def enter_statement(self, code: int, record: SiteRecord) -> None:
@@ -590,6 +602,56 @@ class Encoder:
             c["kind"].extend(array("B", bytes((ACCUMULATE,)) * (count - 1)))
             c["row"].extend(range(first_row + 1, first_row + count))
             events.extend(range(first_event, first_event + count))
+        return position
+
+    def hand_down_run(self, log: list[Any], position: int, end: int, loop: SiteRecord) -> int:
+        """A run of nodes that hand their gradients to their operands, and where it ends.
+
+        What each hands down is computed as the script does it: local gradient × its own grad.
+        """
+        c = self.c
+        ids, grads, node_class = self.ids, self.grads, self.node_class
+        targets, sources, deltas, factors, afters = (
+            c["target"].append, c["source"].append, c["delta"].append, c["factor"].append, c["after"].append,
+        )  # fmt: skip
+        children_of, locals_of = attrgetter(loop.names[0]), attrgetter(loop.names[1])
+        first_row = len(c["target"])
+        first_event = self.events
+        while position < end:
+            node = log[position]
+            if type(node) is not node_class and not isinstance(node, node_class):
+                break
+            position += 1
+            source = ids.get(id(node))
+            if source is None:
+                source = self.number_of(node)
+            upstream = grads.get(source, 0)
+            for child, factor in zip(children_of(node), locals_of(node), strict=False):
+                target = ids.get(id(child))
+                if target is None:
+                    target = self.number_of(child)
+                delta = factor * upstream
+                after = grads[target] = grads.get(target, 0) + delta
+                targets(target)
+                sources(source)
+                if type(after) is not float:
+                    after = self.odd_after(len(c["after"]), after)
+                try:
+                    deltas(delta)
+                except TypeError:
+                    deltas(NAN)
+                try:
+                    factors(factor)
+                except TypeError:
+                    factors(NAN)
+                afters(after)
+        count = len(c["target"]) - first_row
+        if count:
+            c["write_site"].extend(array("i", (loop.statement,)) * count)
+            self.event(ACCUMULATE, first_row)
+            c["kind"].extend(array("B", bytes((ACCUMULATE,)) * (count - 1)))
+            c["row"].extend(range(first_row + 1, first_row + count))
+            c["write_event"].extend(range(first_event, first_event + count))
         return position
 
     def odd_after(self, row: int, value: Any) -> float:

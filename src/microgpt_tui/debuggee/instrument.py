@@ -20,12 +20,13 @@ from microgpt_tui.debuggee.analyse import (
     Plan,
     is_class_call,
 )
-from microgpt_tui.trace.codes import FIRST_SITE, LEAVE, LEAVE_OPERATION, SiteKind
+from microgpt_tui.trace.codes import FIRST_SITE, LEAVE, LEAVE_HANDS, LEAVE_OPERATION, SiteKind
 
-MARK, NODE, NOTE, BIND, CLASS, EPISODE, BACKWARD, CHOOSE, DRAW, PRINTED = (
-    "@mg_mark", "@mg_node", "@mg_note", "@mg_bind", "@mg_class", "@mg_episode", "@mg_backward", "@mg_choose",
+MARK, NODE, NOTE, SOURCE, HANDS, BIND, CLASS, EPISODE, BACKWARD, CHOOSE, DRAW, PRINTED = (
+    "@mg_mark", "@mg_node", "@mg_note", "@mg_source", "@mg_hands", "@mg_bind", "@mg_class", "@mg_episode", "@mg_backward", "@mg_choose",
     "@mg_draw", "@mg_printed",
 )  # fmt: skip
+STEPPING = "@mg_stepping"
 DELTA, FACTOR = "@mg_delta", "@mg_factor"
 
 _BINARY = {
@@ -380,6 +381,11 @@ class _Rewriter:
         out: list[ast.stmt] = []
         for statement in body:
             statement = _Setattrs(self).visit(statement)
+            hands = self.hands(statement) if isinstance(statement, ast.For) else None
+            if hands is not None:
+                self.fix(hands, statement)
+                out.extend(hands)
+                continue
             for name in ("body", "orelse", "finalbody"):
                 inner = getattr(statement, name, None)
                 if isinstance(inner, list) and inner and isinstance(inner[0], ast.stmt):
@@ -390,6 +396,54 @@ class _Rewriter:
             self.fix(new, statement)
             out.extend(new)
         return out
+
+    def hands(self, s: ast.For) -> list[ast.stmt] | None:
+        """The loop ``for v in …: for child, local in zip(v.…, v.…): child.grad += local * v.grad``, or None.
+
+        While the script runs freely one entry a node is enough: what it hands to each operand
+        follows from the operands and local gradients that it keeps. While somebody steps, every
+        contribution is noted by itself. This is what recording a backward pass costs: it is the
+        hottest loop of the script.
+        """
+        grad = self.autograd.grad_name
+        if not isinstance(s.target, ast.Name) or len(s.body) != 1 or s.orelse or not isinstance(s.body[0], ast.For):
+            return None
+        giver, inner = s.target.id, s.body[0]
+        call = inner.iter
+        if (
+            len(inner.body) != 1
+            or inner.orelse
+            or not isinstance(inner.target, ast.Tuple)
+            or not isinstance(call, ast.Call)
+            or not isinstance(call.func, ast.Name)
+            or call.func.id != "zip"
+            or len(call.args) != 2
+            or not all(_is_attribute_of(a, giver) for a in call.args)
+        ):
+            return None
+        names = [t.id for t in inner.target.elts if isinstance(t, ast.Name)]
+        add = inner.body[0]
+        if len(names) != 2 or not isinstance(add, ast.AugAssign) or not isinstance(add.op, ast.Add):
+            return None
+        child, local = names
+        product = add.value
+        upstream = ast.Attribute(ast.Name(giver, ast.Load()), grad, ast.Load())
+        if (
+            not _is_attribute_of(add.target, child)
+            or getattr(add.target, "attr", "") != grad
+            or not isinstance(product, ast.BinOp)
+            or not isinstance(product.op, ast.Mult)
+            or {ast.dump(product.left), ast.dump(product.right)}
+            != {ast.dump(ast.Name(local, ast.Load())), ast.dump(upstream)}
+        ):
+            return None
+        (note,) = self.writes(add)
+        attributes = tuple(a.attr for a in call.args if isinstance(a, ast.Attribute))
+        place = self.site(SiteKind.HANDS, s, names=attributes, statement=len(self.sites.records) - 1)
+        inner.body = [add, ast.If(ast.Name(STEPPING, ast.Load()), [note], [])]
+        s.body.insert(0, ast.Expr(self.call(SOURCE, ast.Name(giver, ast.Load()))))
+        begin = ast.Expr(self.call(HANDS, ast.Constant(place)))
+        return [begin, s, ast.Expr(self.call(HANDS, ast.Constant(LEAVE_HANDS)))]
 
     # -- writes of grad and data -------------------------------------------------------------
 
@@ -676,6 +730,12 @@ class _Rewriter:
 def tuple_of(*values: ast.expr) -> ast.Tuple:
     """A tuple display of these expressions."""
     return ast.Tuple(list(values), ast.Load())
+
+
+def _is_attribute_of(expression: ast.expr, name: str) -> bool:
+    return (
+        isinstance(expression, ast.Attribute) and isinstance(expression.value, ast.Name) and expression.value.id == name
+    )
 
 
 def _root_and_path(owner: ast.expr) -> tuple[ast.expr, list[ast.expr]]:

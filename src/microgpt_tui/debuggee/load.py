@@ -45,12 +45,7 @@ class Loaded:
 
 def load(path: str, overrides: dict[str, str]) -> Loaded:
     """Read a script and rewrite it. Raises Refused."""
-    trees: dict[str, ast.Module] = {}
-    paths: dict[str, str] = {}
-    texts: dict[str, str] = {}
-    _parse("__main__", path, trees, paths, texts)
-    _siblings(os.path.dirname(os.path.abspath(path)), trees, paths, texts)
-    _override(trees["__main__"], path, overrides)
+    trees, paths, texts = parse_all(path, overrides)
     autograd = find_autograd_class(trees)
     if autograd is None:
         raise Refused(
@@ -83,6 +78,19 @@ def load(path: str, overrides: dict[str, str]) -> Loaded:
         loops[plan.sample] if plan.sample is not None else -1,
         total, ordered,
     )  # fmt: skip
+
+
+def parse_all(
+    path: str, overrides: dict[str, str]
+) -> tuple[dict[str, ast.Module], dict[str, str], dict[str, str]]:
+    """The script and the modules beside it: trees, paths and texts by module name, the script first. Raises Refused."""
+    trees: dict[str, ast.Module] = {}
+    paths: dict[str, str] = {}
+    texts: dict[str, str] = {}
+    _parse("__main__", path, trees, paths, texts)
+    _siblings(os.path.dirname(os.path.abspath(path)), trees, paths, texts)
+    _override(trees["__main__"], path, overrides)
+    return trees, paths, texts
 
 
 def _parse(name: str, path: str, trees: dict[str, ast.Module], paths: dict[str, str], texts: dict[str, str]) -> None:

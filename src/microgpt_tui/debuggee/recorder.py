@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import builtins
 import gc
+import math
 import os
 import random
 import sys
 import time
-from array import array
 from collections.abc import Callable
+from operator import attrgetter
 from types import FrameType
 from typing import Any
 
@@ -48,7 +49,8 @@ class Recorder:
         self.files = files
         self.log: list[Any] = []
         self.node_class: type = _Nothing
-        self.encoder: Encoder
+        self._encoder: Encoder | None = None
+        self.data_of, self.grad_of = attrgetter(names_[0]), attrgetter(names_[1])
         self.episode_index = 0
         self.episode_kind = "setup"
         self.episode_number = 0
@@ -61,8 +63,10 @@ class Recorder:
         self.weights: dict[int, Any] = {}
         self.buffers: dict[str, list[float]] = {}
         self.losses: list[float] = []
-        self.loss_grads: array[float] | None = None
+        self.loss_grads: list[Any] | None = None
         self.backward_depth = 0
+        self.handing = False
+        """In the loop of a backward pass whose entries are whole nodes: a pause waits for the next."""
         self.started = time.perf_counter()
         self.cpu_started = time.process_time()
         self.alive_before = 0
@@ -77,8 +81,14 @@ class Recorder:
         self.total_steps: int | None = None
         self.total_of: Callable[[FrameType], int | None] = lambda frame: None
         self.die_random = random.Random(0)
-        self.start_data = array("d")
-        self.start_grad = array("d")
+        self.start_data: list[Any] = []
+        self.start_grad: list[Any] = []
+        """Of ``kept_nodes`` when the episode began, as the script's own objects."""
+        self.start_buffers: dict[str, list[float]] = {}
+        self.start_stack: list[Scope] = []
+        self.audited: list[tuple[int, float, float]] | None = None
+        """When ledgers are to be audited: (node, sum of its ledger, its own grad) where they differ."""
+        self.audits = 0
 
     # -- hooks -----------------------------------------------------------------------------
 
@@ -86,6 +96,8 @@ class Recorder:
         """Put the hooks that never change into ``builtins``, and the free ones beside them."""
         hooks = vars(builtins)
         hooks[names.BIND] = self.bind
+        hooks[names.HANDS] = self.hands
+        hooks[names.STEPPING] = False
         hooks[names.CLASS] = self.define_class
         hooks[names.EPISODE] = self.episode
         hooks[names.BACKWARD] = self.backward
@@ -100,6 +112,32 @@ class Recorder:
         append = self.log.append
         hooks = vars(builtins)
         hooks[names.MARK] = hooks[names.NODE] = hooks[names.NOTE] = append
+        hooks[names.SOURCE] = self.source_freely if hooks.get(names.STEPPING) else append
+
+    def source_freely(self, node: Any) -> None:
+        """A node begins to hand down its gradient: from this one on, one entry a node again."""
+        hooks = vars(builtins)
+        hooks[names.STEPPING] = False
+        hooks[names.SOURCE] = self.log.append
+        self.log.append(node)
+
+    def source_checked(self, node: Any) -> None:
+        """A node begins to hand down its gradient: from this one on, every contribution is noted."""
+        if self.check is not None:
+            self.check(False)
+        vars(builtins)[names.STEPPING] = self.check is not None
+        if self.check is None:
+            self.log.append(node)
+
+    @property
+    def stepping(self) -> bool:
+        """Every contribution of a backward pass is noted by itself."""
+        return bool(vars(builtins)[names.STEPPING])
+
+    def hands(self, code: int) -> None:
+        """The loop that hands gradients down begins, or is over."""
+        self.handing = code >= 0
+        self.log.append(code)
 
     def run_checked(self, check: Callable[[bool], None]) -> None:
         """Ask ``check(an event may have happened)`` after every entry."""
@@ -117,6 +155,7 @@ class Recorder:
         hooks = vars(builtins)
         hooks[names.MARK] = mark
         hooks[names.NODE] = hooks[names.NOTE] = event
+        hooks[names.SOURCE] = self.source_checked
 
     def bind(self, code: int, value: Any, path: Any = None, one: bool = False, root: Any = None) -> None:
         """A variable was bound (or, with a path from its root, a list in it has grown)."""
@@ -166,12 +205,29 @@ class Recorder:
         if loss is None:
             self.backward_depth -= 1
             if self.backward_depth == 0 and self.kept_nodes:
-                grad_name = self.grad_name
-                self.loss_grads = doubles([getattr(p, grad_name) for p in self.kept_nodes])
+                self.loss_grads = list(map(self.grad_of, self.kept_nodes))
+            if self.audited is not None:
+                self.audit()
             return
         self.backward_depth += 1
         if self.backward_depth == 1 and isinstance(loss, self.node_class):
             self.losses.append(getattr(loss, self.data_name))
+
+    def audit(self) -> None:
+        """Compare every running sum with the node's own grad, as a backward pass ends."""
+        assert self.audited is not None
+        encoder, grad_name = self.encoder, self.grad_name
+        encoder.feed(self.log)
+        ids, sums = encoder.ids, encoder.grads
+        made = [entry for entry in self.log if isinstance(entry, self.node_class)]
+        for node in (*self.kept_nodes, *encoder.outside, *made):
+            real = getattr(node, grad_name)
+            if type(real) in (int, float):
+                number = ids[id(node)]
+                found = sums.get(number, 0)
+                self.audits += 1
+                if (found != real or math.copysign(1, found) != math.copysign(1, real)) and found == found:
+                    self.audited.append((number, float(found), float(real)))
 
     def choose(self, code: int, choices: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
         """``random.choices``: what it chose, from what, by which draw. The generator is read, never moved."""
@@ -236,7 +292,7 @@ class Recorder:
         """Close the running episode and open the next."""
         if self.episode_kind == "setup":
             self.end_of_setup(frame)
-        elif self.episode_kind != "other" or self.encoder.events or any(type(e) is not int for e in self.log):
+        elif self.episode_kind != "other" or any(type(e) is not int for e in self.log):
             self.close()
             self.episode_index += 1
         self.episode_kind = kind
@@ -246,25 +302,29 @@ class Recorder:
 
     def open(self, frame: FrameType | None) -> None:
         """Start an episode: note how the parameters stand, forget the last one's log."""
-        data_name, grad_name = self.data_name, self.grad_name
-        self.start_data = doubles([getattr(p, data_name) for p in self.kept_nodes])
-        self.start_grad = doubles([getattr(p, grad_name) for p in self.kept_nodes])
+        self.start_data = list(map(self.data_of, self.kept_nodes))
+        self.start_grad = list(map(self.grad_of, self.kept_nodes))
+        self.start_buffers = {name: list(b) for name, b in self.buffers.items()}
+        self.start_stack = self.stack_of(frame)
+        self._encoder = None
         self.log.clear()
         self.tidy()
-        current = dict(zip(self.kept_ids.values(), self.start_data, strict=True))
-        grads = {
-            number: getattr(p, grad_name) for number, p in zip(self.kept_ids.values(), self.kept_nodes, strict=True)
-        }
-        self.encoder = Encoder(
-            self.records, self.node_class, (data_name, grad_name), self.first_node, self.kept_ids, grads,
-            self.stack_of(frame), self.weights,
-        )  # fmt: skip
-        self.encoder.current = current
-        self.start_buffers = {name: array("d", b) for name, b in self.buffers.items()}
         self.losses = []
         self.loss_grads = None
         self.started = time.perf_counter()
         self.cpu_started = time.process_time()
+
+    @property
+    def encoder(self) -> Encoder:
+        """The columns of the running episode; made when somebody first looks."""
+        if self._encoder is None:
+            numbers = list(self.kept_ids.values())
+            self._encoder = Encoder(
+                self.records, self.node_class, (self.data_name, self.grad_name), self.first_node, self.kept_ids,
+                dict(zip(numbers, self.start_grad, strict=True)), self.start_stack, self.weights,
+            )  # fmt: skip
+            self._encoder.current = dict(zip(numbers, doubles(self.start_data), strict=True))
+        return self._encoder
 
     def close(self) -> None:
         """Tell the debugger how the episode went; with ``keep``, all of it."""
@@ -321,7 +381,6 @@ class Recorder:
         self.episode_index += 1
 
     kept_message: dict[str, Any]
-    start_buffers: dict[str, array[float]]
 
     def tidy(self) -> None:
         """Collect cyclic garbage when much more is alive than after the last episode."""

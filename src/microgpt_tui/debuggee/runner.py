@@ -13,9 +13,9 @@ from types import FrameType, ModuleType, TracebackType
 from typing import Any, NoReturn
 
 from microgpt_tui.debuggee.control import Control, Quit
-from microgpt_tui.debuggee.encoder import Encoder, Scope
+from microgpt_tui.debuggee.encoder import Scope
 from microgpt_tui.debuggee.load import Loaded, ModulesBeside, Refused, load
-from microgpt_tui.debuggee.recorder import Recorder, _Nothing
+from microgpt_tui.debuggee.recorder import Recorder
 from microgpt_tui.trace import wire
 from microgpt_tui.trace.codes import SiteKind
 
@@ -46,11 +46,7 @@ def main() -> NoReturn:
     module = _main_module(path, launch.get("args", []), loaded)
     recorder.main_globals = module.__dict__
     first_site = next(i for i, r in enumerate(loaded.sites) if r is not None and r.kind is SiteKind.MODULE)
-    recorder.encoder = Encoder(
-        recorder.records, _Nothing, (recorder.data_name, recorder.grad_name), 0, {}, {},
-        [Scope(first_site, SiteKind.MODULE)], {},
-    )  # fmt: skip
-    recorder.encoder.current = {}
+    recorder.start_stack = [Scope(first_site, SiteKind.MODULE)]
     recorder.install()
     control.go(launch["goal"])
     control.listen()

@@ -26,6 +26,10 @@ class Summary:
     """Their gradients after the last backward pass, float32."""
     losses: list[float] = field(default_factory=list)
     """What ``backward`` was called on, in order: ``loss`` is their sum."""
+    audits: int = 0
+    """How many ledger sums were compared with the node's own grad, where that was asked for."""
+    audit_faults: list[tuple[int, float, float]] = field(default_factory=list)
+    """(node, sum of its ledger, its own grad) where they differed."""
 
 
 @dataclass(slots=True)
@@ -97,6 +101,8 @@ class History:
                 header["seconds"],
                 header["cpu"],
                 losses=header.get("losses", []),
+                audits=header.get("audits", 0),
+                audit_faults=[tuple(fault) for fault in header.get("audit_faults", ())],
             )
             for name, code in (("data", "d"), ("grad", "f")):
                 if name in blobs:

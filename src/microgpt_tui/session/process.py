@@ -136,6 +136,14 @@ class Process:
         except subprocess.TimeoutExpired:
             return None
 
+    def end(self, timeout: float = 30) -> int | None:
+        """Let a script that is over leave in its own way (exit handlers, last output); its exit status.
+
+        A script that is not over ends at once. None when it has not ended in time.
+        """
+        self.send({"do": "quit"})
+        return self.wait(timeout)
+
     def close(self) -> None:
         """End the process, if it has not, and remove its folder."""
         self.send({"do": "quit"})

@@ -38,7 +38,8 @@ class SiteKind(IntEnum):
     APPEND = 13
     SAMPLE = 14
     PRINT = 15
-    RETURN = 16
+    HANDS = 16
+    """The loop of a backward pass in which every node hands its gradient to its operands."""
 
 
 class BindKind(IntEnum):
@@ -57,6 +58,8 @@ LEAVE = 0
 """The mark that ends a function call."""
 LEAVE_OPERATION = 1
 """The mark that ends a method of the autograd class that is written with other operations."""
+LEAVE_HANDS = -1
+"""The mark that ends the loop of a backward pass."""
 FIRST_SITE = 2
 """Marks from here on are numbers of sites."""
 

@@ -19,7 +19,6 @@ from typing import Any
 from microgpt_tui.trace.codes import (
     ACCUMULATE,
     ASSIGN,
-    BASE_PHASE,
     COLUMNS,
     CREATE,
     SETUP,
@@ -27,8 +26,8 @@ from microgpt_tui.trace.codes import (
     ZERO,
     BindKind,
     SiteKind,
-    phase_after,
 )
+from microgpt_tui.trace.index import Phases, Rows, Seeds, Users
 
 
 @dataclass(frozen=True, slots=True)
@@ -198,6 +197,11 @@ class Trace:
         """Goes up with every change; views cache by it."""
         for name, code in COLUMNS.items():
             setattr(self, name, array(code))
+        self._index_afresh()
+
+    def _index_afresh(self) -> None:
+        self._users, self._writes, self._updates = Users(), Rows(), Rows()
+        self._seeds, self._phases = Seeds(), Phases()
 
     # -- growing ---------------------------------------------------------------------------
 
@@ -205,7 +209,9 @@ class Trace:
         """Take what the recorder sent: per column a start to cut at and the bytes from there on."""
         for name, (start, raw) in blobs.items():
             column = getattr(self, name)
-            del column[start:]
+            if len(column) > start:
+                del column[start:]
+                self._index_afresh()
             column.frombytes(raw)
         for name in ("texts", "shapes", "populations", "ops"):
             if name in header:
@@ -324,10 +330,12 @@ class Trace:
             return f"line {site.line}"
         return f"{site.name}({value})" if value else site.name
 
-    @cached_property
+    @property
     def phase_spans(self) -> list[tuple[int, int, int]]:
         """(first event, last event, phase) in order, covering every event."""
-        return list(_phases(self))
+        if self._phases.done != len(self):
+            self._phases.update(self)
+        return self._phases.spans
 
     def phase_of(self, event: int) -> int:
         """The phase an event belongs to."""
@@ -339,64 +347,25 @@ class Trace:
 
     # -- users of nodes, writes to nodes -----------------------------------------------------
 
-    @cached_property
-    def user_index(self) -> tuple[array[int], array[int], dict[int, list[int]]]:
-        """CSR (start, users) for this episode's nodes and a dict for older ones."""
-        n = len(self.born)
-        first = self.first_node
-        count = array("i", bytes(4 * (n + 1)))
-        older: dict[int, list[int]] = {}
-        child, starts = self.child, self.child_start
-        for c in child:
-            if c >= first:
-                count[c - first] += 1
-        start = array("i", bytes(4 * (n + 1)))
-        total = 0
-        for i in range(n):
-            start[i] = total
-            total += count[i]
-        start[n] = total
-        fill = array("i", start)
-        users = array("i", bytes(4 * total))
-        for i in range(n):
-            for j in range(starts[i], starts[i + 1] if i + 1 < n else len(child)):
-                c = child[j]
-                if c >= first:
-                    k = fill[c - first]
-                    users[k] = i
-                    fill[c - first] = k + 1
-                else:
-                    older.setdefault(c, []).append(i)
-        return start, users, older
-
     def users(self, node: int) -> list[int]:
         """Nodes of this episode that have this one as an operand, in creation order (x*x twice)."""
-        start, users, older = self.user_index
-        first = self.first_node
-        if node < first:
-            return [first + i for i in older.get(node, ())]
-        i = node - first
-        return [first + u for u in users[start[i] : start[i + 1]]]
+        if self._users.nodes != len(self.born):
+            self._users.update(self)
+        return self._users.of(self, node)
 
-    @cached_property
+    @property
     def write_index(self) -> dict[int, array[int]]:
         """Node -> rows of the writes of its grad, in order."""
-        index: dict[int, array[int]] = {}
-        for i, node in enumerate(self.target):
-            rows = index.get(node)
-            if rows is None:
-                index[node] = array("i", (i,))
-            else:
-                rows.append(i)
-        return index
+        if self._writes.done != len(self.target):
+            self._writes.update(self.target)
+        return self._writes.rows
 
-    @cached_property
-    def update_index(self) -> dict[int, list[int]]:
+    @property
+    def update_index(self) -> dict[int, array[int]]:
         """Node -> rows of the updates of its data, in order."""
-        index: dict[int, list[int]] = {}
-        for i, node in enumerate(self.updated):
-            index.setdefault(node, []).append(i)
-        return index
+        if self._updates.done != len(self.updated):
+            self._updates.update(self.updated)
+        return self._updates.rows
 
     @cached_property
     def kept_position(self) -> dict[int, int]:
@@ -469,9 +438,7 @@ class Trace:
 
     def seeds(self) -> Iterator[int]:
         """Write rows that started a backward pass (``self.grad = 1`` with no contributor)."""
-        for row in range(len(self.target)):
-            if self.kind[self.write_event[row]] == ASSIGN and self.source[row] < 0:
-                yield row
+        yield from self._seed_rows
 
     def loss_node(self, event: int | None = None) -> int:
         """The node the last backward pass up to the event started from, or -1."""
@@ -482,9 +449,11 @@ class Trace:
             found = self.target[row]
         return found
 
-    @cached_property
+    @property
     def _seed_rows(self) -> list[int]:
-        return list(self.seeds())
+        if self._seeds.done != len(self):
+            self._seeds.update(self)
+        return self._seeds.rows
 
     def loss(self) -> float | None:
         """The episode's loss: the data of what ``backward`` was called on, added up over calls."""
@@ -501,49 +470,8 @@ class Trace:
         return f"{name}: {len(self)} events, {len(self.born)} nodes, {len(self.target)} grad writes"
 
 
-_LAZY = (
-    "phase_spans", "user_index", "write_index", "update_index", "kept_position",
-    "_int_data_set", "_int_after_set", "_seed_rows", "bindings",
-)  # fmt: skip
+_LAZY = ("kept_position", "_int_data_set", "_int_after_set")
 """Cached answers that an extension invalidates."""
-
-
-def _phases(trace: Trace) -> Iterator[tuple[int, int, int]]:
-    """Phases from the kinds of events: runs of creates, of grad writes, of updates and zeros."""
-    kind = trace.kind
-    n = len(kind)
-    if not n:
-        return
-    base = BASE_PHASE[trace.episode_kind]
-    raw = kind.tobytes()
-    begin, current = 0, base
-    event = 0
-    while event < n:
-        k = raw[event]
-        phase = phase_after(current, k, base, event == 0)
-        if phase != current:
-            if event > begin:
-                yield begin, event - 1, current
-            begin, current = event, phase
-        # skip the run of equal kinds at C speed
-        event = _run_end(raw, event, k)
-    yield begin, n - 1, current
-
-
-def _run_end(raw: bytes, start: int, value: int) -> int:
-    """One past the end of the run of ``value`` that starts at ``start``."""
-    step = 64
-    end = start + 1
-    n = len(raw)
-    while end < n:
-        stop = min(n, end + step)
-        piece = raw[end:stop]
-        stripped = piece.lstrip(bytes((value,)))
-        if stripped:
-            return stop - len(stripped)
-        end = stop
-        step *= 2
-    return n
 
 
 def program_from(header: dict[str, Any]) -> Program:

@@ -1,0 +1,196 @@
+"""The command line. Textual is imported only when a screen is opened, a session only when a script is run."""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+import importlib.util
+import os
+import sys
+from collections.abc import Callable, Sequence
+from typing import NoReturn
+
+DONE, DIFFERENT, TROUBLE = 0, 1, 2
+"""Exit statuses: all well; a command failed or two runs differ; nothing could be run."""
+
+_COMMANDS = """\
+commands (a script of that name can be given as ./run):
+  run [SCRIPT]         run without a screen: losses, events, nodes and time per training step
+  verify [SCRIPT]      prove that recording changes nothing: compare with `python SCRIPT`, to the last bit
+  show [SCRIPT] --at   one moment as text: where, value, formula, gradient ledger
+  export [SCRIPT]      write pictures and tables
+  new FILE             write a copy of the bundled GPT, to modify
+
+Without SCRIPT: the GPT that ships with microgpt-tui, on the bundled corpus of names.
+Arguments of the script go after `--`. Exit status: 0 all well, 1 a difference or a failed command, 2 nothing ran.
+"""
+
+
+class _Parser(argparse.ArgumentParser):
+    """Says where the script's own arguments go."""
+
+    def error(self, message: str) -> NoReturn:
+        if message.startswith("unrecognized arguments"):
+            message += f"\nArguments for the script go after `--`: {self.prog} SCRIPT -- ARGS"
+        super().error(message)
+
+
+class _Version(argparse.Action):
+    def __call__(self, parser: argparse.ArgumentParser, *_: object) -> NoReturn:
+        from microgpt_tui import __version__
+
+        print(f"microgpt-tui {__version__}")
+        parser.exit()
+
+
+def _parser(command: str, description: str) -> _Parser:
+    prog = f"microgpt-tui {command}".strip()
+    return _Parser(
+        prog=prog, description=description, allow_abbrev=False, formatter_class=argparse.RawDescriptionHelpFormatter,
+        usage=None if command else "microgpt-tui [SCRIPT] [--data FILE] [--set NAME=VALUE ...] [-- ARGS]\n"
+        "       microgpt-tui COMMAND [SCRIPT] ...",
+    )  # fmt: skip
+
+
+def add_script_arguments(parser: argparse.ArgumentParser) -> None:
+    """The arguments that every command with a script takes; ``launch_from`` reads them."""
+    parser.add_argument("script", metavar="SCRIPT", nargs="?", help="a Python script (default: the bundled GPT)")
+    parser.add_argument("--data", metavar="FILE", help="offer FILE to the script as ./input.txt, in a private folder")
+    parser.add_argument(
+        "--set", metavar="NAME=VALUE", action="append", default=[],
+        help="override a module-level setting, such as n_layer=2 (can be repeated)",
+    )  # fmt: skip
+    parser.add_argument("--python", metavar="FILE", help="the Python that runs the script (default: this one)")
+
+
+def _screen(words: list[str], script_args: list[str]) -> int:
+    parser = _parser("", "A time-travelling terminal debugger for pure-Python, scalar-autograd GPT scripts.")
+    parser.epilog = _COMMANDS
+    add_script_arguments(parser)
+    parser.add_argument("--version", action=_Version, nargs=0, help="show the version and exit")
+    options = parser.parse_args(words)
+    from microgpt_tui.headless.launching import Trouble, launch_from
+
+    launch = launch_from(options, script_args)
+    if not (sys.stdin.isatty() and sys.stdout.isatty()):
+        which = "stdin" if not sys.stdin.isatty() else "stdout"
+        name = f" {options.script}" if options.script else ""
+        raise Trouble(
+            f"{which} is not a terminal: the screen cannot open.\n"
+            f"Without a screen: microgpt-tui run{name} --steps 10, or microgpt-tui show{name} --at 1:100."
+        )
+    from microgpt_tui.tui.app import run_app
+
+    return int(run_app(launch))
+
+
+def _run(words: list[str], script_args: list[str]) -> int:
+    parser = _parser("run", "Run a script under the recorder: losses, events, nodes and time per training step.")
+    add_script_arguments(parser)
+    parser.add_argument(
+        "--steps", metavar="N", type=_count, help="stop after N training steps (default: run to the end)"
+    )
+    parser.add_argument("--json", action="store_true", help="one JSON document on stdout")
+    parser.add_argument(
+        "-c", dest="commands", metavar="COMMAND", action="append", default=[],
+        help="a debugger command, such as 'break 107' or 'continue', at the first operation (can be repeated)",
+    )  # fmt: skip
+    parser.add_argument("-x", dest="file", metavar="FILE", help="commands from a file, one a line")
+    options = parser.parse_args(words)
+    from microgpt_tui.headless.launching import launch_from
+    from microgpt_tui.headless.run import commands_of, run
+
+    commands = commands_of(options.commands, options.file)
+    return run(launch_from(options, script_args), options.steps, commands, as_json=options.json)
+
+
+def _verify(words: list[str], script_args: list[str]) -> int:
+    parser = _parser(
+        "verify",
+        "Run a script bare and recorded; compare stdout, exit status, every loss and every parameter to the last bit.",
+    )
+    add_script_arguments(parser)
+    parser.add_argument(
+        "--steps", metavar="N", type=_count, help="stop after N training steps (default: run to the end)"
+    )
+    parser.add_argument("--json", action="store_true", help="one JSON document on stdout")
+    options = parser.parse_args(words)
+    from microgpt_tui.headless.launching import launch_from
+    from microgpt_tui.headless.verify import verify
+
+    return verify(launch_from(options, script_args), options.steps, as_json=options.json)
+
+
+def _show(words: list[str], script_args: list[str]) -> int:
+    parser = _parser("show", "One moment as text: where the script is, the value, its formula, its gradient ledger.")
+    add_script_arguments(parser)
+    parser.add_argument(
+        "--at", metavar="MOMENT", required=True,
+        help="3:1200 is event 1200 (from 1) of training step 3; also setup:5 and 'sample 2:17'",
+    )  # fmt: skip
+    parser.add_argument("--json", action="store_true", help="one JSON document on stdout")
+    options = parser.parse_args(words)
+    from microgpt_tui.headless.launching import launch_from
+    from microgpt_tui.headless.show import show
+
+    return show(launch_from(options, script_args), options.at, as_json=options.json)
+
+
+def _new(words: list[str], script_args: list[str]) -> int:
+    parser = _parser("new", "Write a copy of the bundled GPT, to modify. Never overwrites.")
+    parser.add_argument("file", metavar="FILE", help="where to write it")
+    options = parser.parse_args(words)
+    from pathlib import Path
+
+    from microgpt_tui.headless.new import write_copy
+
+    print(write_copy(Path(options.file)))
+    return DONE
+
+
+def _export(words: list[str], script_args: list[str]) -> int:
+    parser = _parser("export", "Write pictures and tables of a moment.")
+    if importlib.util.find_spec("microgpt_tui.graph.command") is None:
+        parser.error("this installation has no export command")
+    command = importlib.import_module("microgpt_tui.graph.command")
+    command.add_arguments(parser)
+    options = parser.parse_args(words)
+    options.script_args = script_args
+    return int(command.main(options))
+
+
+_BY_NAME: dict[str, Callable[[list[str], list[str]], int]] = {
+    "run": _run, "verify": _verify, "show": _show, "new": _new, "export": _export,
+}  # fmt: skip
+
+
+def _count(text: str) -> int:
+    try:
+        number = int(text)
+    except ValueError:
+        number = 0
+    if number < 1:
+        raise argparse.ArgumentTypeError(f"{text!r} is no number of training steps: 1 or more")
+    return number
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command line; returns the exit status."""
+    words = list(sys.argv[1:] if arguments is None else arguments)
+    cut = words.index("--") if "--" in words else len(words)
+    words, script_args = words[:cut], words[cut + 1 :]
+    command = _BY_NAME.get(words[0]) if words else None
+    try:
+        return command(words[1:], script_args) if command else _screen(words, script_args)
+    except KeyboardInterrupt:
+        return 130
+    except BrokenPipeError:  # `| head`: nobody reads on
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return DONE
+    except Exception as trouble:
+        from microgpt_tui.headless.launching import Trouble
+
+        if not isinstance(trouble, Trouble):
+            raise
+        print(f"microgpt-tui: {trouble}", file=sys.stderr)
+        return TROUBLE

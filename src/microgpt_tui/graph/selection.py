@@ -1,0 +1,218 @@
+"""Which nodes: the cone around one, what lies between two, the way to the parameters and to the loss, the best paths."""
+
+from __future__ import annotations
+
+import heapq
+import math
+from bisect import bisect_left, bisect_right
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from microgpt_tui.graph.state import share
+from microgpt_tui.trace.formula import local_gradients
+from microgpt_tui.trace.trace import Trace
+
+
+@dataclass(frozen=True, slots=True)
+class Selection:
+    """Nodes to draw and what was left out around them."""
+
+    nodes: tuple[int, ...]
+    more_inputs: dict[int, int]
+    """Node -> how many of its operands are not among ``nodes``."""
+    more_users: dict[int, int]
+    """Node -> how many of its users are not among ``nodes``."""
+
+
+def exists(trace: Trace, node: int, event: int) -> bool:
+    """True when the node has been made by an event."""
+    return node < trace.first_node or trace.born[node - trace.first_node] <= event
+
+
+def users_at(trace: Trace, node: int, event: int) -> list[int]:
+    """A node's users that exist by an event, each once, in creation order."""
+    return list(dict.fromkeys(u for u in trace.users(node) if exists(trace, u, event)))
+
+
+def _selection(trace: Trace, nodes: Iterable[int], event: int) -> Selection:
+    chosen = sorted(set(nodes))
+    inside = set(chosen)
+    more_inputs, more_users = {}, {}
+    for node in chosen:
+        left_out = sum(1 for c in dict.fromkeys(trace.children(node)) if c not in inside)
+        if left_out:
+            more_inputs[node] = left_out
+        left_out = sum(1 for u in users_at(trace, node, event) if u not in inside)
+        if left_out:
+            more_users[node] = left_out
+    return Selection(tuple(chosen), more_inputs, more_users)
+
+
+def cone(
+    trace: Trace, node: int, event: int, inputs: int = 2, users: int = 2, limit: int = 40, threshold: float = 0.0
+) -> Selection:
+    """The neighbourhood of a node: its operands' operands ``inputs`` deep, its users' users ``users`` deep.
+
+    Nearest first, at most ``limit`` nodes. With a ``threshold``, edges that carried a smaller
+    share of their operand's gradient are not followed towards the users.
+    """
+    chosen = {node: None}
+    below, above = [node], [node]
+    for depth in range(max(inputs, users)):
+        if depth < inputs:
+            below = _take(chosen, [c for n in below for c in trace.children(n)], limit)
+        if depth < users:
+            above = _take(
+                chosen,
+                [
+                    u
+                    for n in above
+                    for u in users_at(trace, n, event)
+                    if not threshold or not share(trace, n, u, event) < threshold
+                ],
+                limit,
+            )
+    return _selection(trace, chosen, event)
+
+
+def _take(chosen: dict[int, None], found: Iterable[int], limit: int) -> list[int]:
+    new = []
+    for node in found:
+        if len(chosen) >= limit:
+            break
+        if node not in chosen:
+            chosen[node] = None
+            new.append(node)
+    return new
+
+
+def ancestors(trace: Trace, node: int, stop: int = -1) -> set[int]:
+    """A node and everything it was computed from; nodes older than ``stop`` are not opened further."""
+    found = {node}
+    open_ = [node]
+    while open_:
+        for child in trace.children(open_.pop()):
+            if child not in found:
+                found.add(child)
+                if child >= stop:
+                    open_.append(child)
+    return found
+
+
+def descendants(trace: Trace, node: int, event: int, last: int | None = None) -> set[int]:
+    """A node and everything that was computed from it by an event, up to the node ``last``."""
+    found = {node}
+    open_ = [node]
+    while open_:
+        for user in trace.users(open_.pop()):
+            if user not in found and (last is None or user <= last) and exists(trace, user, event):
+                found.add(user)
+                open_.append(user)
+    return found
+
+
+def between(trace: Trace, source: int, target: int, event: int) -> Selection:
+    """All nodes on paths from one node to another; empty when no path leads there."""
+    if source > target:
+        source, target = target, source
+    forward = descendants(trace, source, event, last=target)
+    if target not in forward:
+        return Selection((), {}, {})
+    kept = {target}
+    open_ = [target]
+    while open_:
+        for child in trace.children(open_.pop()):
+            if child in forward and child not in kept:
+                kept.add(child)
+                open_.append(child)
+    return _selection(trace, kept, event)
+
+
+def to_parameters(trace: Trace, node: int, event: int) -> Selection:
+    """A node and all it was computed from, down to the parameters."""
+    return _selection(trace, ancestors(trace, node, stop=trace.first_node), event)
+
+
+def to_loss(trace: Trace, node: int, event: int) -> Selection:
+    """All nodes on paths from a node to the loss (or to the newest node, before there is a loss)."""
+    return between(trace, node, target_of(trace, event), event)
+
+
+def target_of(trace: Trace, event: int) -> int:
+    """Where gradients come from: the loss; before the first backward pass the last node that has been made."""
+    loss = trace.loss_node(event)
+    if loss < 0:
+        loss = trace.loss_node()
+    if loss >= 0 and exists(trace, loss, event):
+        return loss
+    return trace.first_node + bisect_right(trace.born, event) - 1
+
+
+def made_in(trace: Trace, scope: int, event: int | None = None) -> range:
+    """The nodes that were made inside a scope: numbered one after another."""
+    end = trace.scope_end(scope) if event is None else min(event, trace.scope_end(scope))
+    first = bisect_left(trace.born, trace.scope_first[scope])
+    last = bisect_right(trace.born, end)
+    return range(trace.first_node + first, trace.first_node + max(first, last))
+
+
+def with_operands(trace: Trace, nodes: Iterable[int]) -> set[int]:
+    """Nodes and their direct operands."""
+    chosen = set(nodes)
+    return chosen.union(*(trace.children(n) for n in chosen)) if chosen else chosen
+
+
+# -- paths -----------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Path:
+    """One way that a change of the first node reaches the last one."""
+
+    nodes: tuple[int, ...]
+    locals: tuple[float, ...]
+    """The local gradient of every edge."""
+
+    @property
+    def product(self) -> float:
+        """What this path adds to d last / d first: the product of its local gradients."""
+        return math.prod(self.locals)
+
+
+def top_paths(trace: Trace, source: int, target: int, event: int, count: int = 5) -> list[Path]:
+    """The ``count`` paths from a node to another whose products are largest in absolute value, largest first.
+
+    Best-first over the nodes between them: the remaining factor of a partial path is bounded by
+    the largest product from its end to the target, so that no path is looked at in vain.
+    """
+    inside = between(trace, source, target, event).nodes
+    if not inside:
+        return []
+    source, target = min(source, target), max(source, target)
+    among = set(inside)
+    out: dict[int, list[tuple[int, float]]] = {n: [] for n in inside}
+    for user in inside:
+        locals_ = local_gradients(trace, user, event)
+        for slot, child in enumerate(trace.children(user)):
+            if child in among:
+                slope = locals_[slot][0] if slot < len(locals_) else math.nan
+                out[child].append((user, slope))
+    best = {target: 1.0}
+    for node in reversed(inside):
+        if node != target:
+            best[node] = max((abs(f) * best.get(u, 0.0) for u, f in out[node] if f == f), default=0.0)
+    found: list[Path] = []
+    heap: list[tuple[float, int, float, tuple[int, ...], tuple[float, ...]]] = []
+    order = 0
+    heapq.heappush(heap, (-best[source], order, 1.0, (source,), ()))
+    while heap and len(found) < count:
+        _, _, size, nodes, slopes = heapq.heappop(heap)
+        if nodes[-1] == target:
+            found.append(Path(nodes, slopes))
+            continue
+        for user, slope in out[nodes[-1]]:
+            reach = size * abs(slope)
+            if reach == reach:
+                order += 1
+                heapq.heappush(heap, (-reach * best[user], order, reach, (*nodes, user), (*slopes, slope)))
+    return found

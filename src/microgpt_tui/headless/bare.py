@@ -1,0 +1,117 @@
+"""The script without the recorder: as ``python SCRIPT ARGS``, and the same with three looks at its numbers."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import tempfile
+import time
+from array import array
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from microgpt_tui.session.process import Launch
+from microgpt_tui.trace import wire
+
+_OBSERVE = (
+    "import sys; sys.path.insert(1, sys.argv.pop(1)); from microgpt_tui.debuggee.observe import main; "
+    "sys.path.pop(1); main()"
+)
+
+
+@dataclass(slots=True)
+class Outcome:
+    """What a run printed, how it ended, and which numbers were seen in it."""
+
+    stdout: bytes
+    stderr: bytes
+    status: int | None
+    """None where the run was ended from outside, after enough steps."""
+    losses: list[float] = field(default_factory=list)
+    """One per backward pass."""
+    parameters: dict[int, dict[str, array[float]]] = field(default_factory=dict)
+    """Training step (0 for a script without a training loop) -> name -> numbers after it, row-major."""
+
+
+class Folder:
+    """A working folder as ``Process`` makes one: private with a corpus, else where we are."""
+
+    def __init__(self, launch: Launch) -> None:
+        self.path = Path(tempfile.mkdtemp(prefix="microgpt-tui-"))
+        self.cwd: Path | None = None
+        self.script = str(launch.script)
+        if launch.data is not None or launch.private_folder:
+            self.cwd = self.path / "cwd"
+            self.cwd.mkdir()
+            self.script = str(launch.script.resolve())
+            if launch.data is not None:
+                shutil.copyfile(launch.data, self.cwd / "input.txt")
+
+    def __enter__(self) -> Folder:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        shutil.rmtree(self.path, ignore_errors=True)
+
+
+def run_bare(launch: Launch, *, until: int | None = None) -> Outcome:
+    """``python SCRIPT ARGS``; with ``until``, unbuffered, and ended once it has printed so many bytes."""
+    with Folder(launch) as folder:
+        unbuffered = ["-u"] if until is not None else []
+        return _run([launch.python, *unbuffered, folder.script, *launch.args], folder, until)
+
+
+def run_observed(launch: Launch, steps: int) -> Outcome:
+    """The script with looks at its losses and parameters; ended after ``steps`` training steps (0: never)."""
+    root = str(Path(__file__).resolve().parents[2])
+    with Folder(launch) as folder:
+        seen = folder.path / "seen"
+        order = {
+            "script": folder.script, "args": launch.args, "set": launch.overrides, "steps": steps, "out": str(seen),
+        }  # fmt: skip
+        outcome = _run([launch.python, "-c", _OBSERVE, root, json.dumps(order)], folder, None)
+        with seen.open("rb") as frames:
+            while True:
+                try:
+                    header, blobs = wire.unpack(lambda n: _exactly(frames.read(n), n))
+                except EOFError:
+                    break
+                if header["type"] == "loss":
+                    outcome.losses.append(float.fromhex(header["value"]))
+                else:
+                    columns = {}
+                    for name, (_, raw) in blobs.items():
+                        columns[name] = array("d", raw)
+                    outcome.parameters.setdefault(header["step"], columns)
+        return outcome
+
+
+def _exactly(data: bytes, count: int) -> bytes:
+    if len(data) < count:
+        raise EOFError
+    return data
+
+
+def _run(command: list[str], folder: Folder, until: int | None) -> Outcome:
+    out, err = folder.path / "stdout", folder.path / "stderr"
+    with out.open("wb") as stdout, err.open("wb") as stderr:
+        process = subprocess.Popen(
+            command, stdin=subprocess.DEVNULL, stdout=stdout, stderr=stderr, cwd=folder.cwd,
+            env=dict(os.environ), start_new_session=True,
+        )  # fmt: skip
+        status: int | None = None
+        try:
+            if until is None:
+                status = process.wait()
+            else:
+                while process.poll() is None and out.stat().st_size < until:
+                    time.sleep(0.01)
+        finally:
+            if process.poll() is None:
+                process.kill()
+                process.wait()
+            elif until is not None:
+                status = process.returncode
+    return Outcome(out.read_bytes(), err.read_bytes(), status)

@@ -1,0 +1,180 @@
+"""``run``: a script under the recorder without a screen, and what every episode was made of.
+
+The JSON document::
+
+    {"script": path, "class": name of the autograd class, "parameters": how many numbers it keeps,
+     "total_steps": what its loop intends or null,
+     "episodes": [{"episode": "setup" | "step 3" | "sample 1" | "other", "kind": .., "number": ..,
+                   "loss": number or null, "losses": [one per backward pass], "nodes": .., "events": {"create": .., "accumulate": .., ..},
+                   "edges": .., "seconds": wall clock, "cpu": CPU seconds, both without encoding}],
+     "commands": [{"command": .., "ok": .., "text": .., "data": {..}}],
+     "end": {"reason": "steps" | "end" | "exit" | "exception" | .., "status": exit status or null},
+     "output": what the script printed}
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from microgpt_tui.headless.launching import Trouble, check
+from microgpt_tui.session.debugger import Debugger
+from microgpt_tui.session.history import Summary
+from microgpt_tui.session.process import Launch
+from microgpt_tui.trace.codes import CREATE, EVENT_NAMES
+from microgpt_tui.trace.trace import Trace
+
+LAST_LINES = 20
+"""How much of the script's output the text report ends with."""
+
+
+@dataclass(frozen=True, slots=True)
+class Episode:
+    """One finished episode in numbers."""
+
+    episode: str
+    kind: str
+    number: int
+    loss: float | None
+    losses: list[float]
+    nodes: int
+    edges: int
+    events: dict[str, int]
+    seconds: float
+    cpu: float
+
+    @property
+    def line(self) -> str:
+        """A row of the table."""
+        loss = f"{self.loss:.6f}" if self.loss is not None else "-"
+        kinds = "  ".join(f"{name} {count:,}" for name, count in self.events.items() if count)
+        return f"{self.episode:<12} {loss:>10} {self.nodes:>9,} {self.cpu * 1000:>8.0f} ms  {kinds}"
+
+
+HEADING = f"{'episode':<12} {'loss':>10} {'nodes':>9} {'CPU':>11}  events"
+
+
+def episode_from(summary: Summary, trace: Trace) -> Episode:
+    """An episode's summary and what was recorded of it, counted."""
+    raw = trace.kind.tobytes()
+    events = {name: raw.count(bytes((kind,))) for kind, name in enumerate(EVENT_NAMES)}
+    name = f"{summary.kind} {summary.number}" if summary.number else summary.kind
+    return Episode(
+        name, summary.kind, summary.number, summary.loss, summary.losses, events[EVENT_NAMES[CREATE]],
+        len(trace.child), events, summary.seconds, summary.cpu,
+    )  # fmt: skip
+
+
+def commands_of(given: list[str], file: str | None) -> list[str]:
+    """The commands of ``-c`` and then of ``-x``; a line of the file that begins with # is a remark. Raises Trouble."""
+    commands = list(given)
+    if file is not None:
+        try:
+            text = Path(file).read_text(encoding="utf-8")
+        except (OSError, UnicodeDecodeError) as error:
+            raise Trouble(f"-x {file}: cannot be read: {error}. Give a text with one command a line.") from None
+        lines = (line.strip() for line in text.splitlines())
+        commands += [line for line in lines if line and not line.startswith("#")]
+    return commands
+
+
+def run(launch: Launch, steps: int | None, commands: list[str], *, as_json: bool) -> int:
+    """Run a script (to the end, or ``steps`` training steps) and report. 0, or 1 where a command or the script failed.
+
+    Commands are given at the first operation of the first training step; with ``steps`` the run then goes on.
+    Raises Trouble where the setup failed before there was a node.
+    """
+    onward = {"kind": "steps", "count": steps} if steps else {"kind": "free"}
+    launch.goal = {"kind": "episode"} if commands else onward
+    debugger = Debugger(launch)
+    try:
+        return _run(debugger, steps, commands, as_json)
+    finally:
+        debugger.close()
+
+
+def _run(debugger: Debugger, steps: int | None, commands: list[str], as_json: bool) -> int:
+    history = debugger.history
+    episodes: list[Episode] = []
+    keep = bool(commands)
+
+    def take(kind: str) -> None:
+        if kind != "episode":
+            return
+        summary = history.summaries[-1]
+        trace = history.traces.get(summary.index)
+        if trace is None:  # run freely by a command: its numbers are all there is
+            return
+        episodes.append(episode_from(summary, trace))
+        if summary.index and not keep:
+            del history.traces[summary.index]
+        if not as_json:
+            if len(episodes) == 1:
+                print(HEADING)
+            print(episodes[-1].line, flush=True)
+
+    debugger.wait(take)
+    check(debugger)
+    results = _obey(debugger, commands, take, as_json)
+    if commands and steps and not debugger.over:
+        keep = False
+        debugger.run_steps(steps)
+        debugger.wait(take)
+    stop = history.stop
+    reason = stop.reason if stop is not None else "steps"
+    status = stop.detail.get("status") if stop is not None and stop.over else None
+    end = {"reason": "steps" if reason == "step" and not commands else reason, "status": status}
+    if debugger.over and reason != "killed":
+        debugger.process.end()
+    output = debugger.process.output(0).decode(errors="replace")
+    if as_json:
+        program = history.program
+        document = {
+            "script": str(debugger.launch.script), "class": program.class_name, "parameters": len(program.kept),
+            "total_steps": program.total_steps, "episodes": [asdict(e) for e in episodes], "commands": results,
+            "end": end, "output": output,
+        }  # fmt: skip
+        print(json.dumps(document, indent=1))
+    else:
+        _print_end(end, output)
+    errors = debugger.process.errors().decode(errors="replace")
+    if errors:
+        sys.stderr.write(errors)
+    return 1 if status not in (None, 0) or not all(r["ok"] for r in results) else 0
+
+
+def _obey(debugger: Debugger, commands: list[str], take: Any, as_json: bool) -> list[dict[str, Any]]:
+    """Give the commands one after another, each when the script stands still; stops at the first that fails."""
+    results: list[dict[str, Any]] = []
+    if not commands:
+        return results
+    from microgpt_tui.session.commands import execute
+
+    for command in commands:
+        try:
+            result = execute(debugger, command)
+            debugger.wait(take)
+            text, data, ok = result.text, result.data, True
+        except ValueError as error:
+            text, data, ok = str(error), {}, False
+        results.append({"command": command, "ok": ok, "text": text, "data": data})
+        if not as_json:
+            print(f"> {command}")
+            print(text)
+        if not ok:
+            break
+    return results
+
+
+def _print_end(end: dict[str, Any], output: str) -> None:
+    status = "" if end["status"] is None else f", exit status {end['status']}"
+    print(f"ended: {end['reason']}{status}")
+    lines = [line.rsplit("\r", 1)[-1] for line in output.replace("\r\n", "\n").rstrip("\r\n").split("\n")]
+    if any(lines):
+        more = len(lines) - LAST_LINES
+        print(f"the script's output{f', last {LAST_LINES} lines of {len(lines)}' if more > 0 else ''}:")
+        for line in lines[-LAST_LINES:]:
+            print(f"  {line}")

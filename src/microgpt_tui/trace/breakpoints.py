@@ -1,0 +1,373 @@
+"""Where a breakpoint stops: a frozen description, and the events of a trace that fit it.
+
+``find`` answers both directions: the next stop is the first of these events after the cursor,
+the previous one the last before it. The live debuggee stops at the same events (see
+``debuggee/breaks.py``); a test compares the two for every kind.
+"""
+
+from __future__ import annotations
+
+import difflib
+import re
+import shlex
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from microgpt_tui.trace.codes import PHASE_NAMES, SiteKind
+from microgpt_tui.trace.conditions import Condition, ConditionError, Failure, condition
+from microgpt_tui.trace.facts import (
+    bound_at,
+    facts,
+    loop_names,
+    not_finite,
+    parameter_names,
+    position_sites,
+)
+from microgpt_tui.trace.trace import Program, Trace
+
+KINDS = ("line", "op", "scope", "var", "param", "phase", "step", "sample", "pos", "loss", "print", "any", "nan")
+EVENT_KINDS = frozenset({"op", "param", "loss", "print", "any", "nan", "var", "phase", "step", "sample"})
+
+Output = Callable[[int], str]
+"""The line of the script's output that ends at a byte."""
+
+
+class BreakpointError(ValueError):
+    """A breakpoint that cannot be: what is wrong with it, and what would be right."""
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where to stop: a kind and its target, as the person wrote it, and the condition."""
+
+    kind: str
+    target: str = ""
+    condition: str = ""
+
+    def __str__(self) -> str:
+        place = {"any": "any event", "nan": "nan", "loss": "loss"}.get(self.kind) or (
+            self.target if self.kind in ("line", "scope") else f"{self.kind}:{self.target}"
+        )
+        return f"{place} if {self.condition}" if self.condition else place
+
+
+@dataclass(frozen=True, slots=True)
+class Resolved:
+    """A place in the terms of one program: sites, nodes, operations."""
+
+    kind: str
+    sites: frozenset[int] = frozenset()
+    """Statements, scopes or bindings, after ``kind``."""
+    writes: frozenset[int] = frozenset()
+    """LINE: sites of gradient writes on that line, where no statement is."""
+    ops: frozenset[str] = frozenset()
+    composites: frozenset[str] = frozenset()
+    """Operations that are written with other operations (``sub``): their last node counts."""
+    nodes: frozenset[int] = frozenset()
+    values: tuple[str, ...] = ()
+    """Parts of a scope's label that are wanted, as ``li=0``; for var the name; for print the text."""
+    number: int = 0
+    """STEP, SAMPLE: which."""
+    phase: int = -1
+    condition: str = ""
+    extra: frozenset[str] = field(default_factory=frozenset)
+
+    @property
+    def predicate(self) -> Condition | None:
+        """The compiled condition."""
+        return condition(self.condition, self.extra) if self.condition else None
+
+    def message(self) -> dict[str, Any]:
+        """For the control channel."""
+        return {
+            "kind": self.kind, "sites": sorted(self.sites), "writes": sorted(self.writes), "ops": sorted(self.ops),
+            "composites": sorted(self.composites), "nodes": sorted(self.nodes), "values": list(self.values),
+            "number": self.number, "phase": self.phase, "condition": self.condition, "extra": sorted(self.extra),
+        }  # fmt: skip
+
+
+# -- reading ---------------------------------------------------------------------------------
+
+
+def parse(text: str, program: Program, *, line: tuple[int, int] | None = None) -> Place:
+    """``op:exp if data > 5``, ``117``, ``gpt``, ``li=0``, ``var:q``, ``loss < 2``, ``if isnan(data)``.
+
+    ``line`` is (file, line) of the cursor, for an empty place. Raises BreakpointError or ConditionError.
+    """
+    text = text.strip()
+    place, test = _split(text)
+    if test:
+        condition(test, loop_names(program))
+    if not place:
+        if not test and line is None:
+            raise BreakpointError("where? Such as: break 117, break op:exp if data > 5, break gpt, break if isnan(data)")
+        if not test and line is not None:
+            return Place("line", str(line[1]) if line[0] == 0 else f"{_file_name(program, line[0])}:{line[1]}")
+        return Place("any", "", test)
+    found = _place(place, program)
+    if test and found.condition:
+        test = f"({found.condition}) and ({test})"
+    found = replace(found, condition=test or found.condition)
+    resolve(found, program)
+    return found
+
+
+def _split(text: str) -> tuple[str, str]:
+    if text.startswith("if "):
+        return "", text[3:].strip()
+    quoted = re.match(r"""^(\S*?\s*(?:"[^"]*"|'[^']*'))(?:\s+if\s+(.*))?$""", text)
+    if quoted:
+        return quoted[1].strip(), (quoted[2] or "").strip()
+    place, _, test = text.partition(" if ")
+    return place.strip(), test.strip()
+
+
+def _place(text: str, program: Program) -> Place:
+    kind, sign, rest = text.partition(":")
+    if not sign and " " in text:
+        kind, _, rest = text.partition(" ")
+        sign = " "
+    kind, rest = kind.strip(), rest.strip()
+    if text.startswith("loss") and not text[4:5].isalnum():
+        return Place("loss", "", text if text[4:].strip() else "")
+    if kind in ("printed", "print", "output"):
+        try:
+            words = shlex.split(rest)
+        except ValueError:
+            words = [rest]
+        return Place("print", " ".join(words))
+    if text in ("nan", "phase", "op"):
+        return Place(text, "*" if text == "op" else "")
+    if sign and kind in KINDS:
+        if kind in ("step", "sample", "pos") and not rest.isdigit():
+            raise BreakpointError(f"{kind} {rest}: write a number, as {kind} 3")
+        return Place(kind, rest)
+    if text.isdigit():
+        return Place("line", text)
+    if sign == ":" and rest.isdigit():
+        return Place("line", text)
+    return Place("scope", text)
+
+
+def _file_name(program: Program, file: int) -> str:
+    return program.files[file][0].rpartition("/")[2]
+
+
+def resolve(place: Place, program: Program) -> Resolved:
+    """A place in the terms of a program. Raises BreakpointError for what the script does not have."""
+    extra = loop_names(program)
+    if place.condition:
+        condition(place.condition, extra)
+    made = _RESOLVERS[place.kind](place.target, program)
+    return replace(made, kind=place.kind, condition=place.condition, extra=extra)
+
+
+def _named(program: Program, kinds: Iterable[SiteKind]) -> dict[str, set[int]]:
+    found: dict[str, set[int]] = {}
+    for s in program.sites:
+        if s is not None and s.kind in kinds:
+            for name in (s.names if s.kind == SiteKind.TURN and s.names else (s.name,)):
+                found.setdefault(name, set()).add(s.number)
+    return found
+
+
+def _unknown(what: str, name: str, known: Iterable[str]) -> BreakpointError:
+    names = sorted(set(known))
+    close = difflib.get_close_matches(name, names, 1)
+    hint = f" Did you mean {close[0]}?" if close else f" There are: {', '.join(names[:30])}." if names else ""
+    return BreakpointError(f"no {what} {name!r} in this script.{hint}")
+
+
+def _resolve_line(target: str, program: Program) -> Resolved:
+    name, _, number = target.rpartition(":")
+    file, line = 0, int(number)
+    if name:
+        files = [i for i, (path, _) in enumerate(program.files) if path == name or path.endswith("/" + name)]
+        if not files:
+            raise _unknown("file", name, [_file_name(program, i) for i in range(len(program.files))])
+        file = files[0]
+    here = [s for s in program.sites if s is not None and s.file == file and s.line <= line <= s.end_line]
+    statements = [s for s in here if s.kind == SiteKind.STATEMENT]
+    if statements:
+        best = max(s.line for s in statements)
+        return Resolved("line", frozenset(s.number for s in statements if s.line == best))
+    calls = [s for s in here if s.kind == SiteKind.CALL and s.line == line]
+    writes = [s for s in here if s.kind in (SiteKind.ACCUMULATE, SiteKind.ASSIGN, SiteKind.UPDATE)]
+    creates = {_plain_op(s.name) for s in here if s.kind == SiteKind.CREATE}
+    composites = {s.name for s in program.sites if s is not None and s.kind == SiteKind.OPERATION and s.file == file
+                  and s.line == line}  # fmt: skip
+    if calls or writes or creates or composites:
+        return Resolved(
+            "line", frozenset(s.number for s in calls), frozenset(s.number for s in writes), frozenset(creates),
+            frozenset(composites),
+        )  # fmt: skip
+    lines = sorted({s.line for s in program.sites if s is not None and s.file == file and s.kind in (
+        SiteKind.STATEMENT, SiteKind.ACCUMULATE, SiteKind.ASSIGN, SiteKind.UPDATE, SiteKind.CREATE)})  # fmt: skip
+    near = min(lines, key=lambda n: (n < line, abs(n - line)), default=0)
+    raise BreakpointError(f"nothing happens on line {line}" + (f"; the nearest line where something does is {near}"
+                          if near else ""))  # fmt: skip
+
+
+def _plain_op(name: str) -> str:
+    return name[1:] if name in ("radd", "rmul", "rsub", "rtruediv", "rpow") else {"iadd": "add"}.get(name, name)
+
+
+def _resolve_op(target: str, program: Program) -> Resolved:
+    if target in ("*", "any"):
+        return Resolved("op", ops=frozenset({"*"}))
+    plain = {_plain_op(s.name) for s in program.sites if s is not None and s.kind == SiteKind.CREATE}
+    plain |= {"const", "leaf", "outside"}
+    composite = {s.name for s in program.sites if s is not None and s.kind == SiteKind.OPERATION}
+    synonyms = {"+": "add", "-": "sub", "*": "mul", "/": "truediv", "div": "truediv", "**": "pow"}
+    name = synonyms.get(target, target)
+    if name in plain:
+        return Resolved("op", ops=frozenset({name}))
+    wanted = composite & {name, "r" + name}
+    if not wanted:
+        raise _unknown("operation", target, plain | composite)
+    return Resolved("op", composites=frozenset(wanted))
+
+
+def _resolve_scope(target: str, program: Program) -> Resolved:
+    name, bracket, inside = target.partition("(")
+    if bracket:
+        values = tuple(v.strip() for v in inside.rstrip(")").split(",") if v.strip())
+    elif "=" in target:
+        name, _, value = (p.strip() for p in target.partition("="))
+        values = (f"{name}={value}",)
+    else:
+        values = ()
+    kinds = (SiteKind.TURN,) if "=" in target and not bracket else (SiteKind.CALL, SiteKind.TURN)
+    named = _named(program, kinds)
+    if name not in named:
+        everything = _named(program, (SiteKind.CALL, SiteKind.TURN))
+        raise _unknown("function or loop variable", name, everything)
+    return Resolved("scope", frozenset(named[name]), values=values)
+
+
+def _resolve_var(target: str, program: Program) -> Resolved:
+    named = _named(program, (SiteKind.BIND, SiteKind.ELEMENT, SiteKind.APPEND, SiteKind.TURN))
+    if target not in named:
+        raise _unknown("variable", target, named)
+    return Resolved("var", frozenset(named[target]), values=(target,))
+
+
+def _resolve_param(target: str, program: Program) -> Resolved:
+    names = parameter_names(program)
+    if not program.matrices:
+        raise BreakpointError("the parameters are not known before the setup has ended: run to the first step first")
+    nodes = frozenset(n for n, name in names.items() if name == target or name.startswith(target + "["))
+    if not nodes:
+        raise _unknown("parameter", target, [m.name for m in program.matrices])
+    return Resolved("param", nodes=nodes)
+
+
+def _resolve_phase(target: str, program: Program) -> Resolved:
+    if not target:
+        return Resolved("phase")
+    if target not in PHASE_NAMES:
+        raise _unknown("phase", target, PHASE_NAMES)
+    return Resolved("phase", phase=PHASE_NAMES.index(target))
+
+
+def _resolve_pos(target: str, program: Program) -> Resolved:
+    sites = position_sites(program)
+    if not sites:
+        raise BreakpointError(f"no loop over positions is known in this script; break on its own loop, as i={target}")
+    names = {n for s in sites for n in program.site(s).names}
+    return Resolved("pos", sites, values=tuple(f"{n}={target}" for n in sorted(names)))
+
+
+_RESOLVERS: dict[str, Callable[[str, Program], Resolved]] = {
+    "line": _resolve_line, "op": _resolve_op, "scope": _resolve_scope, "var": _resolve_var, "param": _resolve_param,
+    "phase": _resolve_phase, "pos": _resolve_pos,
+    "step": lambda target, program: Resolved("step", number=int(target)),
+    "sample": lambda target, program: Resolved("sample", number=int(target)),
+    "loss": lambda target, program: Resolved("loss"),
+    "print": lambda target, program: Resolved("print", values=(target,)),
+    "any": lambda target, program: Resolved("any"),
+    "nan": lambda target, program: Resolved("nan"),
+}  # fmt: skip
+
+
+# -- finding ---------------------------------------------------------------------------------
+
+
+def find(place: Resolved, trace: Trace, output: Output | None = None) -> tuple[list[int], Failure | None]:
+    """Every event of a trace at which the script would stop, ascending; and a condition's fault, if it has one."""
+    test = place.predicate
+    events = where(place, trace, output, every=test is not None and test.event_level)
+    if test is None or not events:
+        return events, None
+    known = facts(trace)
+    names = test.names
+    if len(events) == len(trace):
+        return test.select(events, {n: known[n] for n in names})
+    columns = {n: [column[e] for e in events] for n, column in ((n, known[n]) for n in names)}
+    return test.select(events, columns)
+
+
+def where(place: Resolved, trace: Trace, output: Output | None, *, every: bool) -> list[int]:
+    """The events that a place names, before its condition; with ``every``, all events inside its scopes."""
+    t = trace
+    kind = place.kind
+    if kind == "any":
+        return list(range(len(t)))
+    if kind == "nan":
+        return not_finite(t)
+    if kind in ("step", "sample"):
+        return [0] if len(t) and (t.episode_kind, t.number) == (kind, place.number) else []
+    if kind == "phase":
+        return [first for first, _, phase in t.phase_spans if place.phase in (-1, phase)]
+    if kind == "loss":
+        return facts(t).loss_events()
+    if kind == "param":
+        writes = [e for e, n in zip(t.write_event, t.target, strict=True) if n in place.nodes]
+        return sorted(writes + [e for e, n in zip(t.update_event, t.updated, strict=True) if n in place.nodes])
+    if kind == "print":
+        wanted = place.values[0]
+        return [e for e, end in zip(t.print_event, t.print_end, strict=True)
+                if not wanted or (output is not None and wanted in output(end))]  # fmt: skip
+    if kind == "var":
+        rows = [r for r, site in enumerate(t.bind_site) if site in place.sites and bound_name(t, r) == place.values[0]]
+        return sorted({e for e in (bound_at(t, r) for r in rows) if 0 <= e < len(t)})
+    found: set[int] = set()
+    if place.sites:
+        scopes = [s for s, site in enumerate(t.scope_site) if site in place.sites and labelled(t, s, place.values)]
+        if every:
+            for s in scopes:
+                found.update(range(t.scope_first[s], t.scope_end(s) + 1))
+        else:
+            found.update(t.scope_first[s] for s in scopes)
+    if place.writes:
+        found.update(e for e, s in zip(t.write_event, t.write_site, strict=True) if s in place.writes)
+        found.update(e for e, s in zip(t.update_event, t.update_site, strict=True) if s in place.writes)
+    if place.ops:
+        if "*" in place.ops:
+            found.update(e for e in t.born if e >= 0)
+        else:
+            wanted_ops = {i for i, name in enumerate(t.ops) if name in place.ops}
+            found.update(e for e, o in zip(t.born, t.op, strict=True) if o in wanted_ops and e >= 0)
+    if place.composites:
+        sites = {s.number for s in t.program.sites if s is not None and s.kind == SiteKind.OPERATION
+                 and s.name in place.composites}  # fmt: skip
+        found.update(t.scope_last[s] for s, site in enumerate(t.scope_site) if site in sites and t.scope_last[s] >= 0)
+    return sorted(e for e in found if e < len(t))
+
+
+def bound_name(trace: Trace, row: int) -> str:
+    """The name that a binding row is about: a loop turn binds several."""
+    site = trace.program.site(trace.bind_site[row])
+    if site.kind == SiteKind.TURN:
+        return trace.texts[trace.bind_path[row]] if trace.bind_path[row] >= 0 else ""
+    return site.name
+
+
+def labelled(trace: Trace, scope: int, values: Sequence[str]) -> bool:
+    """True when a scope's label has every wanted part; for positions, any of them."""
+    if not values:
+        return True
+    label = trace.scope_values.get(scope, "").split(", ")
+    return any(v in label for v in values) if len(values) > 1 and len({v.partition("=")[2] for v in values}) == 1 \
+        else all(v in label for v in values)  # fmt: skip

@@ -1,0 +1,426 @@
+"""Tokens: which went in at each position, the distribution that came out, the target or the draw."""
+
+from __future__ import annotations
+
+import math
+from bisect import bisect_right
+from collections import Counter
+from dataclasses import dataclass
+
+from microgpt_tui.trace.recognise.attention import attention, attention_firsts
+from microgpt_tui.trace.recognise.dots import peel
+from microgpt_tui.trace.recognise.operations import Role, graph_of
+from microgpt_tui.trace.recognise.parameters import Read, reads
+from microgpt_tui.trace.recognise.softmax import SoftmaxRow, softmaxes
+from microgpt_tui.trace.recognise.vocabulary import Vocabulary, vocabulary
+from microgpt_tui.trace.trace import Trace
+
+
+@dataclass(frozen=True, slots=True)
+class Position:
+    """A token that went in: its id and its place."""
+
+    sequence: int
+    position: int
+    token: int
+    node: int
+    """The node made from its embedding."""
+
+
+@dataclass(frozen=True, slots=True)
+class Draw:
+    """One random choice of a token."""
+
+    event: int
+    draw: float
+    """The random number, 0..1."""
+    token: int
+    """The chosen token, or -1 where the script chose by itself."""
+    weights: tuple[float, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Distribution:
+    """The prediction at one position."""
+
+    sequence: int
+    position: int
+    token: int
+    """What went in, or -1."""
+    logits: tuple[int, ...]
+    """Nodes, one per token of the vocabulary, before a temperature."""
+    scaled: tuple[int, ...]
+    """Nodes that the softmax gets; the same as ``logits`` where nothing scales."""
+    probabilities: tuple[int, ...]
+    """Nodes; empty where the script makes none (a fused loss, a greedy choice)."""
+    target: int
+    """Token that was to be predicted, or -1."""
+    loss: int
+    """The node -log p[target], or -1."""
+    draw: Draw | None
+    first: int
+    """The oldest node of the distribution."""
+    last: int
+    """The newest."""
+
+
+@dataclass(frozen=True, slots=True)
+class Tokens:
+    """All tokens of an episode."""
+
+    size: int
+    """Length of the vocabulary; 0 when none was found."""
+    vocabulary: Vocabulary
+    positions: tuple[Position, ...]
+    distributions: tuple[Distribution, ...]
+
+    def at(self, trace: Trace, event: int) -> int:
+        """Index of the distribution that is being made, or was made last, at an event; of the first before that."""
+        made = [trace.born_at(d.first) for d in self.distributions]
+        return max(0, bisect_right(made, event) - 1)
+
+    def text(self, sequence: int) -> list[int]:
+        """Token ids of a sequence."""
+        return [p.token for p in self.positions if p.sequence == sequence]
+
+
+def tokens(trace: Trace) -> Tokens:
+    """The tokens of the episode as far as it is recorded."""
+    found = trace.__dict__.get("_recognise_tokens")
+    if found is None or found[0] != trace.version:
+        found = trace.__dict__["_recognise_tokens"] = (trace.version, _find(trace))
+    result = found[1]
+    assert isinstance(result, Tokens)
+    return result
+
+
+def _find(trace: Trace) -> Tokens:
+    mine = attention_firsts(trace)
+    rows = [r for r in softmaxes(trace) if r.first not in mine and len(r.exps) > 1]
+    found = _Finder(trace)
+    size = found.vocabulary_size(rows)
+    positions = tuple(found.positions(size))
+    distributions = found.distributions([r for r in rows if len(r.exps) == size], positions, size)
+    return Tokens(size, vocabulary(trace.program, size), positions, tuple(distributions))
+
+
+class _Finder:
+    def __init__(self, trace: Trace) -> None:
+        self.trace = trace
+        self.graph = graph_of(trace)
+        self.reads = reads(trace)
+        self.fused = self._fused()
+
+    # -- vocabulary size -------------------------------------------------------------------
+
+    def vocabulary_size(self, rows: list[SoftmaxRow]) -> int:
+        """The length of the vectors that a loss or a draw is taken from; else of the token embedding."""
+        trace = self.trace
+        sizes: Counter[int] = Counter()
+        for row in rows:
+            if self._target(row)[0] >= 0:
+                sizes[len(row.exps)] += 1
+        sizes.update(n for n in trace.sample_count if n > 1)
+        sizes.update(len(children) for _, children, _ in self.fused)
+        heights = {trace.program.matrices[r.matrix].shape[0] for r in self.reads.embedded}
+        for size, _ in sizes.most_common():
+            if size in heights:
+                return size
+        if sizes:
+            return sizes.most_common(1)[0][0]
+        lengths = [len(row.exps) for row in rows if len(row.exps) in heights]
+        if lengths:
+            return max(lengths)
+        multiplied = {trace.program.matrices[r.matrix].shape[0] for r in self.reads.multiplied}
+        both = heights & multiplied
+        known = [h for h in both if vocabulary(trace.program, h).source]
+        return max(known or both or heights or {0})
+
+    # -- positions -------------------------------------------------------------------------
+
+    def positions(self, size: int) -> list[Position]:
+        """The token embeddings that were read, in order, told apart from position embeddings by the vocabulary's size."""
+        trace = self.trace
+        matrices = trace.program.matrices
+        embedded = self.reads.embedded
+        token_matrix = self._token_matrix(size)
+        if token_matrix < 0:
+            return []
+        places = [r for r in embedded if r.matrix != token_matrix and matrices[r.matrix].shape[0] > 1]
+        place_of = {r.node: r.row for r in places}
+        starts = self._sequence_starts()
+        found: list[Position] = []
+        sequence, position, owner = 0, -1, -2
+        for read in embedded:
+            if read.matrix != token_matrix:
+                continue
+            place = place_of.get(read.node)
+            own = bisect_right(starts, read.node) if starts else 0
+            if place is not None:
+                new = place <= position
+                position = place
+            else:
+                new = bool(starts) and own != owner and owner != -2
+                position = 0 if new else position + 1
+            if new and found:
+                sequence += 1
+            owner = own
+            found.append(Position(sequence, position, read.row, read.node))
+        return found
+
+    def _token_matrix(self, size: int) -> int:
+        matrices = self.trace.program.matrices
+        counts = Counter(r.matrix for r in self.reads.embedded if matrices[r.matrix].shape[0] == size)
+        if len(counts) > 1:
+            for matrix in counts:
+                rows = [r.row for r in self.reads.embedded if r.matrix == matrix]
+                if rows[: len(set(rows))] != list(range(len(set(rows)))):
+                    return matrix
+        return min(counts) if counts else -1
+
+    def _sequence_starts(self) -> list[int]:
+        """Where there are no position embeddings: attention begins anew, or the turn of a loop over documents does."""
+        found = attention(self.trace)
+        if found.sequences:
+            return sorted(births[0] for births in found.births.values())[1:]
+        return []
+
+    # -- distributions ---------------------------------------------------------------------
+
+    def distributions(
+        self, rows: list[SoftmaxRow], positions: tuple[Position, ...], size: int
+    ) -> list[Distribution]:
+        trace, graph = self.trace, self.graph
+        found: list[Distribution] = []
+        draws = self._draws(size)
+        for row in rows:
+            target, loss = self._target(row)
+            raw = tuple(self._unscaled(row.logits))
+            found.append(
+                Distribution(-1, -1, -1, raw, row.logits, row.weights, target, loss, None, min(row.exps[0], *row.logits), row.last)
+            )
+        if not rows:
+            for node, children, target in self.fused:
+                if len(children) == size:
+                    found.append(Distribution(-1, -1, -1, children, children, (), target, node, None, min(children), node))
+        if not found and size:
+            for logits in self._logit_groups(size):
+                found.append(Distribution(-1, -1, -1, logits, logits, (), -1, -1, None, min(logits), max(logits)))
+        found.sort(key=lambda d: d.first)
+        places = _places(found, positions)
+        result = []
+        for i, d in enumerate(found):
+            place = places[i]
+            until = trace.born_at(found[i + 1].first) if i + 1 < len(found) else len(trace)
+            begin = trace.born_at(d.first)
+            draw = next((x for x in draws if begin <= x.event < until), None)
+            result.append(
+                Distribution(
+                    place.sequence if place else 0, place.position if place else i, place.token if place else -1,
+                    d.logits, d.scaled, d.probabilities, d.target, d.loss, draw, d.first, d.last,
+                )  # fmt: skip
+            )
+        _ = graph
+        return result
+
+    def _target(self, row: SoftmaxRow) -> tuple[int, int]:
+        """(target, loss node) of a softmax whose probability goes into a logarithm; (-1, -1) if none does."""
+        graph = self.graph
+        if row.log >= 0:
+            return self._target_of_log(row)
+        for i, weight in enumerate(row.weights):
+            for user in graph.users(weight):
+                if graph.role(user) is Role.LOG:
+                    return i, self._negated(user)
+        return -1, -1
+
+    def _target_of_log(self, row: SoftmaxRow) -> tuple[int, int]:
+        """log-sum-exp minus the target's logit (shifted or not), up to two additions away."""
+        graph = self.graph
+        shifted = {int(graph.children(e)[0]): i for i, e in enumerate(row.exps)}
+        plain = {logit: i for i, logit in enumerate(row.logits)}
+        level = [row.log]
+        for _ in range(3):
+            following = []
+            for node in level:
+                for user in graph.users(node):
+                    if graph.role(user) not in (Role.ADD, Role.SUBTRACT):
+                        continue
+                    following.append(user)
+                    for child in graph.children(user):
+                        inner = int(child)
+                        if graph.role(inner) in (Role.NEGATE, Role.MULTIPLY) and inner not in plain:
+                            inner = next((int(c) for c in graph.children(inner) if c in plain or c in shifted), inner)
+                        token = shifted.get(inner, plain.get(inner, -1))
+                        if token >= 0:
+                            return token, user
+            level = following
+        return -1, -1
+
+    def _negated(self, log: int) -> int:
+        graph = self.graph
+        for user in graph.users(log):
+            if graph.role(user) in (Role.NEGATE, Role.MULTIPLY) and graph.data(user) == -graph.data(log):
+                return user
+        return log
+
+    def _unscaled(self, logits: tuple[int, ...]) -> list[int]:
+        """The logits before a temperature: below one multiplication by a plain number that all share."""
+        graph = self.graph
+        inner = []
+        for logit in logits:
+            if graph.role(logit) not in (Role.MULTIPLY, Role.DIVIDE):
+                return list(logits)
+            varying = [int(c) for c in graph.children(logit) if not graph.is_constant(c)]
+            if len(varying) != 1 or graph.is_parameter(varying[0]):
+                return list(logits)
+            inner.append(varying[0])
+        return inner
+
+    def _draws(self, size: int) -> list[Draw]:
+        trace = self.trace
+        found = []
+        for row, event in enumerate(trace.sample_event):
+            count = trace.sample_count[row]
+            start = trace.weight_start[row]
+            choice = trace.choice[row]
+            listed = trace.populations[row] if row < len(trace.populations) else None
+            if count and listed is None and count != size:
+                continue
+            if listed is not None and choice >= 0:
+                choice = listed[choice] if type(listed[choice]) is int else choice
+            weights = tuple(trace.weight[start : start + count])
+            found.append(Draw(event, trace.draw[row], choice, weights))
+        return found
+
+    def _fused(self) -> list[tuple[int, tuple[int, ...], int]]:
+        """Nodes with many operands whose value is log-sum-exp minus one of them: (node, logits, target)."""
+        trace = self.trace
+        found = []
+        starts = trace.child_start
+        wide = [i for i in range(len(starts) - 1) if starts[i + 1] - starts[i] > 4] if self._has_other() else []
+        for i in wide:
+            node = trace.first_node + i
+            logits = tuple(int(c) for c in trace.children(node))
+            values = [self.graph.data(c) for c in logits]
+            top = max(values)
+            whole = top + math.log(sum(math.exp(v - top) for v in values))
+            matching = [t for t, v in enumerate(values) if math.isclose(whole - v, trace.data[i], abs_tol=1e-9)]
+            if len(matching) == 1:
+                found.append((node, logits, matching[0]))
+        return found
+
+    def _has_other(self) -> bool:
+        return any(role is Role.OTHER for role in self.graph.roles)
+
+    def _logit_groups(self, size: int) -> list[tuple[int, ...]]:
+        """Results of the last matrix of ``size`` rows, per position: logits that nothing is made of."""
+        groups: list[tuple[int, ...]] = []
+        run: list[Read] = []
+        for read in self.reads.multiplied:
+            if self.trace.program.matrices[read.matrix].shape[0] != size:
+                continue
+            if read.row == 0:
+                run = []
+            if read.row == len(run):
+                run.append(read)
+            if len(run) == size:
+                groups.append(tuple(sum_end(self.trace, r.node) for r in run))
+                run = []
+        return groups
+
+
+def _places(found: list[Distribution], positions: tuple[Position, ...]) -> list[Position | None]:
+    """Which token each distribution follows: the newest one read, or in a forward pass of whole sequences by order."""
+    if not positions:
+        return [None] * len(found)
+    nodes = [p.node for p in positions]
+    newest = [bisect_right(nodes, d.first) - 1 for d in found]
+    result: list[Position | None] = []
+    start = 0
+    while start < len(found):
+        end = start
+        while end < len(found) and newest[end] == newest[start]:
+            end += 1
+        count = end - start
+        for i in range(count):
+            index = newest[start] - (count - 1 - i)
+            result.append(positions[index] if 0 <= index < len(positions) else None)
+        start = end
+    return result
+
+
+def sum_end(trace: Trace, product: int) -> int:
+    """The end of the chain of additions that a product goes into."""
+    graph = graph_of(trace)
+    node = product
+    while True:
+        users = graph.users(node)
+        if len(users) != 1 or graph.role(users[0]) is not Role.ADD:
+            return node
+        others = [c for c in graph.children(users[0]) if c != node]
+        if others and graph.role(int(others[0])) not in (Role.MULTIPLY, Role.LEAF):
+            return node
+        node = users[0]
+
+
+def key_tokens(trace: Trace, sequence: int) -> list[int]:
+    """Token id per position of an attention sequence, -1 where unknown."""
+    births = attention(trace).births.get(sequence, ())
+    positions = tokens(trace).positions
+    if not births or not positions:
+        return [-1] * len(births)
+    nodes = [p.node for p in positions]
+    newest = [bisect_right(nodes, birth) - 1 for birth in births]
+    if len(births) > 1 and newest[0] == newest[-1]:
+        start = newest[0] - len(births) + 1
+        newest = [start + i for i in range(len(births))]
+    return [positions[i].token if 0 <= i < len(positions) else -1 for i in newest]
+
+
+def probability_values(trace: Trace, found: Distribution) -> list[float]:
+    """The distribution as numbers: the script's own where it makes some, else the softmax of its logits."""
+    if found.probabilities:
+        return [trace.data[n - trace.first_node] for n in found.probabilities]
+    return softmax([trace.data[n - trace.first_node] for n in found.scaled])
+
+
+def softmax(values: list[float], temperature: float = 1.0) -> list[float]:
+    """Probabilities of logits at a temperature (> 0)."""
+    finite = [v for v in values if v == v]
+    if not finite:
+        return [math.nan] * len(values)
+    top = max(finite)
+    exps = [math.exp((v - top) / temperature) for v in values]
+    total = sum(exps)
+    return [e / total for e in exps]
+
+
+def what_if(logits: list[float], temperature: float = 1.0, top_k: int = 0, top_p: float = 1.0) -> list[float]:
+    """The distribution that other sampling settings would give, computed beside the script.
+
+    First the temperature, then the ``top_k`` likeliest (0: all), then the smallest set of tokens whose probabilities
+    add up to ``top_p``; what remains is scaled to add up to 1.
+    """
+    shares = softmax(logits, max(temperature, 1e-6))
+    order = sorted(range(len(shares)), key=lambda i: -shares[i])
+    if top_k > 0:
+        order = order[:top_k]
+    total = sum(shares[i] for i in order)
+    kept, reached = [], 0.0
+    for i in order:
+        kept.append(i)
+        reached += shares[i] / total
+        if reached >= top_p - 1e-12:
+            break
+    total = sum(shares[i] for i in kept)
+    result = [0.0] * len(shares)
+    for i in kept:
+        result[i] = shares[i] / total
+    return result
+
+
+__all__ = [
+    "Distribution", "Draw", "Position", "Tokens", "key_tokens", "peel", "probability_values", "softmax", "sum_end",
+    "tokens", "what_if",
+]  # fmt: skip
