@@ -11,7 +11,7 @@ from array import array
 from operator import attrgetter
 from typing import Any
 
-from microgpt_tui.debuggee.instrument import SiteRecord
+from microgpt_tui.debuggee.sites import SiteRecord
 from microgpt_tui.debuggee.walk import doubles
 from microgpt_tui.trace.codes import (
     ACCUMULATE,

@@ -19,7 +19,9 @@ from microgpt_tui.debuggee.analyse import (
     find_plan,
     literal_assignments,
 )
-from microgpt_tui.debuggee.instrument import SiteRecord, Sites, instrument, plain
+from microgpt_tui.debuggee.instrument import instrument
+from microgpt_tui.debuggee.sites import SiteRecord, Sites
+from microgpt_tui.debuggee.syntax import plain
 
 
 class Refused(Exception):

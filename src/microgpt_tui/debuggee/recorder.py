@@ -18,9 +18,9 @@ from operator import attrgetter
 from types import FrameType
 from typing import Any
 
-from microgpt_tui.debuggee import instrument as names
+from microgpt_tui.debuggee import sites as names
 from microgpt_tui.debuggee.encoder import Encoder, Opaque, Scope
-from microgpt_tui.debuggee.instrument import SiteRecord
+from microgpt_tui.debuggee.sites import SiteRecord
 from microgpt_tui.debuggee.walk import Kept, doubles, plain_namespace, walk
 from microgpt_tui.trace.codes import SiteKind
 
