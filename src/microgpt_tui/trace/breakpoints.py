@@ -10,12 +10,12 @@ from __future__ import annotations
 import difflib
 import re
 import shlex
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
 from typing import Any
 
 from microgpt_tui.trace.codes import PHASE_NAMES, SiteKind
-from microgpt_tui.trace.conditions import Condition, ConditionError, Failure, condition
+from microgpt_tui.trace.conditions import Condition, Failure, condition
 from microgpt_tui.trace.facts import (
     bound_at,
     facts,
@@ -101,7 +101,7 @@ def parse(text: str, program: Program, *, line: tuple[int, int] | None = None) -
         condition(test, loop_names(program))
     if not place:
         if not test and line is None:
-            raise BreakpointError("where? Such as: break 117, break op:exp if data > 5, break gpt, break if isnan(data)")
+            raise BreakpointError("where? Such as: break 117, break op:exp if data > 5, break gpt")
         if not test and line is not None:
             return Place("line", str(line[1]) if line[0] == 0 else f"{_file_name(program, line[0])}:{line[1]}")
         return Place("any", "", test)
@@ -334,7 +334,9 @@ def where(place: Resolved, trace: Trace, output: Output | None, *, every: bool) 
         return sorted({e for e in (bound_at(t, r) for r in rows) if 0 <= e < len(t)})
     found: set[int] = set()
     if place.sites:
-        scopes = [s for s, site in enumerate(t.scope_site) if site in place.sites and labelled(t, s, place.values)]
+        labels = t.scope_values
+        scopes = [s for s, site in enumerate(t.scope_site)
+                  if site in place.sites and labelled(labels.get(s, ""), place)]  # fmt: skip
         if every:
             for s in scopes:
                 found.update(range(t.scope_first[s], t.scope_end(s) + 1))
@@ -364,10 +366,9 @@ def bound_name(trace: Trace, row: int) -> str:
     return site.name
 
 
-def labelled(trace: Trace, scope: int, values: Sequence[str]) -> bool:
-    """True when a scope's label has every wanted part; for positions, any of them."""
-    if not values:
+def labelled(label: str, place: Resolved) -> bool:
+    """True when a scope's label has every wanted part; for a position, any of them."""
+    if not place.values:
         return True
-    label = trace.scope_values.get(scope, "").split(", ")
-    return any(v in label for v in values) if len(values) > 1 and len({v.partition("=")[2] for v in values}) == 1 \
-        else all(v in label for v in values)  # fmt: skip
+    parts = label.split(", ")
+    return (any if place.kind == "pos" else all)(v in parts for v in place.values)

@@ -20,7 +20,15 @@ from microgpt_tui.trace.codes import (
     BindKind,
     SiteKind,
 )
-from microgpt_tui.trace.conditions import NAN, Inputs
+from microgpt_tui.trace.conditions import (
+    NAN,
+    Inputs,
+    element_name,
+    leaf_count,
+    made_here,
+    parameter_name,
+    parse_turn,
+)
 from microgpt_tui.trace.trace import Matrix, Program, Trace
 
 
@@ -37,40 +45,6 @@ def position_sites(program: Program) -> frozenset[int]:
 def loop_names(program: Program) -> frozenset[str]:
     """The script's loop variables: each can be named in a condition."""
     return frozenset(n for s in program.sites if s is not None and s.kind == SiteKind.TURN for n in s.names)
-
-
-def parse_turn(text: str) -> dict[str, int | str]:
-    """The variables of a loop turn's label: ``i=0, ch='a'``."""
-    found: dict[str, int | str] = {}
-    for part in text.split(", "):
-        name, sign, value = part.partition("=")
-        if sign:
-            try:
-                found[name] = int(value)
-            except ValueError:
-                found[name] = value.strip("'\"")
-    return found
-
-
-def element_name(name: str, shape: Any, place: int) -> str:
-    """``q[3]``, ``keys[0][2]``: a leaf of a nested list by its row-major place."""
-    indices = ""
-    while isinstance(shape, list):
-        for i, part in enumerate(shape):
-            size = leaf_count(part)
-            if place < size:
-                indices += f"[{i}]"
-                shape = part
-                break
-            place -= size
-        else:
-            break
-    return f"{name}{indices}[{place}]"
-
-
-def leaf_count(shape: Any) -> int:
-    """How many leaves a nesting has."""
-    return shape if isinstance(shape, int) else sum(leaf_count(s) for s in shape)
 
 
 class Facts:
@@ -361,23 +335,10 @@ def parameter_names(program: Program) -> dict[int, str]:
         names: dict[int, str] = {}
         for m in program.matrices:
             for place, node in enumerate(m.nodes):
-                names.setdefault(node, matrix_element(m, place))
+                names.setdefault(node, parameter_name(m.name, m.shape, place))
         _PARAMETER_NAMES.clear()
         cached = _PARAMETER_NAMES[id(program)] = program.matrices, names
     return cached[1]
-
-
-def matrix_element(matrix: Matrix, place: int) -> str:
-    """The name of one parameter of a matrix."""
-    indices: list[int] = []
-    for size in reversed(matrix.shape[1:]):
-        if size <= 0:
-            return f"{matrix.name}[{place}]"
-        place, i = divmod(place, size)
-        indices.append(i)
-    if matrix.shape:
-        indices.append(place)
-    return matrix.name + "".join(f"[{i}]" for i in reversed(indices))
 
 
 def facts(trace: Trace) -> Facts:
@@ -417,10 +378,3 @@ def not_finite(trace: Trace) -> list[int]:
             found.append(event)
     found.sort()
     return found
-
-
-def made_here(value: float, inputs: tuple[float, ...]) -> bool:
-    """True when a result that is not finite is this operation's doing, not its operands'."""
-    if math.isnan(value):
-        return not any(map(math.isnan, inputs))
-    return bool(inputs) and all(map(math.isfinite, inputs))
