@@ -12,7 +12,7 @@ import builtins
 from collections.abc import Callable
 from typing import Any
 
-from microgpt_tui.debuggee import instrument as names
+from microgpt_tui.debuggee import sites as names
 from microgpt_tui.debuggee.live import LiveFacts
 from microgpt_tui.debuggee.recorder import Recorder
 from microgpt_tui.trace.codes import (
@@ -84,10 +84,10 @@ class Armed:
 class Breaks:
     """The breakpoints that are armed now."""
 
-    def __init__(self, recorder: Recorder, stop: Stop) -> None:
+    def __init__(self, recorder: Recorder, stop: Stop, busy: Callable[[], bool]) -> None:
         self.recorder = recorder
         self.stop = stop
-        self.busy: Callable[[], bool] = lambda: False
+        self.busy = busy
         self.messages: list[dict[str, Any]] = []
         self.armed: list[Armed] = []
         self.floor = -1
@@ -105,13 +105,15 @@ class Breaks:
         """Take a new set of breakpoints; the script is about to go on."""
         self.messages = messages
         self.armed = [Armed(m) for m in messages]
+        if not self.armed:
+            self.unhook()
+            return
         encoder = self.recorder.encoder
-        if self.armed:
-            encoder.feed(self.recorder.log)
+        encoder.feed(self.recorder.log)
         self.floor = encoder.events - 1
         self.binds_seen = len(encoder.c["bind_event"])
         self.facts.reset()
-        self.first[0] = 0 if encoder.events else 1
+        self.first[0] = 1
 
     def episode_opens(self) -> None:
         """Another episode: numbers of events start again, and so do the scopes around it."""
@@ -122,7 +124,7 @@ class Breaks:
         for a in self.armed:
             a.last = -1
             a.bound.clear()
-        if self.armed and self.recorder.check_is_free:
+        if self.armed and self.recorder.check in (None, self.event):
             self.hook()
 
     def report(self) -> dict[str, Any]:
@@ -137,14 +139,14 @@ class Breaks:
 
     # -- the exact check ---------------------------------------------------------------------
 
-    def event(self, *_: Any) -> None:
-        """Something may have been hit: look at the newest event as the record shows it."""
+    def event(self, *_: Any) -> bool:
+        """Something may have been hit: look at the newest event as the record shows it. True when the script stopped."""
         recorder = self.recorder
         encoder = recorder.encoder
         encoder.feed(recorder.log)
         event = encoder.events - 1
         if event <= self.floor or self.busy():
-            return
+            return False
         self.take_binds()
         hits: list[int] = []
         failures: list[tuple[int, str]] = []
@@ -167,6 +169,7 @@ class Breaks:
                 hits.append(a.number)
         if hits:
             self.stop("break", numbers=hits, failures=failures)
+        return bool(hits)
 
     def log(self, a: Armed, event: int) -> None:
         """A log point: its text, and no stop."""
@@ -267,7 +270,7 @@ class Breaks:
             return
         hooks = vars(builtins)
         made = self.generate()
-        for hook in (names.NODE, names.NOTE, names.MARK):
+        for hook in (names.NODE, names.NOTE, names.MARK, names.SOURCE):
             if hook in made:
                 hooks[hook] = made[hook]
         self.recorder.check = self.event
@@ -282,8 +285,8 @@ class Breaks:
             return
         first, event = self.first, self.event
 
-        def watched(code: int, value: Any, path: Any = None, one: bool = False) -> None:
-            bind(code, value, path, one)
+        def watched(code: int, value: Any, path: Any = None, one: bool = False, root: Any = None) -> None:
+            bind(code, value, path, one, root)
             if code in wanted:
                 event()
                 first[0] = 1
@@ -299,15 +302,13 @@ class Breaks:
         recorder = self.recorder
         base = BASE_PHASE.get(recorder.episode_kind, 1)
         reach: dict[str, Any] = {
-            **FUNCTIONS, **CONSTANTS, "append": recorder.log.append, "log": recorder.log, "math_log": FUNCTIONS["log"],
-            "event": self.event, "first": self.first, "phase": [-1], "NAN": float("nan"), "type": type, "int": int,
+            **FUNCTIONS, **CONSTANTS, "append": recorder.log.append, "event": self.event, "first": self.first, "phase": [-1], "NAN": float("nan"), "type": type, "int": int,
             "tuple": tuple, "Exception": Exception, "id": id, "__builtins__": {},
             "step": recorder.episode_number if recorder.episode_kind == "step" else 0,
             "sample": recorder.episode_number if recorder.episode_kind == "sample" else 0,
-            "BASE": base, "BACKWARD": BACKWARD, "OPTIMIZER": OPTIMIZER,
+            "BASE": base, "BACKWARD": BACKWARD, "OPTIMIZER": OPTIMIZER, "LOG": recorder.log, "hooks": vars(builtins),
+            "zip": zip, "len": len, "STEPPING": names.STEPPING,
         }  # fmt: skip
-        reach["LOG"] = reach.pop("log")
-        reach["log"] = FUNCTIONS["log"]
         self.codes(reach)
         node, added, updated, assigned, turns, marks = [], [], [], [], [], []
         for i, a in enumerate(self.armed):
@@ -420,10 +421,60 @@ class Breaks:
             if turns:
                 body += [f"    if {' or '.join(f'({t})' for t in turns)}:", "        first[0] = 1"]
             made[names.NOTE] = _function("entry", body, reach, waits, "first[0] and wrote")
+        if added or waits:
+            made[names.SOURCE] = self.source(reach, added, waits)
         if marks:
             body = [f"if {' or '.join(f'({t})' for t in marks)}:", "    first[0] = 1"]
             made[names.MARK] = _function("code", body, reach, False)
         return made
+
+
+    def source(self, reach: dict[str, Any], added: list[str], waits: bool) -> Callable[..., None]:
+        """The hook of a backward pass that is logged by whole nodes.
+
+        A node whose contributions may be hit is noted contribution by contribution, and ``NOTE`` looks at each.
+        """
+        data, grad = self.recorder.data_name, self.recorder.grad_name
+        text = " ".join(added)
+        facts = {"factor": "_f", "delta": "_f * _g", "grad": f"_c.{grad} + _f * _g", "data": f"_c.{data}",
+                 "kind": "'accumulate'"}  # fmt: skip
+        lines = ["def hook(node):", "    hit = first[0] == 1" if waits else "    hit = False"]
+        loops = [r for r in self.recorder.records if r is not None and r.kind is SiteKind.HANDS]
+        tests = [t for t in added if "code in" not in t]
+        if len(tests) < len(added) or len(loops) != 1:  # every contribution is wanted, or it is not known whose
+            lines = ["def hook(node):", "    hit = True"]
+        elif tests:
+            children, factors = loops[0].names
+            test = " or ".join(f"({t})" for t in tests)
+            lines += ["    try:", f"        _g = node.{grad}", f"        _n = node.{children}"]
+            if _mentions(text, "grad"):
+                lines += ["        if len(_n) == 2 and _n[0] is _n[1]:", "            hit = True"]
+            lines += [f"        for _c, _f in zip(_n, node.{factors}):"]
+            lines += [f"            {n} = {v}" for n, v in facts.items() if _mentions(text, n)]
+            if _mentions(text, "entry"):
+                lines.append("            entry = (0, _c)")
+            lines += [f"            if {test}:", "                hit = True", "                break"]
+            lines += ["    except Exception:", "        hit = True"]
+        lines += ["    if hit:", "        hooks[STEPPING] = True", "    else:", "        hooks[STEPPING] = False",
+                  "        append(node)"]  # fmt: skip
+        scope = {**reach, "phase": _Peek(reach["phase"])}
+        exec(compile("\n".join(lines), "<breakpoints>", "exec"), scope)  # of checked conditions and lines of our own
+        made: Callable[..., None] = scope["hook"]
+        return made
+
+
+class _Peek(list[int]):
+    """The phase, to be looked at and not set: the note that follows sets it."""
+
+    def __init__(self, real: list[int]) -> None:
+        super().__init__()
+        self.real = real
+
+    def __getitem__(self, index: Any) -> Any:
+        return self.real[index]
+
+    def __setitem__(self, index: Any, value: Any) -> None:
+        pass
 
 
 def _mentions(text: str, name: str) -> bool:
@@ -448,7 +499,6 @@ def _function(argument: str, body: list[str], reach: dict[str, Any], waits: bool
     else:
         lines += ["    if hit:", "        event()"]
     scope = dict(reach)
-    scope["len"] = len
     exec(compile("\n".join(lines), "<breakpoints>", "exec"), scope)  # of checked conditions and lines of our own
     made: Callable[..., None] = scope["hook"]
     return made

@@ -10,6 +10,7 @@ from collections.abc import Callable
 from types import TracebackType
 from typing import Any
 
+from microgpt_tui.debuggee.breaks import Breaks
 from microgpt_tui.debuggee.recorder import Recorder
 from microgpt_tui.debuggee.walk import doubles
 from microgpt_tui.trace import wire
@@ -38,6 +39,7 @@ class Control:
         self.stopped = False
         self.handlers: dict[str, Callable[[dict[str, Any]], dict[str, Any] | None]] = {}
         """Commands that are answered while the script waits."""
+        self.breaks = Breaks(recorder, self.stop, lambda: self.busy)
         recorder.send_episode = self.send_episode
         recorder.on_episode = self.episode_begins
 
@@ -85,7 +87,7 @@ class Control:
             if recorder.loss_grads is not None:
                 blobs["grad"] = (0, array("f", doubles(recorder.loss_grads)).tobytes())
         numbers = [x for x in recorder.losses if type(x) in (int, float)]
-        self.send({**summary, "type": "episode", "whole": whole, "losses": numbers, **self.audit()}, blobs)
+        self.send({**summary, "type": "episode", "whole": whole, "losses": numbers, **self.audit(), **self.breaks.report()}, blobs)
         self.busy = False
 
     def audit(self) -> dict[str, Any]:
@@ -120,7 +122,7 @@ class Control:
         self.flush_output()
         self.send_start()
         self.send_events()
-        self.send({"type": "stop", "reason": reason, **detail})
+        self.send({"type": "stop", "reason": reason, **detail, **self.breaks.report()})
         self.obey()
         self.stopped = False
 
@@ -163,20 +165,23 @@ class Control:
         ``events`` (that many in all); ``operation`` (one as the source writes it is complete);
         ``leave`` (scope ``scope`` is over); ``after`` (the first event after it); ``source`` (the
         first event that is no accumulation from node ``node``); ``phase`` (the first event of
-        another phase).
+        another phase). ``armed``: the breakpoints to stop at on the way (``Resolved.message``).
         """
         self.goal = goal
         recorder = self.recorder
         recorder.keep = not goal.get("forget", False)
         recorder.audited = [] if goal.get("audit") else None
+        self.breaks.arm(goal.get("armed", []))
         kind = goal["kind"]
         if kind in ("free", "episode", "steps"):
             recorder.run_freely()
+            self.breaks.hook()
             return
         encoder = recorder.encoder
         encoder.feed(recorder.log)
         start = encoder.events
         recorder.run_checked(self.checker(kind, goal, start))
+        self.breaks.hook_binds()
 
     def checker(self, kind: str, goal: dict[str, Any], start: int) -> Callable[[bool], None]:
         recorder = self.recorder
@@ -228,6 +233,8 @@ class Control:
 
         def check(event: bool) -> None:
             encoder.feed(recorder.log)
+            if self.breaks.armed and self.breaks.event():
+                return
             if met() and not self.busy:
                 self.stop("step")
 
@@ -254,4 +261,4 @@ class Control:
         if self.pause_wanted:
             self.stop("pause")
             return
-        self.go({"kind": "operation"})
+        self.go({"kind": "operation", "armed": goal.get("armed", [])})

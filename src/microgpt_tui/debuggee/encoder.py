@@ -8,6 +8,7 @@ looks.
 from __future__ import annotations
 
 from array import array
+from itertools import accumulate, chain, islice, repeat
 from operator import attrgetter
 from typing import Any
 
@@ -71,6 +72,11 @@ class Scope:
         self.start_node = -1
 
 
+_Maker = tuple[int, int, bool, str]
+"""What a mark and its place tell of a node: operation number, site, whether it is a wrapped plain number, and the
+operation's name where its sub-expression is still to be told (else empty)."""
+
+
 class Encoder:
     """Columns of one episode. ``feed`` takes what is new in the log, ``flush`` gives what is new in the columns."""
 
@@ -113,6 +119,8 @@ class Encoder:
         self.children_name: str | None = None
         self.locals_name: str | None = None
         self.span_scope = -2
+        self.scope_values: dict[int, str] = {}
+        """Labels of the numbered scopes: what armed breakpoints ask for."""
         self.handing: SiteRecord | None = None
         """The loop of a backward pass that runs: nodes in the log are those that hand down their gradients."""
         self.outside: list[Any] = []
@@ -120,11 +128,27 @@ class Encoder:
         """Lists of weights whose nodes are in ``bound_nodes`` already."""
         self.draws: list[float] = []
         self.candidate_maps: dict[int, dict[str, tuple[int, ...]]] = {}
+        self.fresh: list[Any] = []
+        """Nodes made since the last ``settle``: their columns are filled many at a time."""
+        self.fresh_ops: list[int] = []
+        self.fresh_sites: list[int] = []
+        self.makers: dict[tuple[int, int], dict[int, _Maker]] = {}
+        """(statement, outermost operation) -> mark before a node -> what is known of such a node."""
+        self.waits = bytes(
+            record is not None and record.kind in (SiteKind.CREATE, SiteKind.CONSTANT) for record in records
+        )
+        """By site: 1 for a mark that only announces a node."""
+        self.data_of, self.grad_of = attrgetter(self.data_name), attrgetter(self.grad_name)
 
     @property
     def events(self) -> int:
         """How many events there are so far."""
-        return len(self.c["kind"])
+        return len(self.c["kind"]) + len(self.fresh)
+
+    @property
+    def rows(self) -> int:
+        """How many nodes have a place in the columns so far."""
+        return len(self.c["born"]) + len(self.fresh)
 
     # -- the log ---------------------------------------------------------------------------
 
@@ -134,28 +158,203 @@ class Encoder:
         if self.done == end:
             return
         self.reread_last_node()
-        node_class = self.node_class
+        node_class, records, waits, stack = self.node_class, self.records, self.waits, self.stack
+        add_node, add_op, add_site = self.fresh.append, self.fresh_ops.append, self.fresh_sites.append
+        makers: dict[int, _Maker] | None = None  # for the top of the stack as it is
         position = self.done
         while position < end:
             entry = log[position]
             kind = type(entry)
-            if kind is node_class:
+            if kind is int:
+                if entry >= FIRST_SITE and waits[entry]:
+                    self.pending = entry
+                else:
+                    self.mark(entry)
+                    makers = None
+            elif kind is node_class:
                 if self.handing is not None:
                     position = self.hand_down_run(log, position, end, self.handing)
                     continue
-                self.create(entry)
-            elif kind is int:
-                self.mark(entry)
+                pending = self.pending
+                if not pending:
+                    self.create(entry)
+                    position += 1
+                    continue
+                if makers is None:
+                    makers = self.makers_here()
+                maker = makers.get(pending)
+                if maker is None:
+                    maker = makers[pending] = self.maker(pending)
+                op, site, self.last_is_constant, operation = maker
+                if stack[-1].number != self.span_scope or self.span_scope < 0:
+                    self.begin_span()
+                if self.pending_operands:
+                    self.note_operands(self.first_node + self.rows)
+                add_node(entry)
+                add_op(op)
+                add_site(site)
+                self.pending = 0
+                if operation and not self.operation_depth:
+                    self.group(operation, self.after_constants())
             elif kind is tuple:
-                record = self.records[entry[0]]
+                record = records[entry[0]]
                 if record is not None and record.kind is SiteKind.ACCUMULATE:
                     position = self.accumulate_run(log, position, end)
                     continue
                 self.note(entry)
+                makers = None
             else:
                 self.create(entry)  # a subclass
             position += 1
+        self.settle()
         self.done = end
+
+    # -- many nodes at once ------------------------------------------------------------------
+
+    def makers_here(self) -> dict[int, _Maker]:
+        """What is known already of nodes made in the statement and operation at the top of the stack."""
+        outermost = 0
+        place = self.stack[-1].site
+        for entry in reversed(self.stack):
+            kind = entry.kind
+            if kind is SiteKind.OPERATION:
+                outermost = entry.site
+            elif kind is SiteKind.STATEMENT:
+                place = entry.site
+                break
+            elif kind in _FRAMES:
+                place = -self.stack[-1].site
+                break
+        return self.makers.setdefault((place, outermost), {})
+
+    def maker(self, pending: int) -> _Maker:
+        """What a mark before a node says of it, at this place."""
+        record = self.records[pending]
+        assert record is not None
+        constant = record.kind is SiteKind.CONSTANT
+        operation = _REFLECTED.get(record.name, record.name)
+        op = self.operation_number(CONSTANT_OP if constant else operation)
+        statement = self.statement_scope()
+        ambiguous = (
+            not constant and statement is not None and len(self.candidates(statement.site).get(operation, ())) > 1
+        )
+        return op, self.site_for(record.name), constant, operation if ambiguous else ""
+
+    def begin_span(self) -> None:
+        """From the next event on, another scope."""
+        scope = self.scope()
+        if scope != self.span_scope:
+            self.c["span_start"].append(self.events)
+            self.c["span_scope"].append(scope)
+            self.span_scope = scope
+
+    def note_operands(self, number: int) -> None:
+        """The plain numbers that the next node's operation uses (an exponent)."""
+        numbers = [float(x) for x in self.pending_operands if type(x) in (int, float, bool)]
+        if numbers:
+            self.extras.setdefault("operands", []).append((number, numbers))
+        self.pending_operands = ()
+
+    def after_constants(self) -> int:
+        """The first row of an operation that ends with the newest node: its wrapped numbers are part of it."""
+        first = self.rows - 1
+        constant = self.op_numbers.get(CONSTANT_OP, -1)
+        settled, fresh = self.c["op"], self.fresh_ops
+        for row in range(first - 1, max(-1, first - 3), -1):
+            at = row - len(settled)
+            if (fresh[at] if at >= 0 else settled[row]) != constant:
+                break
+            first = row
+        return first
+
+    def settle(self) -> None:
+        """Give the fresh nodes their columns."""
+        fresh = self.fresh
+        if not fresh:
+            return
+        c, ids = self.c, self.ids
+        nodes, ops, sites = fresh[:], self.fresh_ops[:], self.fresh_sites[:]
+        fresh.clear()
+        self.fresh_ops.clear()
+        self.fresh_sites.clear()
+        count, row, event = len(nodes), len(c["born"]), len(c["kind"])
+        first = self.first_node + row
+        self.last_node = nodes[-1]
+        if self.children_name is None:
+            any(self.find_edges(node) for node in nodes)
+        ids.update(zip(map(id, nodes), range(first, first + count), strict=True))
+        edges = self.edges_of(nodes)
+        if edges is None:
+            for node in nodes:
+                del ids[id(node)]
+            self.settle_singly(nodes, ops, sites)
+            return
+        counts, children, factors = edges
+        c["kind"].frombytes(bytes(count))  # CREATE is 0
+        c["row"].extend(range(row, row + count))
+        c["born"].extend(range(event, event + count))
+        c["op"].extend(ops)
+        c["site"].extend(sites)
+        c["child_start"].extend(islice(accumulate(counts, initial=len(c["child"])), count))
+        c["child"].extend(children)
+        c["local"].extend(factors)
+        values = list(map(self.data_of, nodes))
+        if set(map(type, values)) != {float}:
+            values = [v if type(v) is float else self.odd_number(first + i, v) for i, v in enumerate(values)]
+        c["data"].extend(values)
+
+    def edges_of(self, nodes: list[Any]) -> tuple[list[int], list[int], Any] | None:
+        """(operands per node, operands, local gradients), or None where a node is not like the others."""
+        if self.children_name is None:
+            return [0] * len(nodes), [], ()
+        try:
+            edges = list(map(attrgetter(self.children_name), nodes))
+            counts = list(map(len, edges))
+            children = list(map(self.ids.__getitem__, map(id, chain.from_iterable(edges))))
+            if self.locals_name is None:
+                return counts, children, repeat(NAN, len(children))
+            kept = list(map(attrgetter(self.locals_name), nodes))
+            if list(map(len, kept)) != counts or not set(map(type, kept)) <= {tuple, list}:
+                return None
+            return counts, children, array("d", list(chain.from_iterable(kept)))
+        except (AttributeError, KeyError, TypeError, OverflowError):
+            return None
+
+    def settle_singly(self, nodes: list[Any], ops: list[int], sites: list[int]) -> None:
+        """The same one by one: operands from earlier episodes get their rows in between."""
+        c = self.c
+        for node, op, site in zip(nodes, ops, sites, strict=True):
+            before = len(c["born"])
+            operands = self.operands(node)
+            row = len(c["born"])
+            if row > before:
+                self.shift(before, row - before)
+            number = self.first_node + row
+            c["kind"].append(CREATE)
+            c["row"].append(row)
+            c["born"].append(len(c["kind"]) - 1)
+            value = self.data_of(node)
+            c["data"].append(value if type(value) is float else self.odd_number(number, value))
+            self.ids[id(node)] = number
+            c["child_start"].append(len(c["child"]))
+            c["op"].append(op)
+            c["site"].append(site)
+            if operands:
+                c["child"].extend(operands)
+                c["local"].extend(self.local_gradients(node, len(operands)))
+
+    def shift(self, row: int, by: int) -> None:
+        """Rows came in between: what already counted on the later ones moves."""
+        self.unresolved = [
+            (op, scope, first + by if first >= row else first, end + by if end > row else end, event)
+            for op, scope, first, end, event in self.unresolved
+        ]
+        for entry in self.stack:
+            if entry.start_node > row:
+                entry.start_node += by
+        number = self.first_node + row
+        if "operands" in self.extras:
+            self.extras["operands"] = [(n + by if n >= number else n, v) for n, v in self.extras["operands"]]
 
     # -- scopes ----------------------------------------------------------------------------
 
@@ -181,7 +380,7 @@ class Encoder:
             self.resolve_expression(code, record)
         elif kind is SiteKind.OPERATION:
             scope = Scope(code, kind)
-            scope.start_node = len(self.c["born"])
+            scope.start_node = self.rows
             self.stack.append(scope)
             self.operation_depth += 1
         elif kind is SiteKind.TURN:
@@ -256,7 +455,7 @@ class Encoder:
             self.extras.setdefault("closed", []).append((scope.number, last))
         if scope.kind is SiteKind.OPERATION:
             self.operation_depth -= 1
-            if self.operation_depth == 0 and scope.start_node < len(self.c["born"]):
+            if self.operation_depth == 0 and scope.start_node < self.rows:
                 record = self.records[scope.site]
                 assert record is not None
                 self.group(record.name, scope.start_node)
@@ -277,6 +476,7 @@ class Encoder:
                 self.c["scope_first"].append(self.events)
                 self.c["scope_last"].append(-1)
                 if entry.value:
+                    self.scope_values[entry.number] = entry.value
                     self.extras.setdefault("scope_values", []).append((entry.number, entry.value))
                 if entry.binds:
                     for row in entry.binds:
@@ -286,17 +486,19 @@ class Encoder:
         return top.number
 
     def event(self, kind: int, row: int) -> None:
-        scope = self.scope()
-        if scope != self.span_scope:
-            self.c["span_start"].append(self.events)
-            self.c["span_scope"].append(scope)
-            self.span_scope = scope
+        if self.fresh:
+            self.settle()
+        scope = self.stack[-1].number
+        if scope < 0 or scope != self.span_scope:
+            self.begin_span()
         self.c["kind"].append(kind)
         self.c["row"].append(row)
 
     # -- nodes -----------------------------------------------------------------------------
 
     def create(self, node: Any) -> None:
+        """A node without a mark before it, or of a subclass."""
+        self.settle()
         c = self.c
         operands = self.operands(node)
         row = len(c["born"])
@@ -323,17 +525,11 @@ class Encoder:
         c["op"].append(self.operation_number(name))
         c["site"].append(self.site_for(operation))
         if self.pending_operands:
-            numbers = [float(x) for x in self.pending_operands if type(x) in (int, float, bool)]
-            if numbers:
-                self.extras.setdefault("operands", []).append((number, numbers))
-            self.pending_operands = ()
+            self.note_operands(number)
         self.pending = 0
         self.last_node = node
         if self.operation_depth == 0 and not self.last_is_constant:
-            first = row
-            while first and c["op"][first - 1] == self.op_numbers.get(CONSTANT_OP) and first - 1 > row - 3:
-                first -= 1
-            self.group(operation, first)
+            self.group(operation, self.after_constants())
 
     def odd_number(self, number: int, value: Any) -> float:
         if type(value) is int or type(value) is bool:
@@ -427,6 +623,10 @@ class Encoder:
         number = self.ids.get(id(node))
         if number is not None:
             return number
+        if self.fresh:
+            self.settle()
+            if id(node) in self.ids:
+                return self.ids[id(node)]
         c = self.c
         row = len(c["born"])
         number = self.ids[id(node)] = self.first_node + row
@@ -493,13 +693,15 @@ class Encoder:
             return
         operation = _REFLECTED.get(operation, operation)
         if len(self.candidates(statement.site).get(operation, ())) > 1:
-            entry = (operation, statement.number, first, len(self.c["born"]), self.events - 1)
+            entry = (operation, statement.number, first, self.rows, self.events - 1)
             self.unresolved.append(entry)
 
     def resolve_expression(self, code: int, record: SiteRecord) -> None:
         """A mark right after an operation: the newest unresolved one of its kind is this expression's."""
+        if not self.unresolved:
+            return
         statement = self.statement_scope()
-        if statement is None or statement.site != record.statement or not self.unresolved:
+        if statement is None or statement.site != record.statement:
             return
         if "call" in record.names:
             mine = [u for u in self.unresolved if u[1] == statement.number and u[0] == record.name]
@@ -508,6 +710,9 @@ class Encoder:
             mine = (
                 [last] if last[4] == self.events - 1 and last[0] == record.name and last[1] == statement.number else []
             )
+        if mine:
+            self.settle()
+            mine = [u for u in self.unresolved if u[1] == statement.number and u[4] in {m[4] for m in mine}]
         for u in mine:
             for row in range(u[2], u[3]):
                 self.c["site"][row] = code
@@ -552,18 +757,10 @@ class Encoder:
 
     def accumulate_run(self, log: list[Any], position: int, end: int) -> int:
         """A run of ``child.grad += local * v.grad``, and where it ends: the hottest loop of the encoder."""
-        c = self.c
-        ids, grads, records = self.ids, self.grads, self.records
-        targets, sources, deltas, factors, afters = (
-            c["target"], c["source"], c["delta"], c["factor"], c["after"],
-        )  # fmt: skip
-        sites, events = c["write_site"], c["write_event"]
-        first_row = len(targets)
-        first_event = self.events
-        start = position
-        code = -1
-        while position < end:
-            entry = log[position]
+        records, waiting = self.records, position
+        code, kinds = -1, 0
+        while waiting < end:  # where the run ends
+            entry = log[waiting]
             if type(entry) is not tuple:
                 break
             if entry[0] != code:
@@ -571,88 +768,118 @@ class Encoder:
                 if record is None or record.kind is not SiteKind.ACCUMULATE:
                     break
                 code = entry[0]
-            _, owner, giver, delta, factor = entry
-            target = ids.get(id(owner))
-            if target is None:
-                if not isinstance(owner, self.node_class):
-                    if position == start:
-                        return position + 1
-                    break
-                target = self.number_of(owner)
-            position += 1
-            source = ids.get(id(giver), NO_NODE)
-            after = grads.get(target, 0) + delta
-            grads[target] = after
-            targets.append(target)
-            sources.append(source)
-            if type(after) is not float:
-                after = self.odd_after(len(afters), after)
-            try:
-                deltas.append(delta)
-                factors.append(NAN if factor is None else factor)
-            except TypeError:
-                del deltas[len(targets) - 1 :], factors[len(targets) - 1 :]
-                deltas.append(NAN)
-                factors.append(NAN)
-            afters.append(after)
-            sites.append(code)
-        count = len(targets) - first_row
-        if count:
-            self.event(ACCUMULATE, first_row)
-            c["kind"].extend(array("B", bytes((ACCUMULATE,)) * (count - 1)))
-            c["row"].extend(range(first_row + 1, first_row + count))
-            events.extend(range(first_event, first_event + count))
-        return position
+                kinds += 1
+            waiting += 1
+        run = log[position:waiting]
+        if self.fresh:
+            self.settle()
+        ids, node_class = self.ids, self.node_class
+        try:
+            targets = [ids[id(entry[1])] for entry in run]
+        except KeyError:
+            run = [entry for entry in run if isinstance(entry[1], node_class)]
+            targets = [self.number_of(entry[1]) for entry in run]
+        if not run:
+            return waiting
+        known = ids.get
+        self.write_grads(
+            targets,
+            [known(id(entry[2]), NO_NODE) for entry in run],
+            [entry[3] for entry in run],
+            [NAN if entry[4] is None else entry[4] for entry in run],
+            array("i", (code,)) * len(run) if kinds == 1 else array("i", [entry[0] for entry in run]),
+        )
+        return waiting
+
+    def write_grads(
+        self, targets: list[int], sources: list[int], deltas: list[Any], factors: list[Any], sites: array[int]
+    ) -> None:
+        """A run of contributions: the running sums are added up as the script does it, one after another."""
+        grads = self.grads
+        so_far = grads.get
+        afters = []
+        add = afters.append
+        for target, delta in zip(targets, deltas, strict=True):
+            after = grads[target] = so_far(target, 0) + delta
+            add(after)
+        self.write_rows(targets, sources, deltas, factors, afters, sites)
+
+    def write_rows(
+        self,
+        targets: list[int],
+        sources: Any,
+        deltas: list[Any],
+        factors: list[Any],
+        afters: list[Any],
+        sites: array[int],
+    ) -> None:
+        """Contributions and the sums after them become events."""
+        c = self.c
+        count, row, event = len(targets), len(c["target"]), self.events
+        self.event(ACCUMULATE, row)
+        c["kind"].frombytes(bytes((ACCUMULATE,)) * (count - 1))
+        c["row"].extend(range(row + 1, row + count))
+        c["target"].extend(targets)
+        c["source"].extend(sources)
+        c["delta"].extend(doubles(deltas))
+        c["factor"].extend(doubles(factors))
+        if set(map(type, afters)) != {float}:
+            afters = [
+                after if type(after) is float else self.odd_after(row + i, after) for i, after in enumerate(afters)
+            ]
+        c["after"].extend(afters)
+        c["write_site"].extend(sites)
+        c["write_event"].extend(range(event, event + count))
 
     def hand_down_run(self, log: list[Any], position: int, end: int, loop: SiteRecord) -> int:
         """A run of nodes that hand their gradients to their operands, and where it ends.
 
         What each hands down is computed as the script does it: local gradient × its own grad.
         """
-        c = self.c
-        ids, grads, node_class = self.ids, self.grads, self.node_class
-        targets, sources, deltas, factors, afters = (
-            c["target"].append, c["source"].append, c["delta"].append, c["factor"].append, c["after"].append,
-        )  # fmt: skip
-        children_of, locals_of = attrgetter(loop.names[0]), attrgetter(loop.names[1])
-        first_row = len(c["target"])
-        first_event = self.events
-        while position < end:
-            node = log[position]
-            if type(node) is not node_class and not isinstance(node, node_class):
-                break
-            position += 1
-            source = ids.get(id(node))
-            if source is None:
-                source = self.number_of(node)
-            upstream = grads.get(source, 0)
-            for child, factor in zip(children_of(node), locals_of(node), strict=False):
-                target = ids.get(id(child))
-                if target is None:
-                    target = self.number_of(child)
-                delta = factor * upstream
-                after = grads[target] = grads.get(target, 0) + delta
-                targets(target)
-                sources(source)
-                if type(after) is not float:
-                    after = self.odd_after(len(c["after"]), after)
-                try:
-                    deltas(delta)
-                except TypeError:
-                    deltas(NAN)
-                try:
-                    factors(factor)
-                except TypeError:
-                    factors(NAN)
-                afters(after)
-        count = len(c["target"]) - first_row
-        if count:
-            c["write_site"].extend(array("i", (loop.statement,)) * count)
-            self.event(ACCUMULATE, first_row)
-            c["kind"].extend(array("B", bytes((ACCUMULATE,)) * (count - 1)))
-            c["row"].extend(range(first_row + 1, first_row + count))
-            c["write_event"].extend(range(first_event, first_event + count))
-        return position
+        if self.fresh:
+            self.settle()
+        node_class, ids = self.node_class, self.ids
+        waiting = position
+        while waiting < end and (type(log[waiting]) is node_class or isinstance(log[waiting], node_class)):
+            waiting += 1
+        nodes = log[position:waiting]
+        children = list(map(attrgetter(loop.names[0]), nodes))
+        factors = list(map(attrgetter(loop.names[1]), nodes))
+        counts = list(map(len, children))
+        if counts != list(map(len, factors)):  # the script's zip ends with the shorter one
+            counts = list(map(min, counts, map(len, factors)))
+            children = [tuple(islice(part, n)) for part, n in zip(children, counts, strict=True)]
+            factors = [tuple(islice(part, n)) for part, n in zip(factors, counts, strict=True)]
+        operands = list(chain.from_iterable(children))
+        try:
+            sources = list(map(ids.__getitem__, map(id, nodes)))
+            targets = list(map(ids.__getitem__, map(id, operands)))
+        except KeyError:
+            sources, targets = [], []
+            for node, part in zip(nodes, children, strict=True):
+                sources.append(self.number_of(node))
+                targets.extend(map(self.number_of, part))
+        if not targets:
+            return waiting
+        flat = list(chain.from_iterable(factors))
+        grads = self.grads
+        so_far = grads.get
+        deltas: list[Any] = []
+        afters: list[Any] = []
+        add_delta, add_after = deltas.append, afters.append
+        edges = zip(targets, flat, strict=True)
+        for source, count in zip(sources, counts, strict=True):
+            if count:
+                upstream = so_far(source, 0)
+                for target, factor in islice(edges, count):
+                    delta = factor * upstream
+                    after = grads[target] = so_far(target, 0) + delta
+                    add_delta(delta)
+                    add_after(after)
+        givers = chain.from_iterable(map(repeat, sources, counts))
+        sites = array("i", (loop.statement,)) * len(targets)
+        self.write_rows(targets, givers, deltas, flat, afters, sites)
+        return waiting
 
     def odd_after(self, row: int, value: Any) -> float:
         if type(value) is int:
@@ -663,6 +890,8 @@ class Encoder:
             return NAN
 
     def assign(self, code: int, owner: Any, value: Any) -> None:
+        if self.fresh:
+            self.settle()
         target = self.ids.get(id(owner))
         if target is None:
             if not isinstance(owner, self.node_class):
@@ -688,6 +917,8 @@ class Encoder:
         self.event(ZERO if is_zero else ASSIGN, row)
 
     def update(self, code: int, owner: Any, value: Any, used: tuple[Any, ...]) -> None:
+        if self.fresh:
+            self.settle()
         target = self.ids.get(id(owner))
         if target is None:
             if not isinstance(owner, self.node_class):
@@ -771,6 +1002,8 @@ class Encoder:
         kind = type(value)
         shape: Any = None
         start = 0
+        if self.fresh and kind is not float and kind is not int:
+            self.settle()
         if kind is float:
             which, start = BindKind.NUMBER, len(c["bound_numbers"])
             c["bound_numbers"].append(value)

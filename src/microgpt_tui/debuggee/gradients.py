@@ -6,7 +6,7 @@ import ast
 
 from microgpt_tui.debuggee.emit import Emitter
 from microgpt_tui.debuggee.sites import DELTA, FACTOR, HANDS, NOTE, SOURCE, STEPPING
-from microgpt_tui.debuggee.syntax import is_attribute_of, load_of, plain, same, tuple_of
+from microgpt_tui.debuggee.syntax import is_attribute_of, load_of, names_bound_inside, plain, same, tuple_of
 from microgpt_tui.trace.codes import LEAVE_HANDS, SiteKind
 
 
@@ -163,7 +163,13 @@ class GradientWriter(Emitter):
         used = self.used_numbers(statement.value)
         names = tuple(ast.unparse(e) for e in used)
         place = self.site(SiteKind.UPDATE, statement, names=names)
-        return self.note(place, load_of(target.value), load_of(target), *(load_of(e) for e in used))
+        owner, value = load_of(target.value), load_of(target)
+        full = self.note(place, owner, value, *(load_of(e) for e in used))
+        if not used:
+            return full
+        # What a number was computed from may be gone by now (a popped item): the update itself is told all the same.
+        bare = self.note(place, load_of(target.value), load_of(target))
+        return ast.Try([full], [ast.ExceptHandler(ast.Name("Exception", ast.Load()), None, [bare])], [], [])
 
     def used_numbers(self, value: ast.expr) -> list[ast.expr]:
         """Names and indexed names that an update reads, and those that they were computed from in the same block."""
@@ -172,6 +178,7 @@ class GradientWriter(Emitter):
         while todo and len(found) < 12:
             expression = todo.pop(0)
             skip: set[int] = set()
+            own = names_bound_inside(expression)
             for node in ast.walk(expression):
                 if id(node) in skip:
                     continue
@@ -182,6 +189,8 @@ class GradientWriter(Emitter):
                 elif not isinstance(node, ast.Name) or node.id.startswith("@"):
                     continue
                 assert isinstance(node, ast.expr)
+                if any(isinstance(n, ast.Name) and n.id in own for n in ast.walk(node)):
+                    continue
                 text = ast.unparse(node)
                 if text not in found and len(found) < 12:
                     found[text] = node

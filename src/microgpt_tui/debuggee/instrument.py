@@ -219,6 +219,7 @@ class Rewriter(GradientWriter):
             return self.loop(s, head)
         notes = self.writes(s) if isinstance(s, ast.Assign | ast.AugAssign) else []
         self.expressions(s)
+        outer, self.assigned = self.assigned, dict(self.assigned)  # what one branch assigns, another may not have
         for name in ("body", "orelse", "finalbody"):
             inner = getattr(s, name, None)
             if isinstance(inner, list) and inner and isinstance(inner[0], ast.stmt):
@@ -227,6 +228,7 @@ class Rewriter(GradientWriter):
             handler.body = self.block(handler.body)
         for case in getattr(s, "cases", []):
             case.body = self.block(case.body)
+        self.assigned = outer
         self.remember(s)
         return [*head, s, *notes, *self.bindings(s)]
 

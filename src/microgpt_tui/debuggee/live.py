@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from typing import Any
 
 from microgpt_tui.debuggee.recorder import Recorder
@@ -78,7 +77,7 @@ class LiveFacts:
         if known is not None:
             return known
         place = node - encoder.first_node
-        return float(encoder.c["data"][place]) if 0 <= place < len(encoder.c["data"]) else self.recorder.setup_data(node)
+        return float(encoder.c["data"][place]) if 0 <= place < len(encoder.c["data"]) else NAN
 
     def _data(self, event: int) -> float:
         node = self.node(event)
@@ -124,7 +123,7 @@ class LiveFacts:
             return ""
         place = node - encoder.first_node
         if place < 0:
-            return self.recorder.setup_op(node)
+            return self.recorder.kept_ops.get(node, "")
         return encoder.ops[encoder.c["op"][place]]
 
     def _inputs(self, event: int) -> Inputs:

@@ -78,6 +78,10 @@ class Recorder:
         self.send_episode: Callable[[dict[str, Any], bool], None] = lambda header, complete: None
         self.check: Callable[[bool], None] | None = None
         self.on_episode: Callable[[], None] = lambda: None
+        self.on_open: Callable[[], None] = lambda: None
+        """An episode has been opened, of whatever kind: its first event is still to come."""
+        self.kept_ops: dict[int, str] = {}
+        """Parameter -> the operation that made it."""
         self.total_steps: int | None = None
         self.total_of: Callable[[FrameType], int | None] = lambda frame: None
         self.die_random = random.Random(0)
@@ -292,13 +296,24 @@ class Recorder:
         """Close the running episode and open the next."""
         if self.episode_kind == "setup":
             self.end_of_setup(frame)
-        elif self.episode_kind != "other" or any(type(e) is not int for e in self.log):
+        elif not self.is_empty():
             self.close()
             self.episode_index += 1
         self.episode_kind = kind
         self.counts[kind] += 1
         self.episode_number = self.counts[kind] if kind in ("step", "sample") else 0
         self.open(frame)
+
+    def is_empty(self) -> bool:
+        """True for code between steps and samples in which nothing has happened: it is no episode."""
+        quiet = (SiteKind.BIND, SiteKind.ELEMENT, SiteKind.APPEND, SiteKind.TURN)
+        for entry in self.log if self.episode_kind == "other" else (None,):
+            if type(entry) is int:
+                continue
+            record = self.records[entry[0]] if type(entry) is tuple else None
+            if record is None or record.kind not in quiet:
+                return False
+        return True
 
     def open(self, frame: FrameType | None) -> None:
         """Start an episode: note how the parameters stand, forget the last one's log."""
@@ -311,6 +326,7 @@ class Recorder:
         self.tidy()
         self.losses = []
         self.loss_grads = None
+        self.on_open()
         self.started = time.perf_counter()
         self.cpu_started = time.process_time()
 
@@ -362,6 +378,7 @@ class Recorder:
         numbers = sorted(nodes)
         self.kept_nodes = [nodes[i] for i in numbers]
         self.kept_ids = {id(nodes[i]): i for i in numbers}
+        self.kept_ops = {i: self.encoder.ops[self.encoder.c["op"][i]] for i in numbers}
         self.weights = kept.lists
         count = len(numbers)
         self.buffers = {n: b for n, b in kept.buffers.items() if count and len(b) == count}

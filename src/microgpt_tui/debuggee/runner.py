@@ -162,14 +162,15 @@ def _end(recorder: Recorder, control: Control, reason: str, **detail: Any) -> No
             recorder.episode_kind = "over"
             recorder.log.clear()
             recorder.open(None)
-            control.send({"type": "ended", "reason": reason, **detail})
+            control.send({"type": "ended", "reason": reason, **detail, **control.breaks.report()})
         else:
-            control.send_start()
-            control.send_events()
-            if reason == "end":
-                recorder.keep = True
-                recorder.close()
-            control.send({"type": "ended", "reason": reason, **detail})
+            if not recorder.is_empty():
+                control.send_start()
+                control.send_events()
+                if reason == "end":
+                    recorder.keep = True
+                    recorder.close()
+            control.send({"type": "ended", "reason": reason, **detail, **control.breaks.report()})
         control.stopped = True
         while True:
             control.obey()  # going on is over: only questions and the end

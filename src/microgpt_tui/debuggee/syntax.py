@@ -56,6 +56,17 @@ def same(a: ast.expr, b: ast.expr) -> bool:
     return ast.dump(load_of(a)) == ast.dump(load_of(b))
 
 
+def names_bound_inside(expression: ast.expr) -> set[str]:
+    """Names that exist only inside an expression: variables of comprehensions, arguments of lambdas."""
+    found: set[str] = set()
+    for node in ast.walk(expression):
+        if isinstance(node, ast.comprehension):
+            found.update(n.id for n in ast.walk(node.target) if isinstance(n, ast.Name))
+        elif isinstance(node, ast.Lambda):
+            found.update(a.arg for a in ast.walk(node.args) if isinstance(a, ast.arg))
+    return found
+
+
 def is_generator(function: FunctionNode) -> bool:
     todo: list[ast.AST] = list(function.body)
     while todo:

@@ -7,20 +7,20 @@ from collections.abc import Iterator
 from itertools import chain
 
 from microgpt_tui.graph.numbers import plain, signed
+from microgpt_tui.graph.legend import NODE_TEXT, SMALL_TEXT, escape, heading
+from microgpt_tui.graph.page import Page
 from microgpt_tui.graph.picture import Arrow, Box, Picture
 from microgpt_tui.graph.presets import Style, Theme
 from microgpt_tui.graph.state import Reached, grads_at
 from microgpt_tui.trace.trace import Trace
 
 FONT = "Helvetica"
-NODE_TEXT, EDGE_TEXT, TITLE_TEXT, SMALL_TEXT = 14, 12, 22, 13
+EDGE_TEXT = 12
 """Points, before a slide scales the whole picture to its size."""
-POINTS = 72
-
-
-def escape(text: str) -> str:
-    """Text for an HTML-like label."""
-    return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;").replace('"', "&quot;")
+RESERVED = 7
+"""Characters kept free at an edge for its number."""
+NUMBER_WIDTH = 58
+"""Points that every number takes: a box does not grow when its gradient arrives."""
 
 
 def quoted(text: str) -> str:
@@ -31,34 +31,29 @@ def quoted(text: str) -> str:
     return str(quote(literal(text)))
 
 
-def document(picture: Picture, style: Style) -> str:
-    """A picture as a DOT document."""
+def document(picture: Picture, style: Style, page: Page | None = None) -> str:
+    """A picture as a DOT document: to be laid out, or with a ``page`` every position pinned and framed as a slide."""
     theme = style.theme
+    sheet = "" if page is None else page.graph_settings()
     lines = [
         "digraph {",
         f'  graph [rankdir={style.direction} bgcolor="{theme.background}" fontname="{FONT}" fontcolor="{theme.text}" '
-        f'fontsize={TITLE_TEXT} pad="0.35" nodesep="0.22" ranksep="0.45" compound=true outputorder=edgesfirst'
-        f"{_page(style)}]",
+        f'pad=0 nodesep="0.15" ranksep="{0.3 if has_edge_labels(picture, style) else 0.36}" outputorder=edgesfirst{sheet}]',
         f'  node [shape=plain fontname="{FONT}" fontsize={NODE_TEXT} fontcolor="{theme.text}"]',
         f'  edge [fontname="{FONT}" fontsize={EDGE_TEXT} color="{theme.line}" fontcolor="{theme.faint}" '
         "arrowsize=0.7 penwidth=1.2]",
     ]
-    heading = _heading(picture, style)
-    if heading:
-        lines.append(f"  labelloc=t; label=<{heading}>")
-    lines += _clusters(picture, style)
-    scale = max((a.share for a in picture.arrows if a.share == a.share), default=0.0)
-    lines += [_edge(a, style, scale, _groups(picture)) for a in picture.arrows]
+    lines += _clusters(picture, style, page)
+    lines += [_edge(a, i, style, _groups(picture), page) for i, a in enumerate(picture.arrows)]
+    if page is not None:
+        lines += page.frame(heading(picture, style, page))
     lines.append("}")
     return "\n".join(lines) + "\n"
 
 
-def _page(style: Style) -> str:
-    if not style.is_slide:
-        return ""
-    # Graphviz stretches the distances, not the boxes, to the slide's proportions; then everything is scaled to fit
-    inches = f"{style.width / 144:g},{style.height / 144:g}"
-    return f' size="{inches}!" ratio="{style.height / style.width:.5f}"'
+def has_edge_labels(picture: Picture, style: Style) -> bool:
+    """True when at least one edge of the picture has a label."""
+    return any(edge_label(arrow, style, _groups(picture)) for arrow in picture.arrows)
 
 
 def _groups(picture: Picture) -> bool:
@@ -68,7 +63,7 @@ def _groups(picture: Picture) -> bool:
 # -- boxes -----------------------------------------------------------------------------------------
 
 
-def _clusters(picture: Picture, style: Style) -> list[str]:
+def _clusters(picture: Picture, style: Style, page: Page | None) -> list[str]:
     inside: dict[int, list[Box]] = {}
     for box in picture.boxes:
         inside.setdefault(box.cluster, []).append(box)
@@ -78,7 +73,7 @@ def _clusters(picture: Picture, style: Style) -> list[str]:
 
     def part(scope: int, indent: str) -> Iterator[str]:
         for box in inside.get(scope, ()):
-            yield indent + _node(box, style)
+            yield indent + _node(box, style, page)
         for inner in within.get(scope, ()):
             label = picture.clusters[inner][0]
             theme = style.theme
@@ -86,7 +81,7 @@ def _clusters(picture: Picture, style: Style) -> list[str]:
             yield (
                 f'{indent}  graph [label={quoted(label)} labelloc=t labeljust=l fontsize={SMALL_TEXT} style="rounded,filled" '
                 f'color="{theme.cluster_line}" fillcolor="{theme.cluster}" fontcolor="{theme.faint}" margin=12 '
-                f'tooltip={quoted(label)}]'
+                f"tooltip={quoted(label)}{page.cluster(inner) if page else ''}]"
             )
             yield from part(inner, indent + "  ")
             yield indent + "}"
@@ -94,26 +89,29 @@ def _clusters(picture: Picture, style: Style) -> list[str]:
     return list(part(-1, "  "))
 
 
-def _node(box: Box, style: Style) -> str:
+def _node(box: Box, style: Style, page: Page | None) -> str:
     theme = style.theme
     rows = _rows(box, style)
     fill, line, width, pattern = _look(box, theme)
     cells = "".join(f"<TR>{row}</TR>" for row in rows)
     look = f'BORDER="{width}" COLOR="{line}" BGCOLOR="{fill}" STYLE="{pattern}"'
     tip = quoted(box.place or box.title)
-    return (
-        f'n{box.key} [tooltip={tip} label=<<TABLE {look} CELLBORDER="0" CELLSPACING="0" CELLPADDING="3">{cells}</TABLE>>]'
-    )
+    place = page.node(box.key) if page else ""
+    table = f'<TABLE {look} CELLBORDER="0" CELLSPACING="0" CELLPADDING="2">{cells}</TABLE>'
+    return f"n{box.key} [tooltip={tip}{place} label=<{table}>]"
 
 
 def _look(box: Box, theme: Theme) -> tuple[str, str, int, str]:
-    """(fill, line colour, line width, pattern): the kind, and in a backward pass how far the gradient has come."""
+    """(fill, line colour, line width, pattern): the kind, and in a backward pass how far the gradient has come.
+
+    The width is the same for all, so that a box is as large in every frame of a sequence.
+    """
     fill = {
         "parameter": theme.parameter, "constant": theme.constant, "loss": theme.loss,
     }.get(box.kind, theme.box)  # fmt: skip
-    line, width, pattern = theme.box_line, 1, "ROUNDED"
+    line, width, pattern = theme.box_line, 2, "ROUNDED"
     if box.state is Reached.ACCUMULATING:
-        fill, width = theme.accumulating, 2
+        fill, line = theme.accumulating, theme.accumulating_line
     elif box.state is Reached.FINAL and box.kind not in ("parameter", "loss"):
         fill = theme.final
     elif box.state is Reached.WAITING:
@@ -121,9 +119,9 @@ def _look(box: Box, theme: Theme) -> tuple[str, str, int, str]:
     if box.kind == "parameter":
         pattern = pattern.replace("ROUNDED,", "").replace("ROUNDED", "SOLID")
     if not math.isfinite(box.data) and box.data == box.data or (box.node >= 0 and box.data != box.data):
-        line, width = theme.bad, 3
+        line = theme.bad
     if box.focus:
-        line, width = theme.focus, 4
+        line = theme.focus
     return fill, line, width, pattern
 
 
@@ -133,16 +131,21 @@ def _rows(box: Box, style: Style) -> list[str]:
     rows = [f'<TD COLSPAN="2">{title}</TD>']
     if box.node < 0 and box.count:
         nodes = f"{box.count:,} node{'s' if box.count != 1 else ''}"
-        rows.append(f'<TD COLSPAN="2"><FONT COLOR="{theme.faint}" POINT-SIZE="{SMALL_TEXT}">{nodes}</FONT></TD>')
+        rows.append(_faint(nodes, theme))
     if style.labels in ("both", "data"):
         rows.append(_number("data" if box.node >= 0 else "rms", box.data, box.node >= 0, theme))
     if style.labels in ("both", "grad"):
         rows.append(_number("grad", box.grad, box.node >= 0, theme))
+    if box.uses:
+        rows.append(_faint(box.uses, theme))
     more = [f"+{n} more {what}" for n, what in ((box.more_inputs, "inputs"), (box.more_users, "users")) if n]
     if more:
-        text = ", ".join(more)
-        rows.append(f'<TD COLSPAN="2"><FONT COLOR="{theme.faint}" POINT-SIZE="{SMALL_TEXT}">{text}</FONT></TD>')
+        rows.append(_faint(", ".join(more), theme))
     return rows
+
+
+def _faint(text: str, theme: Theme) -> str:
+    return f'<TD COLSPAN="2"><FONT COLOR="{theme.faint}" POINT-SIZE="{SMALL_TEXT}">{escape(text)}</FONT></TD>'
 
 
 def _number(name: str, value: float, has_sign: bool, theme: Theme) -> str:
@@ -153,7 +156,7 @@ def _number(name: str, value: float, has_sign: bool, theme: Theme) -> str:
         color = theme.bad
     return (
         f'<TD ALIGN="LEFT"><FONT COLOR="{theme.faint}" POINT-SIZE="{SMALL_TEXT}">{name}</FONT></TD>'
-        f'<TD ALIGN="RIGHT"><FONT COLOR="{color}">{text}</FONT></TD>'
+        f'<TD ALIGN="RIGHT" WIDTH="{NUMBER_WIDTH}"><FONT COLOR="{color}">{text}</FONT></TD>'
     )
 
 
@@ -167,94 +170,42 @@ def edge_value(arrow: Arrow, style: Style) -> float:
     return arrow.contribution if style.edges == "contribution" else math.nan
 
 
-def _edge(arrow: Arrow, style: Style, scale: float, groups: bool) -> str:
-    theme = style.theme
-    settings = []
+def edge_label(arrow: Arrow, style: Style, groups: bool) -> str:
+    """What is written at an edge; empty for nothing."""
     value = edge_value(arrow, style)
-    signed_by = value if value == value else arrow.contribution if not groups else math.nan
-    if signed_by == signed_by and signed_by != 0 and not groups:
-        color = theme.negative if signed_by < 0 else theme.positive
-        settings.append(f'color="{color}" fontcolor="{color}"')
-        if signed_by < 0:
-            settings.append("style=dashed")
-    label = ""
-    if value == value:
-        label = plain(value) if groups else signed(value)
-    if arrow.count > 1:
+    label = "" if value != value else plain(value) if groups else signed(value)
+    if arrow.count > 1 and style.edges != "none":
         label = f"{label} ×{arrow.count:,}".strip()
-    if label:
-        settings.append(f'label=" {label} "')
-    if arrow.share == arrow.share and scale:
-        settings.append(f"penwidth={1 + 3 * arrow.share:.2f}")
+    return label
+
+
+def _edge(arrow: Arrow, number: int, style: Style, groups: bool, page: Page | None) -> str:
+    theme = style.theme
+    settings = [f"id=e{number}"]
+    value = edge_value(arrow, style)
+    sign = value if value == value else arrow.contribution
+    color, width = theme.line, 1.2
+    if sign == sign and sign != 0 and not groups:
+        color = theme.negative if sign < 0 else theme.positive
+        if sign < 0:
+            settings.append("style=dashed")
+    if arrow.share == arrow.share:
+        width = 1 + 3 * arrow.share
     elif arrow.count > 1:
-        settings.append(f"penwidth={min(4.0, 1 + math.log10(arrow.count)):.2f}")
+        width = min(4.0, 1 + math.log10(arrow.count))
     if arrow.carrying:
-        settings.append(f'color="{theme.focus}" penwidth=5')
-    text = f" [{' '.join(settings)}]" if settings else ""
-    return f"  n{arrow.tail} -> n{arrow.head}{text}"
-
-
-# -- title and legend ------------------------------------------------------------------------------
-
-
-def _heading(picture: Picture, style: Style) -> str:
-    theme = style.theme
-    rows = []
-    if style.title and picture.title:
-        rows.append(f'<TR><TD ALIGN="LEFT"><FONT POINT-SIZE="{TITLE_TEXT}"><B>{escape(picture.title)}</B></FONT></TD></TR>')
-    if style.title and picture.subtitle:
-        rows.append(_line(picture.subtitle, theme))
-    if style.title and picture.note:
-        rows.append(_line(picture.note, theme))
-    if style.legend:
-        rows.append(f'<TR><TD ALIGN="LEFT">{_legend(picture, style)}</TD></TR>')
-    if not rows:
-        return ""
-    return f'<TABLE BORDER="0" CELLBORDER="0" CELLSPACING="0" CELLPADDING="3">{"".join(rows)}</TABLE>'
-
-
-def _line(text: str, theme: Theme) -> str:
-    return f'<TR><TD ALIGN="LEFT"><FONT POINT-SIZE="{NODE_TEXT}" COLOR="{theme.faint}">{escape(text)}</FONT></TD></TR>'
-
-
-def _legend(picture: Picture, style: Style) -> str:
-    """A row of samples: only of what is in the picture."""
-    theme = style.theme
-    kinds = {box.kind for box in picture.boxes}
-    states = {box.state for box in picture.boxes}
-    cells = []
-
-    def sample(text: str, fill: str, pattern: str = "ROUNDED", line: str = theme.box_line, width: int = 1) -> None:
-        cells.append(
-            f'<TD BORDER="{width}" COLOR="{line}" BGCOLOR="{fill}" STYLE="{pattern}">'
-            f'<FONT POINT-SIZE="{SMALL_TEXT}" COLOR="{theme.text}"> {escape(text)} </FONT></TD>'
-        )
-
-    def words(text: str, color: str) -> None:
-        cells.append(f'<TD><FONT POINT-SIZE="{SMALL_TEXT}" COLOR="{color}">{escape(text)}</FONT></TD>')
-
-    if "parameter" in kinds:
-        sample("parameters", theme.parameter, "SOLID")
-    if kinds & {"operation", "group"}:
-        sample("computed", theme.box)
-    if "loss" in kinds:
-        sample("loss", theme.loss)
-    if Reached.WAITING in states:
-        sample("grad not reached", theme.waiting, "ROUNDED,DASHED")
-    if Reached.ACCUMULATING in states:
-        sample("grad accumulating", theme.accumulating, width=2)
-    if Reached.FINAL in states:
-        sample("grad final", theme.final)
-    if _groups(picture):
-        words("×N: N operands · rms: root mean square of the group", theme.faint)
-    else:
-        words("+ positive, solid", theme.positive)
-        words("− negative, dashed", theme.negative)
-    if picture.backward and style.edges == "contribution":
-        words("edges: contribution to the operand's grad", theme.faint)
-    elif style.edges == "local":
-        words("edges: local gradient", theme.faint)
-    return f'<TABLE BORDER="0" CELLSPACING="4" CELLPADDING="3"><TR>{"".join(cells)}</TR></TABLE>'
+        color, width = theme.focus, 5.0
+    if color != theme.line:
+        settings.append(f'color="{color}" fontcolor="{color}"')
+    settings.append(f"penwidth={width:.2f}")
+    label = edge_label(arrow, style, groups)
+    if label:
+        settings.append(f'label=" {label.rjust(RESERVED) if not groups else label} "')
+    elif page is None and style.edges in ("local", "contribution") and not groups:
+        settings.append(f'label=" {"+0.0000".rjust(RESERVED)} "')  # the place for a number that is still to come
+    if page is not None:
+        settings.append(page.edge(number, bool(label)))
+    return f"  n{arrow.tail} -> n{arrow.head} [{' '.join(settings)}]"
 
 
 # -- the whole scalar graph ------------------------------------------------------------------------

@@ -6,9 +6,9 @@ operations, a single node. Folding is a handful of passes over columns: no objec
 
 from __future__ import annotations
 
-from bisect import bisect_right
+from bisect import bisect_left, bisect_right
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass, field
 from itertools import chain, repeat
 
@@ -99,13 +99,13 @@ def fold(
 def _fold_scopes(trace: Trace, scopes: list[int], close: list[int], level: Level, join: bool) -> Folded:
     groups: list[Group] = []
     older = older_groups(trace, groups)
-    used = set(scopes)
+    family = families(trace) if join else []
     place: dict[int, int] = {}
-    joined: dict[tuple[int, int], int] = {}
+    joined: dict[int, int] = {}
     members: defaultdict[int, set[int]] = defaultdict(set)
-    for scope in sorted(used):
+    for scope in sorted(set(scopes)):
         own = close[scope]
-        key = (trace.scope_parent[own], trace.scope_site[own]) if join else (own, -1)
+        key = family[own] if join else own
         if key not in joined:
             joined[key] = len(groups)
             groups.append(Group(own))
@@ -121,6 +121,15 @@ def _fold_scopes(trace: Trace, scopes: list[int], close: list[int], level: Level
     _set_ends(trace, groups, own_groups)
     folded = Folded(groups, edges, level, group_of=lookup)
     return _without_unused(trace, folded)
+
+
+def families(trace: Trace) -> list[int]:
+    """Scope -> a number that scopes of the same line, in the same loops and calls, have in common."""
+    known: dict[tuple[int, int], int] = {}
+    found: list[int] = []
+    for parent, site in zip(trace.scope_parent, trace.scope_site, strict=True):
+        found.append(known.setdefault((found[parent] if parent >= 0 else -1, site), len(known)))
+    return found
 
 
 def _set_ends(trace: Trace, groups: list[Group], own: list[int]) -> None:
@@ -163,8 +172,10 @@ def _without_unused(trace: Trace, folded: Folded) -> Folded:
     return folded
 
 
-def fold_nodes(trace: Trace, nodes: Iterable[int], level: Level, opened: dict[int, int] | None = None) -> Folded:
-    """A selection of nodes folded at a level; only edges between selected nodes count."""
+def fold_nodes(
+    trace: Trace, nodes: Iterable[int], level: Level, opened: dict[int, int] | None = None, single: range = range(0)
+) -> Folded:
+    """A selection of nodes folded at a level; only edges between selected nodes count. Nodes in ``single`` stay single."""
     chosen = sorted(set(nodes))
     first = trace.first_node
     close = closing(trace, level, opened) if level != Level.OPERATIONS else []
@@ -177,8 +188,8 @@ def fold_nodes(trace: Trace, nodes: Iterable[int], level: Level, opened: dict[in
     group_of: dict[int, int] = {}
     for node in chosen:
         key: object
-        if not close:
-            key, new = node, Group(-1, node=node)
+        if not close or node in single:
+            key, new = (node,), Group(-1, node=node)
         elif node < first:
             name = matrix_of.get(node, "setup")
             key, new = name, Group(-1, name)
@@ -238,11 +249,9 @@ def fold_to_budget(
     opened: dict[int, int] = {}
     deepest = level
     for finer in range(level + 1, finest + 1):
-        close = closing(trace, level, opened or None)
-        around = close[path[-1]] if path else -1
-        if around < 0:
+        if not path:
             break
-        attempt = {**opened, around: finer}
+        attempt = {closing(trace, level)[path[-1]]: finer}
         if size(level, attempt) > budget:
             break
         opened, deepest = attempt, Level(finer)
@@ -257,20 +266,39 @@ def fold_to_budget(
 
 
 def fold_selection(
-    trace: Trace, nodes: Sequence[int], budget: int, finest: Level = Level.OPERATIONS
+    trace: Trace, nodes: Collection[int], budget: int, finest: Level = Level.OPERATIONS, scope: int = -1
 ) -> Folded:
-    """A selection in at most ``budget`` boxes, as fine as that allows."""
+    """A selection in at most ``budget`` boxes where that can be, as fine as that allows.
+
+    With a ``scope``, what was made outside it is shown by blocks, however fine the inside is.
+    """
+    inside = made_in(trace, scope) if scope >= 0 else range(0)
     folded: Folded | None = None
     for level in sorted(Level, reverse=True):
         if level > finest:
             continue
-        folded = fold_nodes(trace, nodes, level)
+        if scope < 0:
+            folded = fold_nodes(trace, nodes, level)
+        elif level == Level.OPERATIONS:
+            folded = fold_nodes(trace, nodes, Level.BLOCKS, single=inside)
+            folded.level = level
+        else:
+            folded = fold_nodes(trace, nodes, min(level, Level.BLOCKS), {scope: level})
+            folded.level = level
         if len(folded.groups) <= budget:
             break
     assert folded is not None
-    if folded.level < finest:
-        folded.note = f"folded to {folded.level.label}: {len(set(nodes))} nodes in {len(folded.groups)} boxes"
+    if folded.level < Level.OPERATIONS:
+        folded.note = f"{len(nodes):,} nodes folded to {folded.level.label}: {len(folded.groups)} boxes"
     return folded
+
+
+def made_in(trace: Trace, scope: int, event: int | None = None) -> range:
+    """The nodes that were made inside a scope (by an event): numbered one after another."""
+    end = trace.scope_end(scope) if event is None else min(event, trace.scope_end(scope))
+    first = bisect_left(trace.born, trace.scope_first[scope])
+    last = bisect_right(trace.born, end)
+    return range(trace.first_node + first, trace.first_node + max(first, last))
 
 
 def _older_used(trace: Trace, count: int) -> int:

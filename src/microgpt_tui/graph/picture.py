@@ -42,6 +42,8 @@ class Box:
     more_users: int = 0
     place: str = ""
     """Where it was made, for a tooltip."""
+    uses: str = ""
+    """Parameters that it uses and that have no box of their own."""
 
 
 @dataclass(slots=True)
@@ -189,6 +191,7 @@ def picture_of_groups(trace: Trace, folded: Folded, event: int, *, focus: int = 
         _fill_numbers(trace, folded, boxes, event, backward)
     if backward and numbers:
         _fill_contributions(trace, folded, arrows, event)
+    _set_singles(trace, folded, boxes, arrows, event)
     now = carrying(trace, event)
     if now is not None and max(now) < len(folded.group_of):
         passing = arrows.get((folded.group_of[now[0]], folded.group_of[now[1]]))
@@ -202,6 +205,20 @@ def picture_of_groups(trace: Trace, folded: Folded, event: int, *, focus: int = 
     picture = Picture(boxes, list(arrows.values()), note=folded.note, backward=backward)
     add_clusters(trace, picture)
     return picture
+
+
+def _set_singles(
+    trace: Trace, folded: Folded, boxes: list[Box], arrows: dict[tuple[int, int], Arrow], event: int
+) -> None:
+    """Single nodes among the groups: their own numbers, and those of the edges between them."""
+    single = {group.node: g for g, group in enumerate(folded.groups) if group.node >= 0}
+    for node, g in single.items():
+        boxes[g] = node_box(trace, node, event)
+        boxes[g].key = g
+    for edge in node_arrows(trace, tuple(sorted(single)), event):
+        arrow = arrows[single[edge.tail], single[edge.head]]
+        if arrow.count == 1:
+            arrow.local, arrow.contribution = edge.local, edge.contribution
 
 
 def group_box(trace: Trace, key: int, group: Group) -> Box:
@@ -268,6 +285,29 @@ def _fill_contributions(trace: Trace, folded: Folded, arrows: dict[tuple[int, in
     for pair, amount in sums.items():
         arrows[pair].contribution = amount
         arrows[pair].share = amount / into[pair[0]] if into[pair[0]] else math.nan
+
+
+def list_parameters(picture: Picture, most: int = 2) -> None:
+    """Write matrices that feed more than ``most`` boxes into these boxes, instead of drawing a box with an arrow to each.
+
+    A step uses every matrix at every position: drawn, these arrows hide all others.
+    """
+    fed: dict[int, list[Arrow]] = {}
+    for arrow in picture.arrows:
+        fed.setdefault(arrow.tail, []).append(arrow)
+    listed = {b.key: b for b in picture.boxes if b.kind == "parameter" and b.node < 0 and len(fed.get(b.key, ())) > most}
+    if not listed:
+        return
+    uses: dict[int, list[str]] = {}
+    for key, box in listed.items():
+        for arrow in fed[key]:
+            uses.setdefault(arrow.head, []).append(box.title)
+    for box in picture.boxes:
+        names = uses.get(box.key, [])
+        if names:
+            box.uses = "with " + (", ".join(names) if len(names) <= 2 else f"{len(names)} matrices")
+    picture.boxes = [b for b in picture.boxes if b.key not in listed]
+    picture.arrows = [a for a in picture.arrows if a.tail not in listed]
 
 
 # -- clusters --------------------------------------------------------------------------------------

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-MINIMUM_TEXT = 14.0
+MINIMUM_TEXT = 12.0
 """Pixels: no text of a picture is smaller at the size asked for, 1080 pixels high."""
 
 
@@ -31,6 +31,7 @@ class Theme:
     focus: str
     waiting: str
     accumulating: str
+    accumulating_line: str
     final: str
     bad: str
 
@@ -39,19 +40,19 @@ LIGHT = Theme(
     "light", background="#ffffff", text="#1c2430", faint="#5b6675", line="#8792a2", box="#f4f6f9", box_line="#66717f",
     parameter="#e6e9f5", constant="#ffffff", loss="#fdf0cc", cluster="#fafbfc", cluster_line="#c3cad4",
     positive="#b85a00", negative="#1764b0", positive_fill="#fdebd8", negative_fill="#dfecfa", focus="#8a6100",
-    waiting="#ffffff", accumulating="#fff3d1", final="#e3f1e6", bad="#c8102e",
+    waiting="#ffffff", accumulating="#fff3d1", accumulating_line="#b98a00", final="#e3f1e6", bad="#c8102e",
 )  # fmt: skip
 DARK = Theme(
     "dark", background="#12151c", text="#e4e9f1", faint="#98a3b5", line="#77829a", box="#1f2633", box_line="#7f8ba0",
     parameter="#28304a", constant="#171b24", loss="#45391a", cluster="#161a23", cluster_line="#3a4354",
     positive="#ffa552", negative="#6db1ff", positive_fill="#46301b", negative_fill="#1b3350", focus="#f2c14e",
-    waiting="#171b24", accumulating="#453c1d", final="#1e3b2b", bad="#ff6f85",
+    waiting="#171b24", accumulating="#453c1d", accumulating_line="#d8a937", final="#1e3b2b", bad="#ff6f85",
 )  # fmt: skip
 PRINT = Theme(
     "print", background="#ffffff", text="#000000", faint="#333333", line="#555555", box="#ffffff", box_line="#000000",
     parameter="#eeeeee", constant="#ffffff", loss="#e2e2e2", cluster="#ffffff", cluster_line="#999999",
     positive="#8f4400", negative="#0b4a8a", positive_fill="#ffffff", negative_fill="#ebebeb", focus="#000000",
-    waiting="#ffffff", accumulating="#eeeeee", final="#dddddd", bad="#000000",
+    waiting="#ffffff", accumulating="#eeeeee", accumulating_line="#000000", final="#dddddd", bad="#000000",
 )  # fmt: skip
 THEMES = {theme.name: theme for theme in (LIGHT, DARK, PRINT)}
 
@@ -60,7 +61,7 @@ SIZES = {"16:9": (1920, 1080), "4:3": (1440, 1080), "free": (0, 0)}
 
 DIRECTIONS = {"lr": "LR", "td": "TB"}
 LABELS = ("both", "data", "grad", "names")
-EDGES = ("none", "local", "contribution")
+EDGES = ("none", "count", "local", "contribution")
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +74,7 @@ class Style:
     """Pixels; 0 × 0 for as large as needed."""
     direction: str = "LR"
     labels: str = "both"
-    edges: str = "none"
+    edges: str = "count"
     title: bool = True
     legend: bool = True
     minimum_text: float = MINIMUM_TEXT
@@ -85,7 +86,7 @@ class Style:
 
 
 def style_named(
-    theme: str = "light", size: str = "16:9", direction: str = "lr", labels: str = "both", edges: str = "none"
+    theme: str = "light", size: str = "16:9", direction: str = "lr", labels: str = "both", edges: str = "count"
 ) -> Style:
     """A style by its names; raises ValueError that lists the names there are."""
     choices = ((theme, THEMES, "theme"), (size, SIZES, "size"), (direction, DIRECTIONS, "direction"))

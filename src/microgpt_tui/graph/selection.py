@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import heapq
 import math
-from bisect import bisect_left, bisect_right
+from bisect import bisect_right
 from collections.abc import Iterable
 from dataclasses import dataclass
 
@@ -146,14 +146,6 @@ def target_of(trace: Trace, event: int) -> int:
     if loss >= 0 and exists(trace, loss, event):
         return loss
     return trace.first_node + bisect_right(trace.born, event) - 1
-
-
-def made_in(trace: Trace, scope: int, event: int | None = None) -> range:
-    """The nodes that were made inside a scope: numbered one after another."""
-    end = trace.scope_end(scope) if event is None else min(event, trace.scope_end(scope))
-    first = bisect_left(trace.born, trace.scope_first[scope])
-    last = bisect_right(trace.born, end)
-    return range(trace.first_node + first, trace.first_node + max(first, last))
 
 
 def with_operands(trace: Trace, nodes: Iterable[int]) -> set[int]:

@@ -83,7 +83,7 @@ class Resolved:
         return {
             "kind": self.kind, "sites": sorted(self.sites), "writes": sorted(self.writes), "ops": sorted(self.ops),
             "composites": sorted(self.composites), "nodes": sorted(self.nodes), "values": list(self.values),
-            "number": self.number, "phase": self.phase, "condition": self.condition, "extra": sorted(self.extra),
+            "which": self.number, "phase": self.phase, "condition": self.condition, "extra": sorted(self.extra),
         }  # fmt: skip
 
 
@@ -246,7 +246,8 @@ def _resolve_scope(target: str, program: Program) -> Resolved:
     return Resolved("scope", frozenset(named[name]), values=values)
 
 
-def _resolve_var(target: str, program: Program) -> Resolved:
+def resolve_variable(target: str, program: Program) -> Resolved:
+    """The bindings of a variable. Raises BreakpointError for one that the script does not have."""
     named = _named(program, (SiteKind.BIND, SiteKind.ELEMENT, SiteKind.APPEND, SiteKind.TURN))
     if target not in named:
         raise _unknown("variable", target, named)
@@ -280,7 +281,7 @@ def _resolve_pos(target: str, program: Program) -> Resolved:
 
 
 _RESOLVERS: dict[str, Callable[[str, Program], Resolved]] = {
-    "line": _resolve_line, "op": _resolve_op, "scope": _resolve_scope, "var": _resolve_var, "param": _resolve_param,
+    "line": _resolve_line, "op": _resolve_op, "scope": _resolve_scope, "var": resolve_variable, "param": _resolve_param,
     "phase": _resolve_phase, "pos": _resolve_pos,
     "step": lambda target, program: Resolved("step", number=int(target)),
     "sample": lambda target, program: Resolved("sample", number=int(target)),

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 from rich.segment import Segment
 from rich.style import Style
+from textual.binding import Binding, BindingType
 from textual.geometry import Size
 from textual.message import Message
 from textual.scroll_view import ScrollView
@@ -59,13 +61,23 @@ class MomentChosen(Message):
         self.episode = episode
 
 
-class Pane(ScrollView, can_focus=True):
+class Pane(ScrollView, can_focus=True, inherit_bindings=False):
     """Base of all panes. Subclasses override ``build``; only visible lines are turned into strips.
 
     ``build(view, width)`` returns the lines to show, computed once per (view.version, width)
     and scrolled vertically. A pane that is too large for that overrides ``line_count`` and
     ``line_at`` and computes only the lines that are asked for.
     """
+
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("up", "scroll_up", "up", show=False),
+        Binding("down", "scroll_down", "down", show=False),
+        Binding("pageup", "page_up", "page up", show=False),
+        Binding("pagedown", "page_down", "page down", show=False),
+        Binding("home", "scroll_home", "top", show=False),
+        Binding("end", "scroll_end", "end", show=False),
+    ]
+    # Not those of a scrolling container: left and right step through time where no pane wants them.
 
     DEFAULT_CSS = """
     Pane { background: #12151c; color: #d8dee9; scrollbar-size-vertical: 1; scrollbar-size-horizontal: 1; }

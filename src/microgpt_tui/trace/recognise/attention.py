@@ -237,6 +237,21 @@ class Recogniser:
             stack.extend(sorted(graph.children(top), reverse=True))
         return False
 
+    def roles(self) -> dict[int, str]:
+        """Matrix -> ``query``, ``key`` or ``value``: what its rows make in attention, with the layer."""
+        found: dict[int, str] = {}
+        for slot in self.slots.values():
+            if not slot.sequences or not slot.sequences[0]:
+                continue
+            cell = open_cell(self.trace, slot.sequences[0][-1], 0)
+            for what, nodes in (("query", cell.query), ("key", cell.key), ("value", cell.values)):
+                if nodes:
+                    parameter, _ = weighted_by_matrix(self.graph, nodes[0], self.matrix_nodes)
+                    place = self.matrix_nodes.get(parameter)
+                    if place is not None:
+                        found.setdefault(place[0], f"{what} of layer {slot.layer}")
+        return found
+
     # -- the whole -------------------------------------------------------------------------
 
     def _freeze(self, candidates: int) -> Attention:

@@ -10,7 +10,7 @@ import math
 from dataclasses import dataclass
 
 from microgpt_tui.trace.recognise.attention import attention
-from microgpt_tui.trace.recognise.dots import dot
+from microgpt_tui.trace.recognise.dots import dot, terms
 from microgpt_tui.trace.recognise.operations import Graph, Role, graph_of
 from microgpt_tui.trace.recognise.parameters import elements
 from microgpt_tui.trace.recognise.tokens import Distribution
@@ -71,9 +71,7 @@ def _find(trace: Trace, found: Distribution) -> Stream | None:
         product = dot(graph, inner)
         if product is None:
             return None
-        flip = product.left[0] not in places
         ordered = [(b, a) if (a not in places) else (a, b) for a, b in zip(product.left, product.right, strict=True)]
-        _ = flip
         rows.append(tuple(a for a, _ in ordered))
         if not top:
             top = tuple(b for _, b in ordered)
@@ -124,7 +122,11 @@ def _walk(graph: Graph, top: tuple[int, ...]) -> list[tuple[int, ...]]:
     at_top = True
     while vector is not None and len(vectors) < MOST_STAGES:
         role = graph.role(vector[0])
-        if role is Role.ADD and _is_elementwise(graph, vector):
+        blended = _through_blend(graph, vector) if role is Role.ADD else None
+        if blended is not None:
+            vectors.append(vector)
+            at_top, vector = False, blended
+        elif role is Role.ADD and _is_elementwise(graph, vector):
             vectors.append(vector)
             at_top = False
             vector = _older(graph, vector)
@@ -154,6 +156,24 @@ def _is_elementwise(graph: Graph, vector: tuple[int, ...]) -> bool:
             if graph.is_constant(child, 0):
                 return False
     return True
+
+
+def _through_blend(graph: Graph, vector: tuple[int, ...]) -> tuple[int, ...] | None:
+    """Below a weighted sum of whole vectors (a mixture of depths): the newest of these; None where it is none."""
+    if not any(graph.role(c) is Role.MULTIPLY for c in graph.children(vector[0])):
+        return None
+    lists = [terms(graph, node) for node in (vector[0], vector[-1])]
+    if lists[0] is None or lists[1] is None:
+        return None
+    shared = {c for t in lists[0] for c in graph.children(t)} & {c for t in lists[1] for c in graph.children(t)}
+    result = []
+    for node in vector:
+        newest = (terms(graph, node) or [node])[-1]
+        own = [int(c) for c in graph.children(newest) if c not in shared]
+        if len(own) != 1 or graph.is_parameter(own[0]):
+            return None
+        result.append(own[0])
+    return tuple(result)
 
 
 def _older(graph: Graph, vector: tuple[int, ...]) -> tuple[int, ...] | None:
@@ -197,6 +217,8 @@ def _stages(trace: Trace, vectors: list[tuple[int, ...]]) -> list[Stage]:
             label = "normalised"
         elif number == 0:
             label = "embedding"
+        elif not older or all(graph.role(c) is Role.MULTIPLY for c in graph.children(vector[0])[1:]):
+            label = "blend of depths"
         elif inside:
             layer = max(inside)
             label = f"after attention {layer}"

@@ -8,7 +8,6 @@ from collections import Counter
 from dataclasses import dataclass
 
 from microgpt_tui.trace.recognise.attention import attention, attention_firsts
-from microgpt_tui.trace.recognise.dots import peel
 from microgpt_tui.trace.recognise.operations import Role, graph_of
 from microgpt_tui.trace.recognise.parameters import Read, reads
 from microgpt_tui.trace.recognise.softmax import SoftmaxRow, softmaxes
@@ -190,7 +189,7 @@ class _Finder:
     def distributions(
         self, rows: list[SoftmaxRow], positions: tuple[Position, ...], size: int
     ) -> list[Distribution]:
-        trace, graph = self.trace, self.graph
+        trace = self.trace
         found: list[Distribution] = []
         draws = self._draws(size)
         for row in rows:
@@ -214,13 +213,14 @@ class _Finder:
             until = trace.born_at(found[i + 1].first) if i + 1 < len(found) else len(trace)
             begin = trace.born_at(d.first)
             draw = next((x for x in draws if begin <= x.event < until), None)
+            if draw is not None and draw.token < 0 and place is not None:
+                draw = Draw(draw.event, draw.draw, _token_after(positions, place), draw.weights)
             result.append(
                 Distribution(
                     place.sequence if place else 0, place.position if place else i, place.token if place else -1,
                     d.logits, d.scaled, d.probabilities, d.target, d.loss, draw, d.first, d.last,
                 )  # fmt: skip
             )
-        _ = graph
         return result
 
     def _target(self, row: SoftmaxRow) -> tuple[int, int]:
@@ -350,6 +350,12 @@ def _places(found: list[Distribution], positions: tuple[Position, ...]) -> list[
     return result
 
 
+def _token_after(positions: tuple[Position, ...], place: Position) -> int:
+    """The token that went in at the next position of the same sequence, or -1."""
+    wanted = (place.sequence, place.position + 1)
+    return next((p.token for p in positions if (p.sequence, p.position) == wanted), -1)
+
+
 def sum_end(trace: Trace, product: int) -> int:
     """The end of the chain of additions that a product goes into."""
     graph = graph_of(trace)
@@ -421,6 +427,6 @@ def what_if(logits: list[float], temperature: float = 1.0, top_k: int = 0, top_p
 
 
 __all__ = [
-    "Distribution", "Draw", "Position", "Tokens", "key_tokens", "peel", "probability_values", "softmax", "sum_end",
+    "Distribution", "Draw", "Position", "Tokens", "key_tokens", "probability_values", "softmax", "sum_end",
     "tokens", "what_if",
 ]  # fmt: skip

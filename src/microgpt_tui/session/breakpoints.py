@@ -1,0 +1,363 @@
+"""The breakpoints that the person has set: numbered, counted, armed, kept over a restart, saved to a file."""
+
+from __future__ import annotations
+
+import json
+from bisect import bisect_left, bisect_right
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from microgpt_tui.trace import breakpoints as places
+from microgpt_tui.trace.breakpoints import BreakpointError, Place, Resolved, resolve
+from microgpt_tui.trace.conditions import ConditionError, template
+from microgpt_tui.trace.facts import loop_names
+from microgpt_tui.trace.trace import Program, Trace
+from microgpt_tui.trace.watches import Expression, NotHere, candidates, expression
+
+NAN_NUMBER = 0
+"""The breakpoint that is always there: the first operation that makes a NaN or an infinity."""
+FILE_VERSION = 1
+
+
+@dataclass(slots=True)
+class Breakpoint:
+    """One line of the list. ``place`` says where; a watch has an ``expression`` instead."""
+
+    number: int
+    place: Place
+    expression: str = ""
+    """WATCH: stop when its value changes."""
+    enabled: bool = True
+    temporary: bool = False
+    ignore: int = 0
+    """So many hits are passed by first, counted from where it was set."""
+    log: str | None = None
+    """LOG POINT: what to say instead of stopping."""
+    since: tuple[int, int] = (0, -1)
+    """(episode, event) where it was set: hits after it count."""
+    live_hits: dict[int, int] = field(default_factory=dict)
+    """Episode -> hits in it as the script reported them."""
+    failure: str = ""
+    """Why it was switched off by itself."""
+
+    @property
+    def text(self) -> str:
+        """As one would write it."""
+        if self.expression:
+            return f"watch {self.expression}"
+        return f"log {self.place} {self.log!r}" if self.log is not None else f"{self.place}"
+
+    @property
+    def hits(self) -> int:
+        """How often it was hit so far."""
+        return sum(self.live_hits.values())
+
+    def describe(self) -> str:
+        """A line of the list."""
+        notes = [n for n, said in (
+            ("temporary", self.temporary), (f"ignore {self.ignore}", bool(self.ignore)), ("off", not self.enabled),
+            (self.failure, bool(self.failure)),
+        ) if said]  # fmt: skip
+        hits = f"{self.hits} hit{'' if self.hits == 1 else 's'}"
+        return f"{self.number:>3}  {self.text}" + (f"  ({', '.join(notes)})" if notes else "") + f"  {hits}"
+
+
+@dataclass(frozen=True, slots=True)
+class Hit:
+    """A stop in the record: its event and who stops there."""
+
+    event: int
+    numbers: tuple[int, ...]
+
+
+class BreakpointList:
+    """All breakpoints of a session. Changing it changes ``revision``, which searches are cached by."""
+
+    def __init__(self) -> None:
+        self.items: list[Breakpoint] = [Breakpoint(NAN_NUMBER, Place("nan"))]
+        self.allowed: list[str] = []
+        """Conditions under which a NaN or an infinity is expected."""
+        self.revision = 0
+        self.next_number = 1
+        self.output: places.Output | None = None
+
+    def __iter__(self) -> Iterator[Breakpoint]:
+        return iter(self.items)
+
+    def __len__(self) -> int:
+        return len(self.items)
+
+    def changed(self) -> None:
+        """Searches must be made anew."""
+        self.revision += 1
+
+    # -- setting -----------------------------------------------------------------------------
+
+    def add(self, place: Place, program: Program, **options: Any) -> Breakpoint:
+        """Set one. Raises BreakpointError or ConditionError for one that cannot be."""
+        if options.get("log") is not None:
+            template(options["log"], loop_names(program))
+        resolve(place, program)
+        return self._append(Breakpoint(self.next_number, place, **options))
+
+    def watch(self, text: str, program: Program, **options: Any) -> Breakpoint:
+        """Stop when an expression changes. Raises BreakpointError or ConditionError."""
+        candidates(expression(text, program), program)
+        return self._append(Breakpoint(self.next_number, Place("any"), expression=text.strip(), **options))
+
+    def _append(self, made: Breakpoint) -> Breakpoint:
+        self.items.append(made)
+        self.next_number += 1
+        self.changed()
+        return made
+
+    def get(self, number: int) -> Breakpoint:
+        """The one with this number. Raises BreakpointError."""
+        for b in self.items:
+            if b.number == number:
+                return b
+        raise BreakpointError(f"there is no breakpoint {number}; `breakpoints` lists them")
+
+    def delete(self, number: int) -> None:
+        """Remove it; number 0 (nan) is switched off instead. Raises BreakpointError."""
+        found = self.get(number)
+        if number == NAN_NUMBER:
+            found.enabled = False
+        else:
+            self.items.remove(found)
+        self.changed()
+
+    def enable(self, number: int, enabled: bool = True) -> None:
+        """Switch it on or off. Raises BreakpointError."""
+        found = self.get(number)
+        found.enabled, found.failure = enabled, ""
+        self.changed()
+
+    def allow(self, condition: str, program: Program) -> None:
+        """A NaN or an infinity is expected where this is true. Raises ConditionError."""
+        from microgpt_tui.trace.conditions import condition as check
+
+        check(condition, loop_names(program))
+        self.allowed.append(condition)
+        self.get(NAN_NUMBER).place = Place("nan", "", " and ".join(f"not ({a})" for a in self.allowed))
+        self.changed()
+
+    def on_line(self, program: Program, file: int, line: int) -> list[Breakpoint]:
+        """Those that are set on a line of a file: the gutter's marks."""
+        return [b for b in self.items if b.place.kind == "line" and line_of(b.place, program) == (file, line)]
+
+    # -- searching ---------------------------------------------------------------------------
+
+    def resolved(self, b: Breakpoint, program: Program) -> list[Resolved]:
+        """What it means in this program; empty for one that cannot be, with ``failure`` set."""
+        try:
+            if b.expression:
+                return candidates(expression(b.expression, program), program)
+            return [resolve(b.place, program)]
+        except (BreakpointError, ConditionError) as error:
+            b.failure = str(error).splitlines()[0]
+            return []
+
+    def events_of(self, b: Breakpoint, trace: Trace) -> list[int]:
+        """Every event of a trace at which it stops or logs, whether it is switched on or not."""
+        cache: dict[Any, Any] = trace.__dict__.setdefault("_stops", {})
+        key = (b.number, b.text, b.expression)
+        found = cache.get(key)
+        if found is None or found[0] != trace.version:
+            found = cache[key] = trace.version, self._search(b, trace)
+        events: list[int] = found[1]
+        return events
+
+    def _search(self, b: Breakpoint, trace: Trace) -> list[int]:
+        events: set[int] = set()
+        for place in self.resolved(b, trace.program):
+            hits, failure = places.find(place, trace, self.output)
+            events.update(hits)
+            if failure is not None:
+                b.failure = failure.message
+        ordered = sorted(events)
+        if not b.expression:
+            return ordered
+        made = expression(b.expression, trace.program)
+        return [e for e in ordered if changes(made, trace, e)]
+
+    def stops_of(self, b: Breakpoint, trace: Trace) -> list[int]:
+        """Those events at which it stops: without the ones that ``ignore`` passes by."""
+        events = self.events_of(b, trace)
+        if not b.ignore:
+            return events
+        if trace.index < b.since[0]:
+            return events
+        start = bisect_right(events, b.since[1]) if trace.index == b.since[0] else 0
+        before = sum(n for episode, n in b.live_hits.items() if episode < trace.index)
+        return events[:start] + events[start + max(0, b.ignore - before) :]
+
+    def after(self, trace: Trace, event: int) -> Hit | None:
+        """The first stop after an event."""
+        return self._nearest(trace, event, forward=True)
+
+    def before(self, trace: Trace, event: int) -> Hit | None:
+        """The last stop before an event."""
+        return self._nearest(trace, event, forward=False)
+
+    def _nearest(self, trace: Trace, event: int, *, forward: bool) -> Hit | None:
+        found: dict[int, list[int]] = {}
+        for b in self.items:
+            if not b.enabled or b.log is not None:
+                continue
+            events = self.stops_of(b, trace)
+            at = bisect_right(events, event) if forward else bisect_left(events, event) - 1
+            if 0 <= at < len(events):
+                found.setdefault(events[at], []).append(b.number)
+        if not found:
+            return None
+        nearest = min(found) if forward else max(found)
+        return Hit(nearest, tuple(found[nearest]))
+
+    def at(self, trace: Trace, event: int) -> Hit | None:
+        """Who stops at this very event."""
+        hit = self.after(trace, event - 1)
+        return hit if hit is not None and hit.event == event else None
+
+    def logs_between(self, trace: Trace, first: int, last: int) -> list[tuple[int, str, int]]:
+        """(number, text, event) of what log points say at events first+1..last."""
+        from microgpt_tui.trace.facts import facts
+
+        said = []
+        for b in self.items:
+            if b.log is None or not b.enabled:
+                continue
+            made = template(b.log, loop_names(trace.program))
+            known = facts(trace)
+            for e in self.stops_of(b, trace):
+                if first < e <= last:
+                    said.append((b.number, made.render(known.at(e, made.names)), e))
+        return sorted(said, key=lambda s: s[2])
+
+    def ticks(self, trace: Trace) -> list[int]:
+        """Events of a trace at which an enabled breakpoint stops: marks on the timeline."""
+        found: set[int] = set()
+        for b in self.items:
+            if b.enabled and b.log is None:
+                found.update(self.stops_of(b, trace))
+        return sorted(found)
+
+    # -- live --------------------------------------------------------------------------------
+
+    def armed(self, program: Program, stdout: str, frontier: tuple[int, int]) -> list[dict[str, Any]]:
+        """The messages that arm them in the debuggee."""
+        messages = []
+        for b in self.items:
+            if not b.enabled:
+                continue
+            for place in self.resolved(b, program):
+                messages.append({
+                    **place.message(), "number": b.number, "stdout": stdout, "log": b.log,
+                    "ignore": max(0, b.ignore - b.hits),
+                })  # fmt: skip
+        del frontier
+        return messages
+
+    def take_hits(self, header: dict[str, Any]) -> None:
+        """Hits that the script reports with its messages."""
+        episode = header.get("index")
+        for number, count in (header.get("hits") or {}).items():
+            for b in self.items:
+                if b.number == int(number) and isinstance(episode, int):
+                    b.live_hits[episode] = b.live_hits.get(episode, 0) + count
+
+    def stopped(self, numbers: list[int], failures: list[tuple[int, str]]) -> None:
+        """The script has stopped at these: temporary ones are done with, failing ones are switched off."""
+        for b in list(self.items):
+            if b.number in numbers and b.temporary:
+                self.items.remove(b)
+                self.changed()
+        for number, message in failures:
+            for b in self.items:
+                if b.number == number:
+                    b.enabled, b.failure = False, f"its condition failed: {message}"
+                    self.changed()
+
+    def restarted(self) -> None:
+        """The script begins anew: the breakpoints stay, their counts do not."""
+        for b in self.items:
+            b.live_hits.clear()
+            b.since = (0, -1)
+        self.changed()
+
+    # -- files -------------------------------------------------------------------------------
+
+    def save(self, path: Path) -> None:
+        """Write them to a file: data only. Raises OSError."""
+        rows = [
+            {
+                "kind": b.place.kind, "target": b.place.target, "condition": b.place.condition,
+                "expression": b.expression, "enabled": b.enabled, "temporary": b.temporary, "ignore": b.ignore,
+                "log": b.log,
+            }
+            for b in self.items if b.number != NAN_NUMBER
+        ]  # fmt: skip
+        document = {"microgpt-tui breakpoints": FILE_VERSION, "nan": self.get(NAN_NUMBER).enabled,
+                    "allowed": self.allowed, "breakpoints": rows}  # fmt: skip
+        path.write_text(json.dumps(document, indent=2) + "\n", encoding="utf-8")
+
+    def load(self, path: Path, program: Program) -> list[str]:
+        """Add those of a file; what could not be set, in words. Raises OSError, or BreakpointError for another file."""
+        try:
+            document = json.loads(path.read_text(encoding="utf-8"))
+            rows = document["breakpoints"]
+            if document["microgpt-tui breakpoints"] != FILE_VERSION or not isinstance(rows, list):
+                raise KeyError
+        except (ValueError, KeyError, TypeError):
+            raise BreakpointError(f"{path} is not a file of breakpoints (`save FILE` writes one)") from None
+        refused = []
+        for row in rows:
+            try:
+                options: dict[str, Any] = {
+                    "enabled": bool(row["enabled"]), "temporary": bool(row["temporary"]), "ignore": int(row["ignore"]),
+                }  # fmt: skip
+                if row["expression"]:
+                    self.watch(str(row["expression"]), program, **options)
+                else:
+                    kind = str(row["kind"])
+                    if kind not in places.KINDS:
+                        raise BreakpointError(f"unknown kind {kind!r}")
+                    log = None if row["log"] is None else str(row["log"])
+                    place = Place(kind, str(row["target"]), str(row["condition"]))
+                    self.add(place, program, log=log, **options)
+            except (BreakpointError, ConditionError, KeyError, TypeError, ValueError) as error:
+                refused.append(f"{row}: {error}".splitlines()[0])
+        for text in document.get("allowed", []):
+            if isinstance(text, str) and text not in self.allowed:
+                try:
+                    self.allow(text, program)
+                except ConditionError as error:
+                    refused.append(f"allow {text}: {error.message}")
+        self.get(NAN_NUMBER).enabled = bool(document.get("nan", True))
+        return refused
+
+
+def line_of(place: Place, program: Program) -> tuple[int, int]:
+    """(file, line) of a line breakpoint."""
+    name, _, number = place.target.rpartition(":")
+    if not name:
+        return 0, int(number)
+    for i, (path, _) in enumerate(program.files):
+        if path == name or path.endswith("/" + name):
+            return i, int(number)
+    return -1, int(number)
+
+
+def changes(made: Expression, trace: Trace, event: int) -> bool:
+    """True when an expression has another value after this event than before it."""
+
+    def at(e: int) -> Any:
+        try:
+            return made.value(trace, e) if e >= 0 else None
+        except (NotHere, ArithmeticError, ValueError, TypeError):
+            return None
+
+    before, after = at(event - 1), at(event)
+    return before != after and not (before != before and after != after)

@@ -1,0 +1,239 @@
+"""Variables: what the running code can see, each with its shape and a strip of coloured cells."""
+
+from __future__ import annotations
+
+import math
+from typing import ClassVar
+
+from rich.segment import Segment
+from rich.style import Style
+from textual import events
+from textual.binding import Binding, BindingType
+
+from microgpt_tui.trace.codes import BACKWARD, OPTIMIZER, BindKind
+from microgpt_tui.trace.names import name as node_name
+from microgpt_tui.trace.trace import Trace
+from microgpt_tui.trace.variables import Variable, in_scope
+from microgpt_tui.tui import palette
+from microgpt_tui.tui.pane import Line, NodeChosen, View, empty, text
+from microgpt_tui.tui.panes.listing import ListingPane, Target
+
+PER_LINE = 8
+LONGEST = 4096
+"""Cells that an opened variable shows at most; what is left out is said."""
+
+
+class VariablesPane(ListingPane):
+    """Variables in scope, innermost call first. Enter opens one; on a value it selects its node."""
+
+    title = "Variables"
+    explanation = """
+What the code at the cursor can see: the running call's variables first, then its callers', then the module's.
+A list is a strip of cells: **+** orange and **-** blue, brighter means larger in magnitude (within that list). In a backward
+pass a second strip shows the grads *so far*. `Enter` opens a variable into its values and follows a value to its Value pane;
+`v` shows numbers in full.
+"""
+
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("enter", "choose", "open"),
+        Binding("v", "full", "full numbers", show=False),
+    ]
+
+    def __init__(self, *, id: str | None = None, classes: str | None = None) -> None:
+        super().__init__(id=id, classes=classes)
+        self.opened: set[str] = set()
+        self.full = False
+        self._cells: dict[int, list[tuple[int, int, int]]] = {}
+        """Line -> (first column, one past the last, node)."""
+
+    def state_key(self) -> object:
+        """The opened variables and how numbers are written."""
+        return frozenset(self.opened), self.full
+
+    def action_full(self) -> None:
+        """Numbers in full, or short."""
+        self.full = not self.full
+        self.restate()
+
+    # -- lines -------------------------------------------------------------------------------
+
+    def build(self, view: View, width: int) -> list[Line]:
+        """A line per variable, more for its grads and for an opened one."""
+        self.targets, self._cells = {}, {}
+        found = in_scope(view.trace, view.event)
+        if not found:
+            return empty("no variables yet", "what the script assigns shows up here")
+        backward = view.trace.phase_of(view.event) in (BACKWARD, OPTIMIZER)
+        lines: list[Line] = []
+        frame: int | None = None
+        label_width = min(16, max((len(v.name) for v in found if v.scope >= 0), default=6))
+        for variable in found:
+            if variable.scope != frame:
+                if frame is not None or variable.scope < 0:
+                    lines.append([text(_frame_label(view.trace, variable.scope), palette.FAINT)])
+                frame = variable.scope
+            self._variable(lines, view, variable, label_width, width, backward)
+        return lines
+
+    def _variable(
+        self, lines: list[Line], view: View, variable: Variable, label_width: int, width: int, backward: bool
+    ) -> None:
+        name = variable.name if len(variable.name) <= label_width else variable.name[: label_width - 1] + "…"
+        opened = variable.name in self.opened
+        fresh = variable.event == view.event
+        head: Line = [
+            text(
+                name.ljust(label_width) + " ",
+                palette.ACCENT if fresh else palette.TEXT if variable.scope >= 0 else palette.DIM,
+                bold=fresh,
+            )
+        ]
+        here = len(lines)
+        self.targets[here] = Target(key=variable.name)
+        if variable.kind not in (BindKind.NODES, BindKind.NUMBERS):
+            lines.append(head + self._scalar(view, variable, here, label_width + 1))
+            return
+        values = self._values(view, variable)
+        shape = "[" + "×".join("?" if s < 0 else str(s) for s in variable.shape) + "]"
+        head.append(text(shape.ljust(7) + " ", palette.DIM))
+        used = label_width + 1 + max(7, len(shape)) + 1
+        nodes = variable.flat if variable.has_nodes else None
+        head += self._strip(here, values, nodes, used, width - used)
+        lines.append(head)
+        if backward and nodes is not None and not opened:
+            grads = [view.trace.grad_at(n, view.event) if n >= 0 else math.nan for n in nodes[: (width - used) // 2 + 1]]
+            if any(g for g in grads):
+                grad_line: Line = [text(" " * (used - 5) + "grad ", palette.PHASE_COLORS[BACKWARD])]
+                grad_line += self._strip(len(lines), grads, nodes, used, width - used, total=len(nodes))
+                lines.append(grad_line)
+        if opened:
+            self._open(lines, view, variable, values, nodes, width)
+
+    def _scalar(self, view: View, variable: Variable, line: int, at: int) -> Line:
+        if variable.kind == BindKind.NODE:
+            node = variable.value
+            value = view.trace.data_at(node, view.event)
+            self.targets[line] = Target(node=node, key=variable.name)
+            shown = repr(value) if self.full else palette.number(value)
+            pieces: Line = [_signed(shown, value)]
+            grad = view.trace.grad_at(node, view.event)
+            if grad:
+                pieces += [text("  grad ", palette.DIM), _signed(repr(grad) if self.full else palette.number(grad), grad)]
+            self._cells[line] = [(at, at + len(shown), node)]
+            return pieces
+        if variable.kind == BindKind.NUMBER and isinstance(variable.value, float):
+            return [text(repr(variable.value) if self.full else f"{variable.value:.6g}")]
+        if variable.kind == BindKind.OTHER or variable.value is None:
+            return [text("…", palette.FAINT)]
+        return [text(_printable(repr(variable.value)), "#a3be8c" if variable.kind == BindKind.TEXT else palette.TEXT)]
+
+    def _values(self, view: View, variable: Variable) -> list[float]:
+        if not variable.has_nodes:
+            return [float(v) if isinstance(v, int | float) else math.nan for v in variable.flat[:LONGEST]]
+        trace, event = view.trace, view.event
+        return [trace.data_at(n, event) if n >= 0 else math.nan for n in variable.flat[:LONGEST]]
+
+    def _strip(
+        self, line: int, values: list[float], nodes: list[int] | None, at: int, room: int, total: int | None = None
+    ) -> Line:
+        count = len(values) if total is None else total
+        if nodes is None and all(v == int(v) for v in values if math.isfinite(v)) and values:
+            plain = " ".join(str(int(v)) if math.isfinite(v) else "?" for v in values[: room // 2 + 1])
+            return [text(plain if len(plain) <= room else plain[: max(0, room - 1)] + "…")]
+        finite = [abs(v) for v in values if math.isfinite(v)]
+        scale = max(finite, default=0.0)
+        fit = min(len(values), room // 2)
+        if fit < count:
+            fit = max(0, (room - 1 - len(f"+{count:,}")) // 2)
+        pieces: Line = []
+        cells: list[tuple[int, int, int]] = []
+        for i, value in enumerate(values[:fit]):
+            content, style = palette.signed_cell(value, scale)
+            pieces.append(Segment(content, style))
+            if nodes is not None and nodes[i] >= 0:
+                cells.append((at + 2 * i, at + 2 * i + 2, nodes[i]))
+        if fit < count:
+            pieces.append(text(f" +{count - fit:,}", palette.FAINT))
+        elif room - 2 * fit >= 10 and values:
+            pieces.append(text(f"  ±{scale:.3g}", palette.FAINT))
+        self._cells[line] = cells
+        return pieces
+
+    def _open(
+        self, lines: list[Line], view: View, variable: Variable, values: list[float], nodes: list[int] | None, width: int
+    ) -> None:
+        """One line per value: its index, its number, its grad."""
+        scale = max((abs(v) for v in values if math.isfinite(v)), default=0.0)
+        for i, value in enumerate(values):
+            if nodes is not None:
+                self.targets[len(lines)] = Target(node=nodes[i], key=variable.name)
+                self._cells[len(lines)] = [(0, width, nodes[i])]
+            content, style = palette.signed_cell(value, scale)
+            index = "".join(f"[{k}]" for k in _unravel(variable.shape, i))
+            shown = repr(value) if self.full else palette.number(value, 9)
+            line: Line = [text(f"  {index:<9}", palette.DIM), Segment(content, style), _signed(" " + shown, value)]
+            if nodes is not None and nodes[i] >= 0:
+                grad = view.trace.grad_at(nodes[i], view.event)
+                if grad:
+                    line += [text("  grad ", palette.DIM), _signed(repr(grad) if self.full else palette.number(grad), grad)]
+                own = node_name(view.trace, nodes[i])
+                if own != variable.name + index and width > 46:
+                    line.append(text("  " + own, palette.FAINT))
+            lines.append(line)
+        left_out = len(variable.flat) - len(values)
+        if left_out:
+            lines.append([text(f"  … {left_out:,} more", palette.FAINT)])
+
+    # -- choosing ----------------------------------------------------------------------------
+
+    def choose(self, target: Target) -> None:
+        """Open or close a list; select a node."""
+        if target.node >= 0:
+            self.post_message(NodeChosen(target.node))
+        elif target.key:
+            self.opened ^= {target.key}
+            self.restate()
+
+    def cursor_moved(self) -> None:
+        """A value under the cursor is shown in the Value pane at once."""
+        target = self.target()
+        if target is not None and target.node >= 0:
+            self.post_message(NodeChosen(target.node))
+
+    def on_click(self, event: events.Click) -> None:
+        offset = event.get_content_offset(self)
+        if offset is None:
+            return
+        line = offset.y + self.scroll_offset.y
+        for begin, end, node in self._cells.get(line, ()):
+            if begin <= offset.x < end:
+                self.selected = line
+                self.post_message(NodeChosen(node))
+                return
+        super().on_click(event)
+
+
+def _signed(content: str, value: float) -> Segment:
+    color = palette.BAD if not math.isfinite(value) else palette.NEGATIVE if value < 0 else palette.POSITIVE
+    return Segment(content, Style(color=color if value else palette.DIM))
+
+
+def _printable(content: str) -> str:
+    return content if len(content) <= 60 else content[:59] + "…"
+
+
+def _frame_label(trace: Trace, scope: int) -> str:
+    if scope < 0:
+        return "── before this episode"
+    label = trace.scope_label(scope)
+    return f"── {label}"
+
+
+def _unravel(shape: tuple[int, ...], place: int) -> tuple[int, ...]:
+    if any(s < 0 for s in shape):
+        return (place,)
+    found: list[int] = []
+    for length in reversed(shape[1:]):
+        found.append(place % length if length else 0)
+        place = place // length if length else 0
+    return (place, *reversed(found)) if shape else ()

@@ -1,0 +1,211 @@
+"""Where: the place in the running program, as a breadcrumb and as a tree of calls and loop turns."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from rich.cells import cell_len
+
+from microgpt_tui.trace.codes import ACCUMULATE, ASSIGN, SiteKind
+from microgpt_tui.trace.names import place_text
+from microgpt_tui.trace.navigation import block_of
+from microgpt_tui.trace.trace import Trace
+from microgpt_tui.tui import palette
+from microgpt_tui.tui.pane import Line, View, text
+from microgpt_tui.tui.panes.listing import ListingPane, Target
+
+SIBLINGS = 400
+"""Blocks beside the innermost one that are listed at most; what is left out is said."""
+
+
+class Blocks:
+    """Calls and loop turns by the block around them, grown with the trace."""
+
+    def __init__(self) -> None:
+        self.done = 0
+        self.parent: dict[int, int] = {}
+        self.inner: dict[int, list[int]] = {}
+
+    def update(self, trace: Trace) -> None:
+        """Take the new scopes."""
+        sites = trace.program.sites
+        parents, kinds = trace.scope_parent, trace.scope_site
+        for scope in range(self.done, len(parents)):
+            outer = parents[scope]
+            while outer >= 0 and outer not in self.parent and outer < scope:
+                outer = parents[outer]
+            site = sites[kinds[scope]]
+            if site is not None and site.kind in (SiteKind.CALL, SiteKind.TURN):
+                self.parent[scope] = outer
+                self.inner.setdefault(outer, []).append(scope)
+        self.done = len(parents)
+
+
+def blocks(trace: Trace) -> Blocks:
+    """The tree of a trace's blocks, kept up to date."""
+    found: Blocks | None = trace.__dict__.get("_blocks")
+    if found is None or found.done > len(trace.scope_parent):
+        found = trace.__dict__["_blocks"] = Blocks()
+    if found.done < len(trace.scope_parent):
+        found.update(trace)
+    return found
+
+
+def block_path(trace: Trace, event: int) -> list[int]:
+    """Calls and loop turns around an event, outermost first."""
+    return [
+        s for s in trace.scope_path(trace.scope_of(event)) if trace.scope_kind(s) in (SiteKind.CALL, SiteKind.TURN)
+    ]
+
+
+def forward_place(trace: Trace, event: int) -> int:
+    """In a backward pass, the event that made the node which is reached; -1 elsewhere or for an older node."""
+    if trace.kind[event] in (ACCUMULATE, ASSIGN):
+        return trace.born_at(trace.node_of(event))
+    return -1
+
+
+def breadcrumb(trace: Trace, event: int) -> str:
+    """``step=2 › backward  of  pos_id=2 › gpt(…) › h=0``: where, and in a backward pass of what."""
+    here = " › ".join(trace.scope_label(s) for s in block_path(trace, event)) or trace.episode_kind
+    born = forward_place(trace, event)
+    if born >= 0:
+        own = {s for s in block_path(trace, event)}
+        path = [trace.scope_label(s) for s in block_path(trace, born) if s not in own]
+        if path:
+            here += "  of  " + " › ".join(path)
+    return here
+
+
+@dataclass(frozen=True, slots=True)
+class _Row:
+    scope: int
+    depth: int
+    on_path: bool
+    last: bool
+
+
+class WherePane(ListingPane):
+    """The path to the current operation; the blocks beside it; how far each has come."""
+
+    title = "Where"
+    explanation = """
+The calls and loop turns around the current operation, outermost first, with the number of events in each and how far this
+one has come (`op k of n`); below the innermost, the blocks beside it. In a backward pass the breadcrumb also says **of** which
+forward place the grad is being written. `Enter` goes to a block's start; `f` and `F` go to the end and start of the innermost.
+"""
+
+    def __init__(self, *, id: str | None = None, classes: str | None = None) -> None:
+        super().__init__(id=id, classes=classes)
+        self._current = 0
+        self._moment: object = None
+
+    def show(self, view: View) -> None:
+        """Show another place, the innermost block in sight."""
+        moment = (view.trace.index, view.event, view.trace.version)
+        super().show(view)
+        if moment != self._moment:
+            self._moment = moment
+            self.selected = -1
+            self.reveal(min(self._current + 1, max(0, len(self._lines) - 1)))
+            self.reveal(self._current)
+
+    def default_line(self) -> int:
+        """The innermost block."""
+        return self._current if self._current in self.targets else super().default_line()
+
+    def build(self, view: View, width: int) -> list[Line]:
+        """Breadcrumb, then the tree."""
+        trace, event = view.trace, view.event
+        self.targets = {}
+        lines: list[Line] = list(_crumbs(breadcrumb(trace, event), width))
+        path = block_path(trace, event)
+        self._current = 0
+        for depth, scope in enumerate(path[:-1]):
+            self._add(lines, trace, event, _Row(scope, depth, True, True), width)
+        if path:
+            inner, depth = path[-1], len(path) - 1
+            tree = blocks(trace)
+            beside = tree.inner.get(tree.parent.get(inner, -1), [inner])
+            at = beside.index(inner) if inner in beside else 0
+            low, high = max(0, at - SIBLINGS // 2), at + SIBLINGS // 2
+            if low:
+                lines.append([text(f"{'  ' * depth}… {low:,} before", palette.FAINT)])
+            for scope in beside[low:high]:
+                if trace.scope_first[scope] >= len(trace) or trace.scope_end(scope) < trace.scope_first[scope]:
+                    continue
+                if scope == inner:
+                    self._current = len(lines)
+                self._add(lines, trace, event, _Row(scope, depth, scope == inner, scope == beside[-1]), width)
+                if scope == inner:
+                    self._inside(lines, trace, event, inner, depth + 1, width)
+            if high < len(beside):
+                lines.append([text(f"{'  ' * depth}… {len(beside) - high:,} more", palette.FAINT)])
+        return lines
+
+    def _inside(self, lines: list[Line], trace: Trace, event: int, scope: int, depth: int, width: int) -> None:
+        """What the innermost block has called so far and will call."""
+        inner = [s for s in blocks(trace).inner.get(scope, ()) if trace.scope_end(s) >= trace.scope_first[s]]
+        for one in inner[:SIBLINGS]:
+            self._add(lines, trace, event, _Row(one, depth, False, one == inner[-1]), width)
+
+    def _add(self, lines: list[Line], trace: Trace, event: int, row: _Row, width: int) -> None:
+        scope = row.scope
+        first, last = trace.scope_first[scope], trace.scope_end(scope)
+        count = last - first + 1
+        done = first <= event <= last
+        label = trace.scope_label(scope)
+        inner = row.on_path and block_of(trace, event) == scope
+        right = f"op {event - first + 1:,} of {count:,}" if inner else f"{count:,}"
+        if trace.scope_last[scope] < 0 and not trace.complete:
+            right += "…"
+        mark = "▶ " if inner else "▾ " if row.on_path else "· "
+        indent = "  " * min(row.depth, max(0, (width - 24) // 2))
+        room = max(4, width - cell_len(indent) - 2 - len(right) - 1)
+        if cell_len(label) > room:
+            label = label[: room - 1] + "…"
+        future = first > event
+        color = palette.ACCENT if inner else palette.TEXT if row.on_path else palette.FAINT if future else palette.DIM
+        self.targets[len(lines)] = Target(event=first, episode=trace.index)
+        lines.append(
+            [
+                text(indent + mark, palette.ACCENT if inner else palette.DIM),
+                text(label.ljust(room), color, bold=inner),
+                text(" " + right, palette.DIM if done else palette.FAINT),
+            ]
+        )
+
+    def explain(self, view: View | None) -> str:
+        """The explanation, with the place of this moment."""
+        if view is None or view.event < 0:
+            return self.explanation
+        where = place_text(view.trace, view.event)
+        return self.explanation + (f"\nNow: **{where}**.\n" if where else "")
+
+
+def _crumbs(crumb: str, width: int) -> list[Line]:
+    """The breadcrumb in at most two lines; the middle goes first."""
+    parts = crumb.replace("  of  ", " › \x00of ").split(" › ")
+    lines: list[list[str]] = [[]]
+    used = 0
+    for part in parts:
+        size = cell_len(part.lstrip("\x00")) + 3
+        if used and used + size > width and len(lines) < 2:
+            lines.append([])
+            used = 0
+        lines[-1].append(part)
+        used += size
+    shown: list[Line] = []
+    for i, row in enumerate(lines):
+        while len(row) > 1 and cell_len(" › ".join(row)) + (2 if i else 0) > width:
+            del row[len(row) // 2]
+            if len(row) > 1:
+                row[len(row) // 2] = "…"
+        line: Line = [text("› " if i else "", palette.FAINT)]
+        for j, part in enumerate(row):
+            if j:
+                line.append(text(" › ", palette.FAINT))
+            of = part.startswith("\x00")
+            line.append(text(part.lstrip("\x00"), palette.PHASE_COLORS[2] if of else palette.DIM, bold=of))
+        shown.append(line)
+    return shown
