@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import builtins
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 from microgpt_tui.debuggee import sites as names
@@ -32,6 +33,7 @@ from microgpt_tui.trace.codes import (
 from microgpt_tui.trace.conditions import (
     CONSTANTS,
     FUNCTIONS,
+    LONGEST_PRINTED,
     Condition,
     Template,
     condition,
@@ -93,6 +95,8 @@ class Breaks:
         self.floor = -1
         """Events up to here have been seen: the script went on from there."""
         self.facts = LiveFacts(recorder)
+        self.looked_at = -1
+        self.composites = False
         self.binds_seen = 0
         self.logs: list[tuple[int, str, int, int]] = []
         self.first = [0]
@@ -105,6 +109,8 @@ class Breaks:
         """Take a new set of breakpoints; the script is about to go on."""
         self.messages = messages
         self.armed = [Armed(m) for m in messages]
+        self.composites = any(a.composites for a in self.armed)
+        self.looked_at = -1
         if not self.armed:
             self.unhook()
             return
@@ -117,14 +123,14 @@ class Breaks:
 
     def episode_opens(self) -> None:
         """Another episode: numbers of events start again, and so do the scopes around it."""
-        self.floor = -1
+        self.floor = self.looked_at = -1
         self.binds_seen = 0
         self.facts.reset()
         self.first[0] = 1
         for a in self.armed:
             a.last = -1
             a.bound.clear()
-        if self.armed and self.recorder.check in (None, self.event):
+        if self.armed and (self.recorder.check is None or self.recorder.check == self.look):
             self.hook()
 
     def report(self) -> dict[str, Any]:
@@ -139,15 +145,26 @@ class Breaks:
 
     # -- the exact check ---------------------------------------------------------------------
 
-    def event(self, *_: Any) -> bool:
-        """Something may have been hit: look at the newest event as the record shows it. True when the script stopped."""
+    def look(self, event: bool) -> None:
+        """As ``event``, for the recorder: something was printed or drawn."""
+        self.event()
+
+    def event(self) -> bool:
+        """Something may have been hit: look at the newest event as the record shows it.
+
+        True when the script was stopped.
+        """
         recorder = self.recorder
         encoder = recorder.encoder
         encoder.feed(recorder.log)
         event = encoder.events - 1
         if event <= self.floor or self.busy():
             return False
+        binds = self.binds_seen
         self.take_binds()
+        if event == self.looked_at and binds == self.binds_seen and not self.composites:
+            return False
+        self.looked_at = event
         hits: list[int] = []
         failures: list[tuple[int, str]] = []
         for a in self.armed:
@@ -256,9 +273,9 @@ class Breaks:
     @staticmethod
     def printed(a: Armed, end: int) -> str:
         try:
-            with open(a.stdout, "rb") as handle:
-                handle.seek(max(0, end - 4096))
-                return printed_line(handle.read(min(end, 4096)))
+            with Path(a.stdout).open("rb") as handle:
+                handle.seek(max(0, end - LONGEST_PRINTED))
+                return printed_line(handle.read(min(end, LONGEST_PRINTED)))
         except OSError:
             return ""
 
@@ -273,7 +290,7 @@ class Breaks:
         for hook in (names.NODE, names.NOTE, names.MARK, names.SOURCE):
             if hook in made:
                 hooks[hook] = made[hook]
-        self.recorder.check = self.event
+        self.recorder.check = self.look
         self.hook_binds()
 
     def hook_binds(self) -> None:
@@ -302,7 +319,8 @@ class Breaks:
         recorder = self.recorder
         base = BASE_PHASE.get(recorder.episode_kind, 1)
         reach: dict[str, Any] = {
-            **FUNCTIONS, **CONSTANTS, "append": recorder.log.append, "event": self.event, "first": self.first, "phase": [-1], "NAN": float("nan"), "type": type, "int": int,
+            **FUNCTIONS, **CONSTANTS, "append": recorder.log.append, "event": self.event,
+            "first": self.first, "phase": [-1], "NAN": float("nan"), "type": type, "int": int,
             "tuple": tuple, "Exception": Exception, "id": id, "__builtins__": {},
             "step": recorder.episode_number if recorder.episode_kind == "step" else 0,
             "sample": recorder.episode_number if recorder.episode_kind == "sample" else 0,
@@ -401,7 +419,8 @@ class Breaks:
             body = []
             if _mentions(text, "code") or _mentions(text, "op"):
                 body = ["before = LOG[-2] if len(LOG) > 1 else 0",
-                        "code = before if type(before) is int else before[0] if type(before) is tuple else 0"]  # fmt: skip
+                        "kind_of = type(before)",
+                        "code = before if kind_of is int else before[0] if kind_of is tuple else 0"]  # fmt: skip
             body += block(node, {
                 "data": f"entry.{data}", "grad": f"entry.{grad}", "kind": "'create'", "delta": "NAN", "factor": "NAN",
                 "op": "OPS.get(code)",

@@ -139,6 +139,16 @@ class Encoder:
         )
         """By site: 1 for a mark that only announces a node."""
         self.data_of, self.grad_of = attrgetter(self.data_name), attrgetter(self.grad_name)
+        self.put_bind = [
+            self.c["bind_" + name].append
+            for name in ("event", "scope", "site", "kind", "start", "shape", "path", "index", "list")
+        ]
+        self.put_write = [
+            self.c[name].append for name in ("target", "source", "delta", "factor", "write_site", "write_event")
+        ]
+        self.put_update = [
+            self.c[name].append for name in ("updated", "old", "new", "update_site", "update_event", "used_start")
+        ]
 
     @property
     def events(self) -> int:
@@ -392,8 +402,23 @@ class Encoder:
 
     def enter_statement(self, code: int, record: SiteRecord) -> None:
         stack = self.stack
-        self.to_function(record.function)
         records = self.records
+        top = stack[-1]
+        if top.kind is SiteKind.STATEMENT:
+            before = records[top.site]
+            if before is not None and before.depth == record.depth and before.function == record.function:
+                if top.number < 0:  # nothing happened in the statement before: it makes way
+                    top.site = code
+                else:
+                    self.pop()
+                    stack.append(Scope(code, SiteKind.STATEMENT))
+                return
+        elif top.kind is SiteKind.TURN:
+            before = records[top.site]
+            if before is not None and before.depth < record.depth and before.function == record.function:
+                stack.append(Scope(code, SiteKind.STATEMENT))
+                return
+        self.to_function(record.function)
         while stack:
             top = stack[-1]
             if top.kind in _FRAMES:
@@ -408,6 +433,9 @@ class Encoder:
     def to_function(self, function: int) -> None:
         """Drop frames that were left without saying so (a generator, an exception)."""
         stack = self.stack
+        top = self.records[stack[-1].site]
+        if top is not None and top.function == function and stack[-1].kind not in _FRAMES:
+            return
         for i in range(len(stack) - 1, -1, -1):
             if stack[i].kind in _FRAMES:
                 if stack[i].site == function:
@@ -433,7 +461,7 @@ class Encoder:
             self.pop()
         self.stack.append(Scope(code, SiteKind.TURN, turn_text(record.names, values)))
         for name, value in zip(record.names, values, strict=False):
-            if type(value) in (int, str, float) or isinstance(value, self.node_class):
+            if isinstance(value, (int, str, float, self.node_class)) and type(value) is not bool:
                 self.bind(code, value, name=name)
 
     def is_loop_header(self, site: int, turn: SiteRecord) -> bool:
@@ -449,10 +477,12 @@ class Encoder:
 
     def pop(self) -> Scope:
         scope = self.stack.pop()
-        if scope.number >= 0:
-            last = self.events - 1
-            self.c["scope_last"][scope.number] = last
-            self.extras.setdefault("closed", []).append((scope.number, last))
+        number = scope.number
+        if number >= 0:
+            last = len(self.c["kind"]) + len(self.fresh) - 1
+            self.c["scope_last"][number] = last
+            if number < self.sent["scope_last"]:  # the others go out as they are
+                self.extras.setdefault("closed", []).append((number, last))
         if scope.kind is SiteKind.OPERATION:
             self.operation_depth -= 1
             if self.operation_depth == 0 and scope.start_node < self.rows:
@@ -466,15 +496,20 @@ class Encoder:
         top = self.stack[-1]
         if top.number >= 0:
             return top.number
-        parent = -1
-        column = self.c["scope_parent"]
-        for entry in self.stack:
+        stack, c = self.stack, self.c
+        column, site, first, last = c["scope_parent"], c["scope_site"], c["scope_first"], c["scope_last"]
+        at = len(stack) - 1
+        while at > 0 and stack[at - 1].number < 0:
+            at -= 1
+        parent = stack[at - 1].number if at else -1
+        event = self.events
+        for entry in stack[at:]:
             if entry.number < 0:
                 entry.number = len(column)
                 column.append(parent)
-                self.c["scope_site"].append(entry.site)
-                self.c["scope_first"].append(self.events)
-                self.c["scope_last"].append(-1)
+                site.append(entry.site)
+                first.append(event)
+                last.append(-1)
                 if entry.value:
                     self.scope_values[entry.number] = entry.value
                     self.extras.setdefault("scope_values", []).append((entry.number, entry.value))
@@ -797,7 +832,7 @@ class Encoder:
         """A run of contributions: the running sums are added up as the script does it, one after another."""
         grads = self.grads
         so_far = grads.get
-        afters = []
+        afters: list[Any] = []
         add = afters.append
         for target, delta in zip(targets, deltas, strict=True):
             after = grads[target] = so_far(target, 0) + delta
@@ -863,6 +898,7 @@ class Encoder:
             return waiting
         flat = list(chain.from_iterable(factors))
         grads = self.grads
+        grads.update(dict.fromkeys(set(targets).difference(grads), 0))
         so_far = grads.get
         deltas: list[Any] = []
         afters: list[Any] = []
@@ -873,7 +909,7 @@ class Encoder:
                 upstream = so_far(source, 0)
                 for target, factor in islice(edges, count):
                     delta = factor * upstream
-                    after = grads[target] = so_far(target, 0) + delta
+                    after = grads[target] = grads[target] + delta
                     add_delta(delta)
                     add_after(after)
         givers = chain.from_iterable(map(repeat, sources, counts))
@@ -904,15 +940,11 @@ class Encoder:
         except (TypeError, ValueError, OverflowError):
             number = NAN
         is_zero = number == 0.0
-        c["target"].append(target)
-        c["source"].append(NO_NODE)
-        c["delta"].append(NAN)
-        c["factor"].append(NAN)
+        for put, x in zip(self.put_write, (target, NO_NODE, NAN, NAN, code, len(c["kind"])), strict=True):
+            put(x)
         c["after"].append(number)
         if type(value) is int:
             c["int_after"].append(row)
-        c["write_site"].append(code)
-        c["write_event"].append(self.events)
         self.grads[target] = value
         self.event(ZERO if is_zero else ASSIGN, row)
 
@@ -934,13 +966,9 @@ class Encoder:
                 old = NAN
         number = value if type(value) is float else self.odd_number(target, value)
         self.current[target] = number
-        c["updated"].append(target)
-        c["old"].append(old)
-        c["new"].append(number)
-        c["update_site"].append(code)
-        c["update_event"].append(self.events)
-        c["used_start"].append(len(c["used"]))
-        c["used"].extend(x if type(x) is float or type(x) is int else NAN for x in used)
+        for put, x in zip(self.put_update, (target, old, number, code, len(c["kind"]), len(c["used"])), strict=True):
+            put(x)
+        c["used"].extend([x if type(x) is float or type(x) is int else NAN for x in used])
         self.event(UPDATE, row)
 
     current: dict[int, float]
@@ -976,11 +1004,13 @@ class Encoder:
         self, code: int, value: Any, *, name: str = "", path: str = "", index: int = WHOLE, identity: int = 0
     ) -> None:
         """Remember a variable's value, in the frame that is running."""
-        for entry in reversed(self.stack):
-            if entry.kind in _FRAMES:
-                break
-        else:
+        stack = self.stack
+        at = len(stack) - 1
+        while at >= 0 and (stack[at].kind is not SiteKind.CALL and stack[at].kind is not SiteKind.MODULE):
+            at -= 1
+        if at < 0:
             return
+        entry = stack[at]
         row = (self.events, code, value, name, path, index, identity)
         if entry.number >= 0:
             self.write_bind(entry.number, *row)
@@ -1044,15 +1074,10 @@ class Encoder:
             which, start = BindKind.NODE, len(c["bound_nodes"])
             number = self.ids.get(id(value))
             c["bound_nodes"].append(self.number_of(value) if number is None else number)
-        c["bind_event"].append(event)
-        c["bind_scope"].append(scope)
-        c["bind_site"].append(code)
-        c["bind_kind"].append(which)
-        c["bind_start"].append(start)
-        c["bind_shape"].append(self.shape(shape))
-        c["bind_path"].append(self.text(path or name) if path or name else -1)
-        c["bind_index"].append(index)
-        c["bind_list"].append(identity)
+        place = self.text(path or name) if path or name else -1
+        numbers = (event, scope, code, which, start, -1 if shape is None else self.shape(shape), place, index, identity)
+        for put, number in zip(self.put_bind, numbers, strict=True):
+            put(number)
 
     def flatten(self, value: Any, leaves: list[Any]) -> Any:
         """A nesting's shape: a number for a flat list, else a list of the parts' shapes (one number n×m as [n, m])."""

@@ -29,7 +29,7 @@ class GradientWriter(Emitter):
                     setattr(statement, name, self.gradients_only(inner))
             for handler in getattr(statement, "handlers", []):
                 handler.body = self.gradients_only(handler.body)
-            new = [statement, *self.writes(statement)]
+            new = [statement, *self.writes(statement), *self.forget(statement)]
             self.fix(new, statement)
             out.extend(new)
         return out
@@ -77,7 +77,7 @@ class GradientWriter(Emitter):
         (note,) = self.writes(add)
         attributes = tuple(a.attr for a in call.args if isinstance(a, ast.Attribute))
         place = self.site(SiteKind.HANDS, s, names=attributes, statement=len(self.sites.records) - 1)
-        inner.body = [add, ast.If(ast.Name(STEPPING, ast.Load()), [note], [])]
+        inner.body = [add, ast.If(ast.Name(STEPPING, ast.Load()), [note], []), *self.forget(add)]
         s.body.insert(0, ast.Expr(self.call(SOURCE, ast.Name(giver, ast.Load()))))
         begin = ast.Expr(self.call(HANDS, ast.Constant(place)))
         return [begin, s, ast.Expr(self.call(HANDS, ast.Constant(LEAVE_HANDS)))]
@@ -102,6 +102,14 @@ class GradientWriter(Emitter):
                     elif part.attr == self.autograd.data_name:
                         notes.append(self.data_write(statement, part))
         return notes
+
+    def forget(self, statement: ast.stmt) -> list[ast.stmt]:
+        """Outside functions, names of ours would stay among the script's globals: deleted right after use."""
+        place = self.sites.records[self.function]
+        if place is None or place.kind is not SiteKind.MODULE or not isinstance(statement, ast.AugAssign | ast.Assign):
+            return []
+        used = {n.target.id for n in ast.walk(statement) if isinstance(n, ast.NamedExpr)} & {DELTA, FACTOR}
+        return [ast.Delete([ast.Name(name, ast.Del()) for name in sorted(used)])] if used else []
 
     def grad_write(self, statement: ast.AugAssign | ast.Assign, target: ast.Attribute) -> ast.stmt:
         owner = load_of(target.value)

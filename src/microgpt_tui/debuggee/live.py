@@ -12,6 +12,7 @@ from microgpt_tui.trace.codes import (
     BASE_PHASE,
     CREATE,
     EVENT_NAMES,
+    FORWARD,
     PHASE_NAMES,
     PRINT,
     SAMPLE,
@@ -73,7 +74,7 @@ class LiveFacts:
     def number_of(self, node: int) -> float:
         """A node's data now."""
         encoder = self.recorder.encoder
-        known = encoder.current.get(node)
+        known: float | None = encoder.current.get(node)
         if known is not None:
             return known
         place = node - encoder.first_node
@@ -124,7 +125,8 @@ class LiveFacts:
         place = node - encoder.first_node
         if place < 0:
             return self.recorder.kept_ops.get(node, "")
-        return encoder.ops[encoder.c["op"][place]]
+        made: str = encoder.ops[encoder.c["op"][place]]
+        return made
 
     def _inputs(self, event: int) -> Inputs:
         encoder = self.recorder.encoder
@@ -194,7 +196,8 @@ class LiveFacts:
         for scope in self.path():
             site = c["scope_site"][scope]
             record = recorder.records[site]
-            if record is None or record.kind is not SiteKind.TURN or site in (recorder.train_site, recorder.sample_site):
+            episodes = (recorder.train_site, recorder.sample_site)
+            if record is None or record.kind is not SiteKind.TURN or site in episodes:
                 continue
             if any("pos" in n or n == "t" for n in record.names):
                 values = parse_turn(self.label(scope))
@@ -225,7 +228,7 @@ class LiveFacts:
         recorder = self.recorder
         c = recorder.encoder.c
         kinds, rows = c["kind"], c["row"]
-        base = BASE_PHASE[recorder.episode_kind] if recorder.episode_kind in BASE_PHASE else 1
+        base = BASE_PHASE.get(recorder.episode_kind, FORWARD)
         if self.phase_now < 0:
             self.phase_now = self.phase_before = base
         phase = self.phase_now

@@ -14,10 +14,12 @@ from typing import Any, NoReturn
 
 from microgpt_tui.debuggee.control import Control, Quit
 from microgpt_tui.debuggee.encoder import Scope
+from microgpt_tui.debuggee.evaluate import Questions, failing_operation
 from microgpt_tui.debuggee.load import Loaded, ModulesBeside, Refused, load
 from microgpt_tui.debuggee.recorder import Recorder
+from microgpt_tui.debuggee.sites import SiteRecord
 from microgpt_tui.trace import wire
-from microgpt_tui.trace.codes import SiteKind
+from microgpt_tui.trace.codes import ALTERED, SiteKind
 
 _OURS = os.path.dirname(os.path.abspath(__file__))
 
@@ -33,6 +35,8 @@ def main() -> NoReturn:
     except Refused as refusal:
         channel.sendall(wire.pack({"type": "refused", "message": str(refusal)}))
         os._exit(2)
+    altered_site = len(loaded.sites)
+    loaded.sites.append(SiteRecord(SiteKind.UPDATE, 0, 1, 0, 1, 0, ALTERED))
     recorder = Recorder(
         loaded.sites,
         (loaded.autograd.data_name, loaded.autograd.grad_name),
@@ -42,6 +46,9 @@ def main() -> NoReturn:
     recorder.modules |= set(loaded.modules)
     recorder.total_of = lambda frame: _evaluate_total(loaded.total_steps, frame)
     control = Control(channel, recorder)
+    questions = Questions(recorder, altered_site, control.send_events)
+    questions.post_mortem = lambda: control.post_mortem
+    control.handlers.update(questions.handlers())
     control.send(_program(loaded))
     module = _main_module(path, launch.get("args", []), loaded)
     recorder.main_globals = module.__dict__
@@ -106,9 +113,23 @@ def _depth() -> int:
     return count
 
 
+def _leave_recursion_to_the_script(ours: int) -> None:
+    """The script has the depth that it would have without our frames below it, and is told the limit it knows."""
+    limit, set_limit = sys.getrecursionlimit, sys.setrecursionlimit
+    set_limit(limit() + ours)
+
+    def getrecursionlimit() -> int:
+        return limit() - ours
+
+    def setrecursionlimit(limit: int, /) -> None:
+        set_limit(limit + ours)
+
+    sys.getrecursionlimit, sys.setrecursionlimit = getrecursionlimit, setrecursionlimit
+
+
 def _run(loaded: Loaded, module: ModuleType, recorder: Recorder, control: Control) -> int | str | None:
     """Execute the script; its exit status, with everything told to the debugger."""
-    sys.setrecursionlimit(sys.getrecursionlimit() + _depth())
+    _leave_recursion_to_the_script(_depth())
     os_exit = os._exit
 
     def leave_at_once(status: int) -> NoReturn:
@@ -144,7 +165,7 @@ def _run(loaded: Loaded, module: ModuleType, recorder: Recorder, control: Contro
         ]  # fmt: skip
         _end(recorder, control, "exception", status=1, error=type(error).__name__, message=str(error)[:2000],
              traceback=text[-20000:], frames=frames[:40] + frames[-40:] if len(frames) > 80 else frames,
-             depth=len(frames))  # fmt: skip
+             depth=len(frames), **failing_operation(recorder, error.__traceback__))  # fmt: skip
     os._exit = os_exit
     return status
 

@@ -6,8 +6,8 @@ import math
 from collections.abc import Iterator
 from itertools import chain
 
-from microgpt_tui.graph.numbers import plain, signed
 from microgpt_tui.graph.legend import NODE_TEXT, SMALL_TEXT, escape, heading
+from microgpt_tui.graph.numbers import plain, signed
 from microgpt_tui.graph.page import Page
 from microgpt_tui.graph.picture import Arrow, Box, Picture
 from microgpt_tui.graph.presets import Style, Theme
@@ -97,7 +97,7 @@ def _node(box: Box, style: Style, page: Page | None) -> str:
     look = f'BORDER="{width}" COLOR="{line}" BGCOLOR="{fill}" STYLE="{pattern}"'
     tip = quoted(box.place or box.title)
     place = page.node(box.key) if page else ""
-    table = f'<TABLE {look} CELLBORDER="0" CELLSPACING="0" CELLPADDING="2">{cells}</TABLE>'
+    table = f'<TABLE {look} CELLBORDER="0" CELLSPACING="0" CELLPADDING="3">{cells}</TABLE>'
     return f"n{box.key} [tooltip={tip}{place} label=<{table}>]"
 
 
@@ -118,7 +118,7 @@ def _look(box: Box, theme: Theme) -> tuple[str, str, int, str]:
         fill, pattern = theme.waiting, "ROUNDED,DASHED"
     if box.kind == "parameter":
         pattern = pattern.replace("ROUNDED,", "").replace("ROUNDED", "SOLID")
-    if not math.isfinite(box.data) and box.data == box.data or (box.node >= 0 and box.data != box.data):
+    if (not math.isfinite(box.data) and box.data == box.data) or (box.node >= 0 and box.data != box.data):
         line = theme.bad
     if box.focus:
         line = theme.focus
@@ -235,9 +235,7 @@ def scalar_lines(trace: Trace, event: int) -> Iterator[str]:
     for node, op, data in zip(numbers, trace.op[:count], trace.data[:count], strict=True):
         yield f'{node} [op="{ops[op]}" data="{data!r}" grad="{get(node, 0.0)!r}"]\n'
     bounds = [*starts[:count], end]
-    users = chain.from_iterable(
-        [first + i] * (bounds[i + 1] - bounds[i]) for i in range(count)
-    )
+    users = chain.from_iterable([first + i] * (bounds[i + 1] - bounds[i]) for i in range(count))
     for child, user, local in zip(trace.child[:end], users, trace.local[:end], strict=True):
         yield f'{child}->{user} [local="{local!r}"]\n' if local == local else f"{child}->{user}\n"
     yield "}\n"

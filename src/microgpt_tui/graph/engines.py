@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import functools
 import importlib.util
+import math
 import os
 import shutil
 import subprocess
@@ -92,7 +93,7 @@ def find(name: str = "") -> Engine:
 def estimated_seconds(nodes: int, edges: int) -> float:
     """About how long ``dot`` takes. It grows with the square of the graph and worse: measured in benchmarks/graph.py."""
     size = nodes + edges
-    return 0.04 + 1.1e-4 * size + (size / 5200) ** 3.2
+    return 0.04 + 1.1e-4 * size + math.pow(size / 5200, 3.2)
 
 
 def render(

@@ -211,7 +211,7 @@ def _model(trace: Trace, event: int, budget: int) -> Folded:
     from microgpt_tui.graph.folding import fold
 
     folded = fold(trace, Level.POSITIONS, event, join=True)
-    for level in (Level.LAYERS, Level.BLOCKS, Level.STATEMENTS):
+    for level in (Level.LAYERS, Level.BLOCKS):
         finer = fold(trace, level, event, join=True)
         if len(finer.groups) > budget:
             break
@@ -256,12 +256,13 @@ def draw(
     engine = engine or engines.find()
     best: Drawing | None = None
     notes: list[str] = []
-    attempt, label = request, ""
+    attempt, label, first = request, "", 0
     while True:
         if cancelled():
             raise Cancelled("cancelled: nothing was written")
         picture = picture_for(trace, event, attempt)
         count, edges = len(picture.boxes), len(picture.arrows)
+        first = first or count
         seconds = engines.estimated_seconds(count, edges)
         progress(f"{count} boxes, {edges} edges · {engine.description} · about {seconds:.1f} s")
         if seconds > timeout / 2 and not request.force:
@@ -277,11 +278,13 @@ def draw(
         if not budget:
             break
         attempt = replace(attempt, budget=budget, limit=min(attempt.limit, budget))
-        label = f"at most {budget} boxes, so that the text can be read (--force draws all)"
+        label = f"folded from {first} boxes, so that the text can be read (--force draws all)"
     if best is None:
         raise ExportError("too large to be laid out in time: choose less, or allow it with --force")
     if not best.is_readable:
-        best.notes.append(f"small text: {best.smallest_text:.0f} pixels on a slide of {best.style.width}×{best.style.height}")
+        best.notes.append(
+            f"small text: {best.smallest_text:.0f} pixels on a slide of {best.style.width}×{best.style.height}"
+        )
     return best
 
 
@@ -307,10 +310,13 @@ def _both_ways(
 
 
 def _smaller(request: Request, count: int, best: Drawing | None) -> int:
-    """The next lower budget, in proportion to how much too small the text is; 0 when it goes no further."""
+    """The next lower budget; 0 when it goes no further.
+
+    A fold goes to its next coarser level. A cone, which can have any size, shrinks as much as its text is too small.
+    """
     part = 0.6 if best is None else min(0.85, max(0.4, best.smallest_text / best.style.minimum_text))
-    budget = int(min(request.budget, count) * part)
-    return budget if 4 <= budget < min(request.budget, count) else 0
+    budget = int(count * part) if request.what == "cone" or best is None else count - 1
+    return budget if 3 <= budget < count else 0
 
 
 def lay_out(

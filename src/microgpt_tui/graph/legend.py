@@ -55,7 +55,9 @@ def _line(text: str, points: float, color: str) -> str:
 def _legend(picture: Picture, style: Style, points: float) -> str:
     """A row of samples: only of what is in the picture."""
     theme = style.theme
-    cells = [_sample(text, fill, pattern, line, theme, points) for text, fill, pattern, line in _samples(picture, theme)]
+    cells = [
+        _sample(text, fill, pattern, line, theme, points) for text, fill, pattern, line in _samples(picture, theme)
+    ]
     groups = any(box.node < 0 for box in picture.boxes)
     words = []
     if groups:

@@ -6,10 +6,11 @@ import math
 from bisect import bisect_right
 from collections import Counter
 from dataclasses import dataclass, field
+from itertools import pairwise
 
 from microgpt_tui.graph.folding import Folded, Group
 from microgpt_tui.graph.selection import Selection, exists
-from microgpt_tui.graph.state import Reached, carrying, contributions, grads_at, reached
+from microgpt_tui.graph.state import Reached, accumulations, carrying, contributions, grads_at, reached
 from microgpt_tui.graph.titles import scope_title
 from microgpt_tui.trace.codes import ACCUMULATE, BACKWARD, CONSTANT_OP, PHASE_NAMES, SiteKind
 from microgpt_tui.trace.formula import local_gradients
@@ -236,7 +237,7 @@ def _turn_name(trace: Trace, scope: int) -> str:
     site = trace.program.site(trace.scope_site[scope])
     if site.kind == SiteKind.TURN:
         return "every " + (", ".join(site.names) or site.name or "turn")
-    return scope_title(trace, scope, 20)
+    return site.name if site.kind == SiteKind.CALL and site.name else scope_title(trace, scope, 20)
 
 
 def _fill_numbers(trace: Trace, folded: Folded, boxes: list[Box], event: int, backward: bool) -> None:
@@ -253,18 +254,21 @@ def _fill_numbers(trace: Trace, folded: Folded, boxes: list[Box], event: int, ba
             value = trace.data_at(node, event)
             data[g] += value * value
             count[g] += 1
+    complete = [0] * size
     if backward:
+        sums, uses = accumulations(trace, event), Counter(trace.child)
         for node, value in grads_at(trace, event).items():
             g = group_of[node] if node < len(group_of) else -1
             if g >= 0:
                 grad[g] += value * value
                 with_grad[g] += 1
+                complete[g] += sums[node] >= uses[node]
     for g, box in enumerate(boxes):
         box.data = math.sqrt(data[g] / count[g]) if count[g] else math.nan
         if not backward:
             continue
         box.grad = math.sqrt(grad[g] / count[g]) if with_grad[g] else math.nan
-        done = with_grad[g] >= count[g] or trace.phase_of(event) > BACKWARD
+        done = complete[g] >= count[g] or trace.phase_of(event) > BACKWARD
         box.state = Reached.WAITING if not with_grad[g] else Reached.FINAL if done else Reached.ACCUMULATING
 
 
@@ -295,7 +299,9 @@ def list_parameters(picture: Picture, most: int = 2) -> None:
     fed: dict[int, list[Arrow]] = {}
     for arrow in picture.arrows:
         fed.setdefault(arrow.tail, []).append(arrow)
-    listed = {b.key: b for b in picture.boxes if b.kind == "parameter" and b.node < 0 and len(fed.get(b.key, ())) > most}
+    listed = {
+        b.key: b for b in picture.boxes if b.kind == "parameter" and b.node < 0 and len(fed.get(b.key, ())) > most
+    }
     if not listed:
         return
     uses: dict[int, list[str]] = {}
@@ -320,17 +326,19 @@ def add_clusters(trace: Trace, picture: Picture) -> None:
     paths = {box.key: _frames(trace, box) for box in picture.boxes if box.scope >= 0}
     inside = Counter(scope for path in paths.values() for scope in path)
     total = len(picture.boxes)
+    joined = any(box.turns > 1 for box in picture.boxes)
     drawn = {scope for scope, count in inside.items() if 2 <= count < total}
     # of scopes around the very same boxes the inner one tells more
     for path in paths.values():
-        for outer, inner in zip(path, path[1:], strict=False):
+        for outer, inner in pairwise(path):
             if outer in drawn and inner in drawn and inside[outer] == inside[inner]:
                 drawn.discard(outer)
     for box in picture.boxes:
         path = [s for s in paths.get(box.key, ()) if s in drawn]
         for depth, scope in enumerate(path):
             if scope not in picture.clusters:
-                picture.clusters[scope] = scope_title(trace, scope, 40), path[depth - 1] if depth else -1
+                label = scope_title(trace, scope, 40) if not joined else _turn_name(trace, scope)
+                picture.clusters[scope] = label, path[depth - 1] if depth else -1
         box.cluster = path[-1] if path else -1
 
 

@@ -1,11 +1,11 @@
-"""Which nodes: the cone around one, what lies between two, the way to the parameters and to the loss, the best paths."""
+"""Which nodes: the cone around one, all between two, what leads to the parameters and to the loss, the best paths."""
 
 from __future__ import annotations
 
 import heapq
 import math
 from bisect import bisect_right
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 
 from microgpt_tui.graph.state import share
@@ -49,41 +49,44 @@ def _selection(trace: Trace, nodes: Iterable[int], event: int) -> Selection:
 
 
 def cone(
-    trace: Trace, node: int, event: int, inputs: int = 2, users: int = 2, limit: int = 40, threshold: float = 0.0
+    trace: Trace,
+    node: int,
+    event: int,
+    inputs: int = 2,
+    users: int = 2,
+    limit: int = 40,
+    threshold: float = 0.0,
+    each: int = 1 << 30,
+    prefer: Collection[int] = (),
 ) -> Selection:
     """The neighbourhood of a node: its operands' operands ``inputs`` deep, its users' users ``users`` deep.
 
-    Nearest first, at most ``limit`` nodes. With a ``threshold``, edges that carried a smaller
-    share of their operand's gradient are not followed towards the users.
+    Nearest first, at most ``limit`` nodes and at most ``each`` more per depth and direction, those in ``prefer``
+    before others. With a ``threshold``, edges that carried a smaller share of their operand's gradient are not
+    followed towards the users.
     """
     chosen = {node: None}
     below, above = [node], [node]
+
+    def take(found: Iterable[int]) -> list[int]:
+        new: list[int] = []
+        for one in sorted(dict.fromkeys(found), key=lambda n: n not in prefer) if prefer else dict.fromkeys(found):
+            if len(chosen) >= limit or len(new) >= each:
+                break
+            if one not in chosen:
+                chosen[one] = None
+                new.append(one)
+        return new
+
+    def strong(operand: int, user: int) -> bool:
+        return not threshold or not share(trace, operand, user, event) < threshold
+
     for depth in range(max(inputs, users)):
         if depth < inputs:
-            below = _take(chosen, [c for n in below for c in trace.children(n)], limit)
+            below = take(c for n in below for c in trace.children(n))
         if depth < users:
-            above = _take(
-                chosen,
-                [
-                    u
-                    for n in above
-                    for u in users_at(trace, n, event)
-                    if not threshold or not share(trace, n, u, event) < threshold
-                ],
-                limit,
-            )
+            above = take(u for n in above for u in users_at(trace, n, event) if strong(n, u))
     return _selection(trace, chosen, event)
-
-
-def _take(chosen: dict[int, None], found: Iterable[int], limit: int) -> list[int]:
-    new = []
-    for node in found:
-        if len(chosen) >= limit:
-            break
-        if node not in chosen:
-            chosen[node] = None
-            new.append(node)
-    return new
 
 
 def ancestors(trace: Trace, node: int, stop: int = -1) -> set[int]:

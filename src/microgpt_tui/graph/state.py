@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from bisect import bisect_right
+from bisect import bisect_left, bisect_right
+from collections import Counter
 from enum import Enum
 
 from microgpt_tui.trace.codes import ACCUMULATE, BACKWARD, ZERO
@@ -23,6 +24,17 @@ def grads_at(trace: Trace, event: int) -> dict[int, float]:
     """Every gradient that was written when events 0..event have happened: node -> grad. One pass over the writes."""
     rows = bisect_right(trace.write_event, event)
     return dict(zip(trace.target[:rows], trace.after[:rows], strict=True))
+
+
+def accumulations(trace: Trace, event: int) -> Counter[int]:
+    """How many sums each gradient has got in the latest backward pass, by an event; seeds count as enough."""
+    span = backward_span(trace, event)
+    if span is None:
+        return Counter()
+    first, rows = bisect_left(trace.write_event, span[0]), bisect_right(trace.write_event, event)
+    found = Counter(trace.target[first:rows])
+    found[trace.loss_node(event)] += 1 << 30
+    return found
 
 
 def backward_span(trace: Trace, event: int) -> tuple[int, int] | None:

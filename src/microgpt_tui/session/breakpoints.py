@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from bisect import bisect_left, bisect_right
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -49,19 +49,14 @@ class Breakpoint:
             return f"watch {self.expression}"
         return f"log {self.place} {self.log!r}" if self.log is not None else f"{self.place}"
 
-    @property
-    def hits(self) -> int:
-        """How often it was hit so far."""
-        return sum(self.live_hits.values())
-
-    def describe(self) -> str:
+    def describe(self, hits: int) -> str:
         """A line of the list."""
         notes = [n for n, said in (
             ("temporary", self.temporary), (f"ignore {self.ignore}", bool(self.ignore)), ("off", not self.enabled),
             (self.failure, bool(self.failure)),
         ) if said]  # fmt: skip
-        hits = f"{self.hits} hit{'' if self.hits == 1 else 's'}"
-        return f"{self.number:>3}  {self.text}" + (f"  ({', '.join(notes)})" if notes else "") + f"  {hits}"
+        counted = f"{hits} hit{'' if hits == 1 else 's'}"
+        return f"{self.number:>3}  {self.text}" + (f"  ({', '.join(notes)})" if notes else "") + f"  {counted}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,6 +77,8 @@ class BreakpointList:
         self.revision = 0
         self.next_number = 1
         self.output: places.Output | None = None
+        self.traces: Mapping[int, Trace] = {}
+        """The recorded episodes, by index."""
 
     def __iter__(self) -> Iterator[Breakpoint]:
         return iter(self.items)
@@ -191,8 +188,22 @@ class BreakpointList:
         if trace.index < b.since[0]:
             return events
         start = bisect_right(events, b.since[1]) if trace.index == b.since[0] else 0
-        before = sum(n for episode, n in b.live_hits.items() if episode < trace.index)
+        before = self.counted(b, trace.index)
         return events[:start] + events[start + max(0, b.ignore - before) :]
+
+    def counted(self, b: Breakpoint, end: int | None = None) -> int:
+        """Hits since it was set, in the episodes before ``end`` (in all of them without it)."""
+        total = 0
+        for episode in {*self.traces, *b.live_hits}:
+            if episode < b.since[0] or (end is not None and episode >= end):
+                continue
+            trace = self.traces.get(episode)
+            if trace is None:
+                total += b.live_hits.get(episode, 0)
+                continue
+            events = self.events_of(b, trace)
+            total += len(events) - (bisect_right(events, b.since[1]) if episode == b.since[0] else 0)
+        return total
 
     def after(self, trace: Trace, event: int) -> Hit | None:
         """The first stop after an event."""
@@ -246,7 +257,7 @@ class BreakpointList:
 
     # -- live --------------------------------------------------------------------------------
 
-    def armed(self, program: Program, stdout: str, frontier: tuple[int, int]) -> list[dict[str, Any]]:
+    def armed(self, program: Program, stdout: str) -> list[dict[str, Any]]:
         """The messages that arm them in the debuggee."""
         messages = []
         for b in self.items:
@@ -255,17 +266,15 @@ class BreakpointList:
             for place in self.resolved(b, program):
                 messages.append({
                     **place.message(), "number": b.number, "stdout": stdout, "log": b.log,
-                    "ignore": max(0, b.ignore - b.hits),
+                    "ignore": max(0, b.ignore - self.counted(b)) if b.ignore else 0,
                 })  # fmt: skip
-        del frontier
         return messages
 
-    def take_hits(self, header: dict[str, Any]) -> None:
-        """Hits that the script reports with its messages."""
-        episode = header.get("index")
-        for number, count in (header.get("hits") or {}).items():
+    def take_hits(self, header: dict[str, Any], episode: int) -> None:
+        """Hits in an episode that the script reports with its messages."""
+        for number, count in header["hits"].items():
             for b in self.items:
-                if b.number == int(number) and isinstance(episode, int):
+                if b.number == int(number):
                     b.live_hits[episode] = b.live_hits.get(episode, 0) + count
 
     def stopped(self, numbers: list[int], failures: list[tuple[int, str]]) -> None:

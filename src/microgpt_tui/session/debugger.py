@@ -13,11 +13,15 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+from microgpt_tui.session.breakpoints import BreakpointList, changes
 from microgpt_tui.session.history import History, Summary
 from microgpt_tui.session.process import Launch, Message, Process
 from microgpt_tui.trace import navigation
+from microgpt_tui.trace.breakpoints import parse
+from microgpt_tui.trace.conditions import LONGEST_PRINTED, printed_line
 from microgpt_tui.trace.navigation import BEFORE, BEYOND, Edge, Goal
 from microgpt_tui.trace.trace import Trace
+from microgpt_tui.trace.watches import expression
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +47,14 @@ class Debugger:
         self._inbox: queue.SimpleQueue[Message | None] | None = None
         self.visited: list[Moment] = []
         self.visited_at = 0
+        self.breakpoints = BreakpointList()
+        self.breakpoints.output = self._printed
+        self.breakpoints.traces = self.history.traces
+        self.hit: tuple[Moment, tuple[int, ...]] | None = None
+        """The last stop at breakpoints: where, and their numbers."""
+        self.logs: list[tuple[int, str, Moment]] = []
+        """What log points have said: (number, text, moment)."""
+        self._goal: Goal = {}
 
     # -- messages --------------------------------------------------------------------------
 
@@ -58,6 +70,9 @@ class Debugger:
                 self._go_to_frontier()
             return "lost"
         kind = history.handle(message)
+        self._take_hits(message[0])
+        if kind == "stop" and self._passes(message[0]):
+            return "passed"
         if kind in ("stop", "ended", "refused"):
             self.running = False
             self._go_to_frontier()
@@ -187,10 +202,16 @@ class Debugger:
         if self.running:
             self.notice = "the script is running; space pauses it"
             return False
-        self.history.stop = None
-        self.running = True
-        self.process.send({"do": "go", "goal": goal})
+        self._goal = goal
+        self._go()
         return True
+
+    def _go(self) -> None:
+        self.history.stop = None
+        self.hit = None
+        self.running = True
+        armed = self.breakpoints.armed(self.history.program, str(self.process.stdout_path))
+        self.process.send({"do": "go", "goal": {**self._goal, "armed": armed}})
 
     def _backward(self, answer: int | Edge | None, nothing: str) -> bool:
         self.notice = ""
@@ -317,6 +338,104 @@ class Debugger:
     def run_steps(self, count: int) -> bool:
         """Run until so many training steps are over, everything recorded."""
         return self._live({"kind": "steps", "count": count})
+
+    # -- breakpoints -----------------------------------------------------------------------
+
+    def _printed(self, end: int) -> str:
+        return printed_line(self.process.output(max(0, end - LONGEST_PRINTED), end))
+
+    def _take_hits(self, header: dict[str, Any]) -> None:
+        if "hits" in header:
+            index = int(header.get("index", self.history.current))
+            self.breakpoints.take_hits(header, index)
+            self.logs += [(number, text, Moment(episode, event)) for number, text, episode, event in header["logs"]]
+
+    def _passes(self, header: dict[str, Any]) -> bool:
+        """True when a stop turns out to be none (a watched value has not changed): the script goes on."""
+        if header["reason"] != "break":
+            return False
+        newest = self.history.newest
+        assert newest is not None  # its events came before the stop
+        event = len(newest) - 1
+        numbers = []
+        for number in header["numbers"]:
+            watched = self.breakpoints.get(number).expression
+            if not watched or changes(expression(watched, newest.program), newest, event):
+                numbers.append(number)
+        if not numbers and not header["failures"]:
+            self._go()
+            return True
+        numbers = list(dict.fromkeys(numbers))
+        header["texts"] = [self.breakpoints.get(n).text for n in numbers]
+        header["numbers"] = numbers
+        self.hit = Moment(newest.index, event), tuple(numbers)
+        self.breakpoints.stopped(numbers, [(n, m) for n, m in header["failures"]])
+        return False
+
+    def continue_forward(self) -> bool:
+        """To the next stop: in the record first, then live with the breakpoints armed."""
+        self.notice = ""
+        self.hit = None
+        start = self.moment
+        for index in sorted(i for i in self.history.traces if i >= start.episode):
+            trace = self.history.traces[index]
+            first = start.event if index == start.episode else -1
+            hit = self.breakpoints.after(trace, first)
+            last = hit.event if hit is not None else len(trace) - 1
+            self.logs += [(n, t, Moment(index, e)) for n, t, e in self.breakpoints.logs_between(trace, first, last)]
+            if hit is not None:
+                self._stop_at(index, hit.event, hit.numbers)
+                return True
+        if self.over:
+            self._go_to_frontier()
+            self.notice = "no later stop: the script has ended, and this is its last event"
+            return self.moment != start
+        return self._live({"kind": "free", "forget": True})
+
+    def continue_backward(self) -> bool:
+        """To the stop before; without one to the beginning of the history. Never ends the session."""
+        self.notice = ""
+        self.hit = None
+        start = self.moment
+        indices = sorted((i for i in self.history.traces if i <= start.episode), reverse=True)
+        for index in indices:
+            trace = self.history.traces[index]
+            hit = self.breakpoints.before(trace, start.event if index == start.episode else len(trace))
+            if hit is not None:
+                self._stop_at(index, hit.event, hit.numbers)
+                return True
+        first = next((i for i in reversed(indices) if len(self.history.traces[i])), None)
+        if first is not None:
+            self._move(first, 0)
+        self.notice = "no earlier stop: this is the beginning of the history"
+        return self.moment != start
+
+    def _stop_at(self, episode: int, event: int, numbers: tuple[int, ...]) -> None:
+        skipped = self.moment.episode != episode and any(
+            i not in self.history.traces
+            for i in range(min(episode, self.moment.episode) + 1, max(episode, self.moment.episode))
+        )
+        self._move(episode, event)
+        self.hit = self.moment, numbers
+        if skipped:
+            self.notice = "the episodes between were run freely: their stops are not looked for backwards"
+        self.breakpoints.stopped(list(numbers), [])
+
+    def toggle_line(self, file: int, line: int) -> bool:
+        """Set a breakpoint on a line, or remove those that are there; True when one was set. Raises BreakpointError."""
+        program = self.history.program
+        here = self.breakpoints.on_line(program, file, line)
+        for b in here:
+            self.breakpoints.delete(b.number)
+        if here:
+            return False
+        self.breakpoints.add(parse("", program, line=(file, line)), program, since=self.now)
+        return True
+
+    @property
+    def now(self) -> tuple[int, int]:
+        """The cursor as a plain pair: from where on hits are counted."""
+        return self.moment.episode, self.moment.event
 
     def pause(self) -> None:
         """Ask the script to stop where it is."""

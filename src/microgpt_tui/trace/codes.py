@@ -67,6 +67,8 @@ NO_NODE = -1
 CONSTANT_OP = "const"
 LEAF_OP = "leaf"
 OUTSIDE_OP = "outside"
+ALTERED = "set"
+"""Name of the site of updates that the person makes with ``set``: it is in no file."""
 
 WHOLE, APPENDED, REPLACED = -1, -2, -3
 """What ``bind_index`` says when it is no index: the variable was bound as a whole; an item was appended to the part

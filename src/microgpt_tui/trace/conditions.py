@@ -129,7 +129,7 @@ class Condition:
     @staticmethod
     def function(source: str) -> Callable[..., Any]:
         """A function from checked source, with the whitelisted functions and nothing else in reach."""
-        reach = {"__builtins__": {}, **FUNCTIONS, **CONSTANTS}
+        reach = {"__builtins__": {}, "zip": zip, **FUNCTIONS, **CONSTANTS}
         made: Callable[..., Any] = eval(compile(source, "<condition>", "eval"), reach)  # it has passed the whitelist
         return made
 

@@ -55,7 +55,8 @@ class Action:
     needs: str = ""
     """A method of the debugger without which the action is not offered."""
     moves: bool = False
-    """True when it moves the cursor: pressed while a step is still running, it waits for its turn."""
+    """True when the script runs only briefly for it: further moves then wait for their turn. After the others they
+    are refused until the script is paused."""
 
 
 class CommandError(ValueError):
@@ -287,13 +288,13 @@ ACTIONS: tuple[Action, ...] = (
     Action("run", ("space",), "run", "Run freely; pause", RUNNING, _run, "", 4),
     Action("pause", ("ctrl+c",), "pause", "Pause where the script is; never ends the session", RUNNING, _pause),
     Action("continue", ("c",), "continue", "Run to the next stop", RUNNING, _move("continue_forward"), "[N]",
-           needs="continue_forward", footer=5, moves=True),
+           needs="continue_forward", footer=5),
     Action("rcontinue", ("C",), "continue back", "Back to the stop before", RUNNING, _move("continue_backward"), "[N]",
-           needs="continue_backward", moves=True),
-    Action("interrupt", (), "interrupt", "Signal a script that does not pause: SIGINT, then SIGTERM, then SIGKILL",
+           needs="continue_backward"),
+    Action("interrupt", ("!",), "interrupt", "Signal a script that does not pause: SIGINT, then SIGTERM, then SIGKILL",
            RUNNING, _open("interrupt")),
     Action("goto", ("g",), "goto", "Go to a moment: 3:1200, :1200, sample 2, setup, line 102, loss, start, end",
-           LOOKING, _goto, "WHERE", 10, moves=True),
+           LOOKING, _goto, "WHERE", 10),
     Action("follow", (), "follow", "To where the selected value is made (Enter in a pane)", LOOKING, _open("follow"),
            moves=True),
     Action("return", ("backspace",), "return", "Back to where you came from", LOOKING, _visit(-1), moves=True),

@@ -198,7 +198,9 @@ class Recogniser:
         sequence = len(slot.sequences) - 1
         rows = slot.sequences[sequence]
         begin = start - columns[0]
-        at = len(rows) if not rows or rows[-1].keys == range(begin, begin + width) else max(len(rows), begin + width - 1)
+        at = (
+            len(rows) if not rows or rows[-1].keys == range(begin, begin + width) else max(len(rows), begin + width - 1)
+        )
         rows.append(AttentionRow(slot.layer, slot.head, sequence, at, range(begin, begin + width), row))
         self.attention_rows.add(row.first)
 
@@ -262,11 +264,16 @@ class Recogniser:
                     continue  # a row over many that comes once: a choice, not a row per position
                 rows[(number, slot.layer, slot.head)] = list(sequence)
         births: dict[int, tuple[int, ...]] = {}
-        for (sequence, layer, _), found in rows.items():
-            if layer == 0 and sequence not in births:
-                births[sequence] = tuple(r.softmax.logits[r.query - r.keys.start] if
-                                         0 <= r.query - r.keys.start < len(r.logits) else r.softmax.first for r in found)
+        for (number, layer, _), sequence in rows.items():
+            if layer == 0 and number not in births:
+                births[number] = tuple(_own_logit(row) for row in sequence)
         return Attention(tuple(self.heads) if rows else (), rows, births, candidates)
+
+
+def _own_logit(row: AttentionRow) -> int:
+    """The score of a position with itself: made when the position's turn had come."""
+    column = row.query - row.keys.start
+    return row.logits[column] if 0 <= column < len(row.logits) else row.softmax.first
 
 
 def attention(trace: Trace) -> Attention:
@@ -313,10 +320,8 @@ def _sides(graph: Graph, row: AttentionRow, column: int, found: Dot) -> tuple[tu
             break
     query, key = [], []
     for j, (a, b) in enumerate(zip(found.left, found.right, strict=True)):
-        if other is not None and j < len(other.left):
-            swap = a not in (other.left[j], other.right[j])
-        else:
-            swap = a > b
+        known = other is not None and j < len(other.left)
+        swap = a not in (other.left[j], other.right[j]) if other is not None and known else a > b
         query.append(b if swap else a)
         key.append(a if swap else b)
     return tuple(query), tuple(key)

@@ -70,7 +70,7 @@ def dot(graph: Graph, node: int) -> Dot | None:
     return Dot(node, inner, tuple(products), tuple(a for a, _ in pairs), tuple(b for _, b in pairs))
 
 
-def weighted_by_matrix(graph: Graph, node: int, matrix_nodes: Container[int]) -> tuple[int, int]:
+def weighted_by_matrix(graph: Graph, node: int, matrix_nodes: Container[object]) -> tuple[int, int]:
     """The nearest product of a matrix's element below a node: (that parameter, the other operand) or (-1, -1).
 
     ``matrix_nodes`` tells which parameters are elements of matrices. Breadth first, so that the answer is the same

@@ -58,7 +58,7 @@ class Graph:
         self._roles_final = 0
 
     def update(self) -> tuple[int, int]:
-        """Take in new nodes; returns the rows (from, to) that are new. The newest node waits while it may still change."""
+        """Take in new nodes; returns the new rows (from, to). The newest node waits while it may still change."""
         trace = self.trace
         rows = len(trace.born)
         end = rows if trace.complete else max(0, rows - 1)

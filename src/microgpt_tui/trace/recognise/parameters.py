@@ -39,8 +39,8 @@ class Elements:
                 return number, node - start
         return self._odd.get(node)
 
-    def __contains__(self, node: int) -> bool:
-        return self.get(node) is not None
+    def __contains__(self, node: object) -> bool:
+        return isinstance(node, int) and self.get(node) is not None
 
 
 def elements(trace: Trace) -> Elements:
@@ -126,7 +126,7 @@ class Reads:
                 self.embedded.append(Read(node, *place))
 
     def _take_pair(self, node: int, one: tuple[int, int], two: tuple[int, int]) -> None:
-        """An embedding's row straight into a linear layer: the row that stays while the other changes is the embedding's."""
+        """An embedding's row straight into a linear layer: it is the row that stays while the other changes."""
         before = self._pair
         self._pair = (one, two)
         if before is None:
@@ -134,9 +134,7 @@ class Reads:
         for stays, changes in ((one, two), (two, one)):
             if stays in before and changes not in before and any(b[0] == changes[0] for b in before):
                 newest = self.embedded[-1] if self.embedded else None
-                if changes[1] == 1:
-                    self.embedded.append(Read(node, *stays))
-                elif newest is None:
+                if changes[1] == 1 or newest is None:
                     self.embedded.append(Read(node, *stays))
                 self.multiplied.append(Read(node, *changes))
                 return

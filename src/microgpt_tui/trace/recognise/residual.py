@@ -77,18 +77,17 @@ def _find(trace: Trace, found: Distribution) -> Stream | None:
             top = tuple(b for _, b in ordered)
     if any(graph.is_parameter(x) for x in top) or any(x not in places for x in rows[0]):
         return None
-    vectors = _walk(graph, top)
-    if not vectors:
+    walked = _walk(graph, top)
+    if not walked:
         return None
+    vectors = [vector for vector, _ in walked]
     data = graph.data
     last = [data(n) for n in vectors[-1]]
     ratio = [data(x) / r if r else 1.0 for x, r in zip(top, last, strict=True)]
     normalised = vectors[-1] != top
     mean_square = sum(v * v for v in last) / len(last)
     epsilon = _epsilon(ratio, mean_square) if normalised else 0.0
-    return Stream(
-        tuple(_stages(trace, vectors)), tuple(rows), tuple(ratio), mean_square, epsilon, normalised
-    )
+    return Stream(tuple(_stages(trace, walked)), tuple(rows), tuple(ratio), mean_square, epsilon, normalised)
 
 
 def _below_cap(graph: Graph, logit: int) -> int:
@@ -115,32 +114,32 @@ def _epsilon(ratio: list[float], mean_square: float) -> float:
     return 1e-5
 
 
-def _walk(graph: Graph, top: tuple[int, ...]) -> list[tuple[int, ...]]:
-    """Vectors of the stream, oldest first."""
-    vectors: list[tuple[int, ...]] = []
+def _walk(graph: Graph, top: tuple[int, ...]) -> list[tuple[tuple[int, ...], str]]:
+    """Vectors of the stream, oldest first, and how each was made: ``sum``, ``scale`` or ``blend``."""
+    vectors: list[tuple[tuple[int, ...], str]] = []
     vector: tuple[int, ...] | None = top
     at_top = True
     while vector is not None and len(vectors) < MOST_STAGES:
         role = graph.role(vector[0])
         blended = _through_blend(graph, vector) if role is Role.ADD else None
         if blended is not None:
-            vectors.append(vector)
+            vectors.append((vector, "blend"))
             at_top, vector = False, blended
         elif role is Role.ADD and _is_elementwise(graph, vector):
-            vectors.append(vector)
+            vectors.append((vector, "sum"))
             at_top = False
             vector = _older(graph, vector)
         elif role in (Role.MULTIPLY, Role.DIVIDE):
             below = _through_scale(graph, vector)
             if below is not None and not at_top and not graph.is_parameter(below[0]):
-                vectors.append(vector)  # the stream itself is normalised here
+                vectors.append((vector, "scale"))  # the stream itself is normalised here
             vector = below
         else:
             break
         if vector is not None and graph.is_parameter(vector[0]):
             break
     if not vectors and not graph.is_parameter(top[0]):
-        vectors = [top]
+        vectors = [(top, "sum")]
     return vectors[::-1]
 
 
@@ -203,21 +202,21 @@ def _through_scale(graph: Graph, vector: tuple[int, ...]) -> tuple[int, ...] | N
     return tuple(result)
 
 
-def _stages(trace: Trace, vectors: list[tuple[int, ...]]) -> list[Stage]:
+def _stages(trace: Trace, walked: list[tuple[tuple[int, ...], str]]) -> list[Stage]:
     graph = graph_of(trace)
     marks = sorted((row.softmax.first, row.layer) for rows in attention(trace).rows.values() for row in rows)
     stages: list[Stage] = []
     before: list[float] | None = None
     layer = -1
-    for number, vector in enumerate(vectors):
+    for number, (vector, made) in enumerate(walked):
         values = [graph.data(n) for n in vector]
-        older = vectors[number - 1][0] if number else -1
+        older = walked[number - 1][0][0] if number else -1
         inside = {at for first, at in marks if older < first < vector[0]}
-        if graph.role(vector[0]) is not Role.ADD and number:
-            label = "normalised"
-        elif number == 0:
+        if number == 0:
             label = "embedding"
-        elif not older or all(graph.role(c) is Role.MULTIPLY for c in graph.children(vector[0])[1:]):
+        elif made == "scale":
+            label = "normalised"
+        elif made == "blend":
             label = "blend of depths"
         elif inside:
             layer = max(inside)
@@ -295,9 +294,13 @@ def activations(trace: Trace, event: int) -> list[Activation]:
         line = trace.site_of(trace.first_node + row).line
         result.append(
             Activation(
-                f"{trace.ops[number]} after {label}", line, len(units), calls_all,
-                zeros_all / calls_all if calls_all else 0.0, sum(1 for c, z in units if c == z),
-            )  # fmt: skip
+                f"{trace.ops[number]} after {label}",
+                line,
+                len(units),
+                calls_all,
+                zeros_all / calls_all if calls_all else 0.0,
+                sum(1 for c, z in units if c == z),
+            )
         )
     return result
 

@@ -138,7 +138,7 @@ class _Finder:
     # -- positions -------------------------------------------------------------------------
 
     def positions(self, size: int) -> list[Position]:
-        """The token embeddings that were read, in order, told apart from position embeddings by the vocabulary's size."""
+        """The token embeddings that were read, in order; position embeddings have another number of rows."""
         trace = self.trace
         matrices = trace.program.matrices
         embedded = self.reads.embedded
@@ -186,9 +186,7 @@ class _Finder:
 
     # -- distributions ---------------------------------------------------------------------
 
-    def distributions(
-        self, rows: list[SoftmaxRow], positions: tuple[Position, ...], size: int
-    ) -> list[Distribution]:
+    def distributions(self, rows: list[SoftmaxRow], positions: tuple[Position, ...], size: int) -> list[Distribution]:
         trace = self.trace
         found: list[Distribution] = []
         draws = self._draws(size)
@@ -196,12 +194,26 @@ class _Finder:
             target, loss = self._target(row)
             raw = tuple(self._unscaled(row.logits))
             found.append(
-                Distribution(-1, -1, -1, raw, row.logits, row.weights, target, loss, None, min(row.exps[0], *row.logits), row.last)
+                Distribution(
+                    -1,
+                    -1,
+                    -1,
+                    raw,
+                    row.logits,
+                    row.weights,
+                    target,
+                    loss,
+                    None,
+                    min(row.exps[0], *row.logits),
+                    row.last,
+                )
             )
         if not rows:
             for node, children, target in self.fused:
                 if len(children) == size:
-                    found.append(Distribution(-1, -1, -1, children, children, (), target, node, None, min(children), node))
+                    found.append(
+                        Distribution(-1, -1, -1, children, children, (), target, node, None, min(children), node)
+                    )
         if not found and size:
             for logits in self._logit_groups(size):
                 found.append(Distribution(-1, -1, -1, logits, logits, (), -1, -1, None, min(logits), max(logits)))
@@ -217,9 +229,18 @@ class _Finder:
                 draw = Draw(draw.event, draw.draw, _token_after(positions, place), draw.weights)
             result.append(
                 Distribution(
-                    place.sequence if place else 0, place.position if place else i, place.token if place else -1,
-                    d.logits, d.scaled, d.probabilities, d.target, d.loss, draw, d.first, d.last,
-                )  # fmt: skip
+                    place.sequence if place else 0,
+                    place.position if place else i,
+                    place.token if place else -1,
+                    d.logits,
+                    d.scaled,
+                    d.probabilities,
+                    d.target,
+                    d.loss,
+                    draw,
+                    d.first,
+                    d.last,
+                )
             )
         return result
 

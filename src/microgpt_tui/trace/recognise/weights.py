@@ -113,12 +113,11 @@ class Parameters:
             if index < 0 or kinds[row] != BindKind.NUMBER or index >= len(order):
                 continue
             place = trace.bind_site[row]
-            name = self._sites.get(place)
-            if name is None:
+            if place not in self._sites:
                 site = program.site(place)
-                last = site.name.rsplit(".", 1)[-1]
-                name = next((b for b in self.buffers if b.rsplit(".", 1)[-1] == last), "")
-                self._sites[place] = name = name if site.kind is SiteKind.ELEMENT else ""
+                last = site.name.rsplit(".", 1)[-1] if site.kind is SiteKind.ELEMENT else ""
+                self._sites[place] = next((b for b in self.buffers if b.rsplit(".", 1)[-1] == last), "")
+            name = self._sites[place]
             if name:
                 value = trace.bound_numbers[trace.bind_start[row]]
                 self.buffers[name].add(trace.bind_event[row], order[index], value)

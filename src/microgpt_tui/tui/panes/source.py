@@ -21,7 +21,6 @@ from microgpt_tui.tui import palette
 from microgpt_tui.tui.pane import Line, Pane, View
 from microgpt_tui.tui.panes.highlight import Piece, highlighted
 
-COUNT_WIDTH = 7
 BLOCK = 4096
 
 
@@ -157,8 +156,9 @@ Numbers at the right count the nodes that a line has made in this episode up to 
 
     def _count(self, view: View) -> None:
         trace = view.trace
-        if self._made[0] != (trace.index, trace.first_node) or len(trace.site) < (len(self._made[1].blocks) - 1) * BLOCK:
-            self._made = (trace.index, trace.first_node), Made()
+        key, made = (trace.index, trace.first_node), self._made[1]
+        if self._made[0] != key or len(trace.site) < (len(made.blocks) - 1) * BLOCK:
+            self._made = key, Made()
         lines: Counter[int] = Counter()
         for number, count in self._made[1].upto(trace, view.event).items():
             site = trace.program.sites[number] if number >= 0 else None
@@ -187,23 +187,20 @@ Numbers at the right count the nodes that a line has made in this episode up to 
             else:
                 target = middle - height // 2
             self.scroll_to(y=max(0, target), animate=False, force=True, immediate=True)
-        room = self._room(self.content_width)
+        room = self._room(self.content_width, site.line)
         start, end = site.column, site.end_column if site.end_line == site.line else site.column + 20
         if not (self._left <= start and end <= self._left + room):
-            text = self.view.program.line_text(self.file, site.line) if self.view else ""
-            indent = len(text) - len(text.lstrip())
-            if end <= room:
-                self._left = 0
-            else:
-                self._left = max(0, min(start - 2, max(end - room + 2, min(indent, start))))
+            self._left = 0 if end <= room else max(0, min(start - 1, end - room + 1))
             self.refresh()
 
     def _gutter(self) -> int:
         count = len(highlighted(self._text()))
         return 3 + len(str(count)) + 1
 
-    def _room(self, width: int) -> int:
-        return max(4, width - self._gutter() - COUNT_WIDTH)
+    def _room(self, width: int, number: int) -> int:
+        """Columns for the code of a line: what its number and its count leave."""
+        made = self._counts.get(number, 0)
+        return max(4, width - self._gutter() - (len(f"{made:,}") + 1 if made else 0))
 
     def _text(self) -> str:
         view = self.view
@@ -238,13 +235,12 @@ Numbers at the right count the nodes that a line has made in this episode up to 
                 base + Style(color=palette.ACCENT if now or reached else palette.FAINT, bold=now or reached),
             ),
         ]
-        room = self._room(width)
+        room = self._room(width, number)
         code = self._code(pieces, number, room, base)
         line += code
         used = sum(cell_len(s.text) for s in code)
         made = self._counts.get(number, 0)
-        count = f"{made:,}" if made else ""
-        line.append(Segment(" " * (room - used) + count.rjust(COUNT_WIDTH), base + Style(color=palette.DIM)))
+        line.append(Segment(" " * (room - used) + (f" {made:,}" if made else ""), base + Style(color=palette.DIM)))
         return line
 
     def _is_at(self, site: Site | None, number: int, *, first: bool = False) -> bool:
@@ -284,7 +280,7 @@ Numbers at the right count the nodes that a line has made in this episode up to 
         if total > right and line:
             last = line[-1]
             line[-1] = Segment(last.text[:-1] + "…", (last.style or Style()) + Style(color=palette.DIM))
-        if left and line:
+        if left and line and any(t.strip() for t in _before(pieces, left)):
             line[0] = Segment("…" + line[0].text[1:], (line[0].style or Style()) + Style(color=palette.DIM))
         return line
 
@@ -339,6 +335,15 @@ Numbers at the right count the nodes that a line has made in this episode up to 
                 self.post_message(ActionChosen("break", str(number)))
             else:
                 self.select(number)
+
+
+def _before(pieces: list[Piece], column: int) -> list[str]:
+    """The text of a line up to and with a column."""
+    found, at = [], 0
+    for content, _ in pieces:
+        found.append(content[: max(0, column + 1 - at)])
+        at += len(content)
+    return found
 
 
 def _columns(site: Site, number: int, total: int) -> tuple[int, int]:

@@ -43,6 +43,7 @@ pass a second strip shows the grads *so far*. `Enter` opens a variable into its 
         super().__init__(id=id, classes=classes)
         self.opened: set[str] = set()
         self.full = False
+        self._shape_width = 5
         self._cells: dict[int, list[tuple[int, int, int]]] = {}
         """Line -> (first column, one past the last, node)."""
 
@@ -67,6 +68,7 @@ pass a second strip shows the grads *so far*. `Enter` opens a variable into its 
         lines: list[Line] = []
         frame: int | None = None
         label_width = min(16, max((len(v.name) for v in found if v.scope >= 0), default=6))
+        self._shape_width = min(12, max((len(_shape(v)) for v in found if v.scope >= 0 and v.shape), default=5))
         for variable in found:
             if variable.scope != frame:
                 if frame is not None or variable.scope < 0:
@@ -94,9 +96,9 @@ pass a second strip shows the grads *so far*. `Enter` opens a variable into its 
             lines.append(head + self._scalar(view, variable, here, label_width + 1))
             return
         values = self._values(view, variable)
-        shape = "[" + "×".join("?" if s < 0 else str(s) for s in variable.shape) + "]"
-        head.append(text(shape.ljust(7) + " ", palette.DIM))
-        used = label_width + 1 + max(7, len(shape)) + 1
+        shape = _shape(variable).ljust(self._shape_width) + " "
+        head.append(text(shape, palette.DIM))
+        used = label_width + 1 + len(shape)
         nodes = variable.flat if variable.has_nodes else None
         head += self._strip(here, values, nodes, used, width - used)
         lines.append(head)
@@ -216,6 +218,10 @@ pass a second strip shows the grads *so far*. `Enter` opens a variable into its 
 def _signed(content: str, value: float) -> Segment:
     color = palette.BAD if not math.isfinite(value) else palette.NEGATIVE if value < 0 else palette.POSITIVE
     return Segment(content, Style(color=color if value else palette.DIM))
+
+
+def _shape(variable: Variable) -> str:
+    return "[" + "×".join("?" if s < 0 else str(s) for s in variable.shape) + "]"
 
 
 def _printable(content: str) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from rich.cells import cell_len
+from textual.strip import Strip
 
 from microgpt_tui.trace.codes import ACCUMULATE, ASSIGN, SiteKind
 from microgpt_tui.trace.names import place_text
@@ -70,7 +71,7 @@ def breadcrumb(trace: Trace, event: int) -> str:
     here = " › ".join(trace.scope_label(s) for s in block_path(trace, event)) or trace.episode_kind
     born = forward_place(trace, event)
     if born >= 0:
-        own = {s for s in block_path(trace, event)}
+        own = set(block_path(trace, event))
         path = [trace.scope_label(s) for s in block_path(trace, born) if s not in own]
         if path:
             here += "  of  " + " › ".join(path)
@@ -98,6 +99,8 @@ forward place the grad is being written. `Enter` goes to a block's start; `f` an
     def __init__(self, *, id: str | None = None, classes: str | None = None) -> None:
         super().__init__(id=id, classes=classes)
         self._current = 0
+        self._crumbs = 1
+        """Lines of the breadcrumb: they stay at the top."""
         self._moment: object = None
 
     def show(self, view: View) -> None:
@@ -110,6 +113,21 @@ forward place the grad is being written. `Enter` goes to a block's start; `f` an
             self.reveal(min(self._current + 1, max(0, len(self._lines) - 1)))
             self.reveal(self._current)
 
+    def reveal(self, line: int, margin: int = 0) -> None:
+        """Scroll as little as shows a line below the breadcrumb."""
+        if 0 <= line < self.scroll_offset.y + self._crumbs:
+            self.scroll_to(y=max(0, line - self._crumbs), animate=False, force=True, immediate=True)
+        else:
+            super().reveal(line, margin)
+
+    def render_line(self, y: int) -> Strip:
+        """The breadcrumb stays while the tree scrolls below it."""
+        if y < self._crumbs and self.view is not None:
+            width = self.content_width
+            line = self.line_at(self.view, width, y)
+            return Strip(line).adjust_cell_length(self.size.width).apply_style(self.rich_style)
+        return super().render_line(y)
+
     def default_line(self) -> int:
         """The innermost block."""
         return self._current if self._current in self.targets else super().default_line()
@@ -120,7 +138,7 @@ forward place the grad is being written. `Enter` goes to a block's start; `f` an
         self.targets = {}
         lines: list[Line] = list(_crumbs(breadcrumb(trace, event), width))
         path = block_path(trace, event)
-        self._current = 0
+        self._current, self._crumbs = 0, len(lines)
         for depth, scope in enumerate(path[:-1]):
             self._add(lines, trace, event, _Row(scope, depth, True, True), width)
         if path:

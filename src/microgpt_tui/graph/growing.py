@@ -1,0 +1,164 @@
+"""A fold that grows with a live trace, and the backward pass's progress through its groups.
+
+A step of the live script adds one node: the fold takes in what is new and nothing else, so that the pane keeps up.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from collections import defaultdict
+
+from microgpt_tui.graph.folding import Group, older_groups
+from microgpt_tui.graph.levels import Level, ranks
+from microgpt_tui.graph.selection import Selection
+from microgpt_tui.graph.state import Reached, backward_span
+from microgpt_tui.trace.codes import ACCUMULATE
+from microgpt_tui.trace.trace import Trace
+
+
+class GrowingFold:
+    """An episode folded at a level, with its edges in both directions."""
+
+    def __init__(self, trace: Trace, level: Level) -> None:
+        self.trace = trace
+        self.level = level
+        self._generation = -1
+        self._begin()
+
+    def _begin(self) -> None:
+        self.groups: list[Group] = []
+        self.group_of: list[int] = older_groups(self.trace, self.groups)
+        """Node number -> group."""
+        self.inputs: defaultdict[int, dict[int, int]] = defaultdict(dict)
+        """Group -> (group of operands -> how many), itself included."""
+        self.users: defaultdict[int, dict[int, int]] = defaultdict(dict)
+        self.uses: list[int] = [0] * len(self.groups)
+        """How many operands of others the nodes of a group are: so many sums their gradients get."""
+        self._close: list[int] = []
+        self._closed: list[bool] = []
+        self._place: dict[int, int] = {}
+        self._done = 0
+        self._rows = 0
+        self._sums: list[int] = []
+        self._span: tuple[int, int] | None = None
+
+    def update(self) -> None:
+        """Take in the nodes that were made since."""
+        trace = self.trace
+        known = ranks(trace)
+        if known.generation != self._generation or len(trace.born) < self._done:
+            self._generation = known.generation
+            self._begin()  # new scopes have changed what a group is
+        self._extend_closing(known.rank)
+        self._extend_nodes()
+
+    def _extend_closing(self, rank: list[int]) -> None:
+        parents = self.trace.scope_parent
+        close, closed, level = self._close, self._closed, self.level
+        for scope in range(len(close), len(rank)):
+            parent = parents[scope]
+            inside = parent >= 0 and closed[parent]
+            close.append(close[parent] if inside else scope)
+            closed.append(inside or rank[scope] >= level)
+
+    def _extend_nodes(self) -> None:
+        trace = self.trace
+        first, end = trace.first_node, len(trace.born)
+        born, starts, scopes = trace.born, trace.span_start, trace.span_scope
+        child, child_start = trace.child, trace.child_start
+        group_of, place, uses = self.group_of, self._place, self.uses
+        span = bisect_right(starts, born[self._done]) - 1 if self._done < end else 0
+        for i in range(self._done, end):
+            event = born[i]
+            while span + 1 < len(starts) and starts[span + 1] <= event:
+                span += 1
+            own = self._close[scopes[span]]
+            g = place.get(own, -1)
+            if g < 0:
+                g = place[own] = len(self.groups)
+                self.groups.append(Group(own, first=first + i))
+                uses.append(0)
+            group = self.groups[g]
+            group.count += 1
+            group.last = first + i
+            group_of.append(g)
+            stop = child_start[i + 1] if i + 1 < len(child_start) else len(child)
+            for j in range(child_start[i], stop):
+                c = group_of[child[j]]
+                uses[c] += 1
+                into = self.inputs[g]
+                into[c] = into.get(c, 0) + 1
+                out = self.users[c]
+                out[g] = out.get(g, 0) + 1
+        self._done = end
+
+    # -- at a moment -------------------------------------------------------------------------
+
+    def exists(self, g: int, event: int) -> bool:
+        """True when a group has begun by an event."""
+        group = self.groups[g]
+        return group.scope < 0 or self.trace.born_at(group.first) <= event
+
+    def cone(self, g: int, event: int, depth: int, limit: int, each: int = 1 << 30) -> Selection:
+        """Groups around one, nearest first; ``nodes`` of the result are group numbers."""
+        chosen = {g: None}
+        below, above = [g], [g]
+        for _ in range(depth):
+            below = self._next(chosen, below, self.inputs, event, min(limit, len(chosen) + each))
+            above = self._next(chosen, above, self.users, event, min(limit, len(chosen) + each))
+        more_inputs, more_users = {}, {}
+        for k in chosen:
+            left_out = sum(1 for n in self.inputs.get(k, ()) if n not in chosen)
+            if left_out:
+                more_inputs[k] = left_out
+            left_out = sum(1 for n in self.users.get(k, ()) if n not in chosen and self.exists(n, event))
+            if left_out:
+                more_users[k] = left_out
+        return Selection(tuple(sorted(chosen)), more_inputs, more_users)
+
+    def _next(
+        self, chosen: dict[int, None], now: list[int], links: dict[int, dict[int, int]], event: int, limit: int
+    ) -> list[int]:
+        found = []
+        for g in now:
+            for near in links.get(g, ()):
+                if near not in chosen and len(chosen) < limit and self.exists(near, event):
+                    chosen[near] = None
+                    found.append(near)
+        return found
+
+    def progress(self, event: int) -> list[int]:
+        """Per group, how many sums its gradients have got in the latest backward pass; moves with the cursor."""
+        trace = self.trace
+        span = backward_span(trace, event)
+        start = bisect_right(trace.write_event, span[0] - 1) if span else 0
+        if span is None or self._span is None or span[0] != self._span[0] or len(self._sums) > len(self.groups):
+            self._span, self._rows, self._sums = span, start, []
+        self._sums += [0] * (len(self.groups) - len(self._sums))
+        if span is None:
+            return self._sums
+        target, group_of, kind, at = trace.target, self.group_of, trace.kind, trace.write_event
+        rows = bisect_right(at, min(event, span[1]))
+        for row in range(min(rows, self._rows), max(rows, self._rows)):
+            if kind[at[row]] == ACCUMULATE:
+                self._sums[group_of[target[row]]] += 1 if rows > self._rows else -1
+        self._rows = rows
+        return self._sums
+
+    def reached(self, g: int, event: int) -> Reached:
+        """How far the backward pass has come with a group."""
+        sums = self.progress(event)
+        if self._span is None:
+            return Reached.NONE
+        if sums[g] == 0 and self.uses[g]:
+            return Reached.WAITING
+        return Reached.FINAL if sums[g] >= self.uses[g] or event > self._span[1] else Reached.ACCUMULATING
+
+
+def growing(trace: Trace, level: Level) -> GrowingFold:
+    """The fold of a trace at a level, up to date; kept with the trace."""
+    kept: dict[Level, GrowingFold] = trace.__dict__.setdefault("_graph_folds", {})
+    if level not in kept:
+        kept[level] = GrowingFold(trace, level)
+    kept[level].update()
+    return kept[level]

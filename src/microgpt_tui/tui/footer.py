@@ -1,0 +1,98 @@
+"""The bottom line: keys that matter here and now, from the registry; in their place what there is to say."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from rich.cells import cell_len
+from rich.segment import Segment
+from rich.style import Style
+from textual import events
+from textual.strip import Strip
+from textual.widget import Widget
+
+from microgpt_tui.session.debugger import Debugger
+from microgpt_tui.tui import palette
+from microgpt_tui.tui.actions import Action, offered
+from microgpt_tui.tui.messages import ActionChosen
+from microgpt_tui.tui.pane import Pane
+
+SHOWN = {"space": "␣", "enter": "⏎", "backspace": "⌫", "up": "↑", "down": "↓", "left": "←", "right": "→", "tab": "⇥"}
+
+
+@dataclass(frozen=True, slots=True)
+class Hint:
+    """A key and its word."""
+
+    key: str
+    word: str
+    action: str
+    """The registry's name; empty for a key of the focused pane."""
+
+
+class Footer(Widget):
+    """One line of keys, most important first, as many as fit; a notice takes the line until the next key."""
+
+    DEFAULT_CSS = "Footer { height: 1; background: #1a1f2a; }"
+
+    def __init__(self, debugger: Debugger, *, id: str | None = None) -> None:
+        super().__init__(id=id)
+        self.debugger = debugger
+        self.notice = ""
+        self.bad = False
+        self._spans: list[tuple[int, int, str]] = []
+
+    def say(self, notice: str, *, bad: bool = False) -> None:
+        """Show a notice, or with an empty one the keys again."""
+        if (notice, bad) != (self.notice, self.bad):
+            self.notice, self.bad = notice, bad
+            self.refresh()
+
+    def hints(self) -> list[Hint]:
+        """The focused pane's own keys first, then the registry's by rank."""
+        found: list[Hint] = []
+        focused = self.screen.focused
+        if isinstance(focused, Pane):
+            for binding in focused._bindings.shown_keys:
+                key = binding.key_display or SHOWN.get(binding.key, binding.key)
+                found.append(Hint(key, binding.description, ""))
+        ranked: list[Action] = sorted((a for a in offered(self.debugger) if a.footer), key=lambda a: a.footer)
+        found = found[:4]
+        taken = {h.key for h in found}
+        general = [Hint(SHOWN.get(a.keys[0], a.keys[0]), a.label, a.name) for a in ranked if a.keys]
+        return [*general[:4], *found, *(h for h in general[4:] if h.key not in taken)]
+
+    def render_line(self, y: int) -> Strip:
+        base = Style(bgcolor=palette.SURFACE)
+        width = self.size.width
+        self._spans = []
+        if self.notice:
+            color = palette.BAD if self.bad else palette.ACCENT
+            content = self.notice if cell_len(self.notice) < width else self.notice[: width - 2] + "…"
+            return Strip([Segment(" " + content, base + Style(color=color))]).adjust_cell_length(width, base)
+        segments = [Segment(" ", base)]
+        at = 1
+        hints = self.hints()
+        last = [h for h in hints if h.action in ("command", "help", "quit")]
+        reserve = sum(cell_len(f"{h.key} {h.word}") + 2 for h in last)
+        for hint in [*(h for h in hints if h not in last), *last]:
+            size = cell_len(f"{hint.key} {hint.word}") + 2
+            if hint in last:
+                reserve -= size
+            if at + size + reserve > width + 1:
+                continue
+            segments += [
+                Segment(hint.key, base + Style(color=palette.ACCENT if hint.action else palette.GOOD, bold=True)),
+                Segment(f" {hint.word}  ", base + Style(color=palette.DIM)),
+            ]
+            self._spans.append((at, at + size, hint.action))
+            at += size
+        return Strip(segments).adjust_cell_length(width, base)
+
+    def on_click(self, event: events.Click) -> None:
+        if self.notice:
+            self.say("")
+            return
+        for begin, end, action in self._spans:
+            if begin <= event.x < end and action:
+                self.post_message(ActionChosen(action))

@@ -1,0 +1,630 @@
+"""Attention: every layer and head as a small causal heatmap, one of them opened down to its numbers."""
+
+from __future__ import annotations
+
+import math
+from bisect import bisect_right
+from dataclasses import dataclass
+from typing import ClassVar
+
+from rich.segment import Segment
+from rich.style import Style
+from textual import events
+from textual.binding import Binding, BindingType
+
+from microgpt_tui.trace.recognise.attention import Attention, AttentionRow, Cell, attention, open_cell
+from microgpt_tui.trace.recognise.tokens import key_tokens, tokens
+from microgpt_tui.tui import palette
+from microgpt_tui.tui.pane import Line, NodeChosen, Pane, View, empty, text
+from microgpt_tui.tui.panes import heat
+
+MODES = ("weight", "logit", "gradient")
+
+
+@dataclass(frozen=True, slots=True)
+class Picture:
+    """What the lines are drawn from: one per trace version, width and state of the pane."""
+
+    found: Attention
+    sequence: int
+    length: int
+    characters: tuple[str, ...]
+    cell: int
+    """Columns per cell."""
+    first_key: int
+    shown: int
+    """How many key positions fit side by side."""
+    across: int
+    """Heads side by side."""
+    block: int
+    """Columns per head."""
+    plan: tuple[tuple[str, int, int, int], ...]
+    """Lines: (kind, layer, first head, query position)."""
+
+
+class AttentionPane(Pane):
+    """All attention of the moment; a cell opened shows score, scale, softmax and its share of the output."""
+
+    title = "Attention"
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("m", "mode(1)", "weight/logit/gradient"),
+        Binding("M", "mode(-1)", "mode back", show=False),
+        Binding("h", "head(1)", "head"),
+        Binding("H", "head(-1)", "head before", show=False),
+        Binding("l", "layer(1)", "layer"),
+        Binding("L", "layer(-1)", "layer before", show=False),
+        Binding("o", "one", "one head/all"),
+        Binding("t", "sequence(1)", "next text", show=False),
+        Binding("T", "sequence(-1)", "text before", show=False),
+        Binding("up", "move(-1,0)", "query up", show=False),
+        Binding("down", "move(1,0)", "query down", show=False),
+        Binding("left", "move(0,-1)", "key left", show=False),
+        Binding("right", "move(0,1)", "key right", show=False),
+        Binding("x", "part(1)", "next number"),
+        Binding("X", "part(-1)", "number before", show=False),
+        Binding("enter", "go", "go there"),
+        Binding("z", "follow", "follow the cursor"),
+    ]
+
+    explanation = """\
+# Attention
+
+At every position each head asks a *query* q of all positions up to here; each of them answers with its *key* k. The
+dot product q·k is the score; divided by √d it is the logit; **softmax** turns a row of logits into weights that add
+up to 1; the head's output is the sum of the value vectors v, each multiplied by its weight.
+
+A row is a query position, a column a key position. Causal: a position sees itself and what came before, so the
+upper right is empty. The row marked `▶` is where the cursor is. *Entropy* tells how spread a row is: 0 when all
+weight is on one position, log n when it is spread evenly over n. The strip below a head is the mean weight that
+each key position got.
+"""
+
+    def __init__(self, *, id: str | None = None, classes: str | None = None) -> None:
+        super().__init__(id=id, classes=classes)
+        self.mode = "weight"
+        self.at_layer = 0
+        self.at_head = 0
+        self.cell: tuple[int, int] | None = None
+        """(query, key) that was chosen; None follows the cursor."""
+        self.pinned = False
+        """A head was chosen; otherwise the head that the moment is in is shown."""
+        self.sequence: int | None = None
+        self.one = False
+        self.part = 0
+        """Which of the opened cell's numbers is selected."""
+        self._picture: Picture | None = None
+        self._picture_key: object = None
+        self._scales: dict[object, float] = {}
+        self._parts: list[int] = []
+        self._detail: list[Line] = []
+        self._detail_key: object = None
+        self._opened: tuple[object, Cell] | None = None
+
+    # -- what is shown -----------------------------------------------------------------------
+
+    def state_key(self) -> object:
+        return (self.mode, self.at_layer, self.at_head, self.cell, self.sequence, self.one, self.part)
+
+    def _current(self, view: View) -> AttentionRow | None:
+        """The row that the moment is about: being made, or made last; in the backward pass the event's own."""
+        found = attention(view.trace)
+        order = view.trace.__dict__.get("_attention_order")
+        if order is None or order[0] is not found:
+            rows = sorted((r for rows in found.rows.values() for r in rows), key=lambda r: r.logits[0])
+            order = view.trace.__dict__["_attention_order"] = (found, [r.logits[0] for r in rows], rows)
+        if not order[2]:
+            return None
+        trace = view.trace
+        node = trace.node_of(view.event) if 0 <= view.event < len(trace) else -1
+        if node < trace.first_node:
+            born = bisect_right(trace.born, view.event)
+            node = trace.first_node + born - 1
+        at = max(0, bisect_right(order[1], node) - 1)
+        row = order[2][at]
+        assert isinstance(row, AttentionRow)
+        return row
+
+    def _sequence(self, view: View) -> int:
+        found = attention(view.trace)
+        if self.sequence is not None and self.sequence < found.sequences:
+            return self.sequence
+        row = self._current(view)
+        return row.sequence if row is not None else 0
+
+    def _paint(self, view: View, width: int) -> Picture:
+        found = attention(view.trace)
+        sequence = self._sequence(view)
+        height = max(8, self.size.height)
+        key = (id(found), view.trace.index, sequence, width, height, self.one, self.at_layer, self.at_head, self.cell)
+        if self._picture is None or key != self._picture_key or self._picture.found is not found:
+            self._picture = self._plan(view, found, sequence, width, height)
+            self._picture_key = key
+        return self._picture
+
+    def _plan(self, view: View, found: Attention, sequence: int, width: int, height: int) -> Picture:
+        length = max(
+            (len(r.keys) + r.keys.start for (s, _, _), rows in found.rows.items() if s == sequence for r in rows),
+            default=0,
+        )
+        ids = key_tokens(view.trace, sequence)
+        vocabulary = tokens(view.trace).vocabulary
+        characters = tuple(vocabulary.short(t) if t >= 0 else str(i % 10) for i, t in enumerate(ids))
+        characters += tuple(str(i % 10) for i in range(len(characters), length))
+        room = width - 4
+        if self.one:
+            cell = 6 if length * 6 <= room else 4 if length * 4 <= room else 2 if length * 2 <= room else 1
+        else:
+            most = max(found.heads, default=1)
+            cell = 2 if (4 + 2 * length) * min(most, 4) <= width or length * 2 <= room < length * 4 else 1
+        shown = max(1, min(length, room // cell))
+        first_key = 0
+        if length > shown:
+            column = self.cell[1] if self.cell else length - 1
+            first_key = max(0, min(length - shown, column - shown // 2))
+        block = max(12, 4 + shown * cell)
+        across = 1 if self.one else max(1, width // block)
+        plan: list[tuple[str, int, int, int]] = [("title", 0, 0, 0)]
+        rows = 1 + length + 2
+        unfolded = sum(2 + -(-heads // across) * rows for heads in found.heads)
+        fold = not self.one and len(found.heads) > 1 and unfolded > max(height * 4, 60)
+        for layer, heads in enumerate(found.heads):
+            if self.one and layer != self.at_layer:
+                continue
+            if len(found.heads) > 1 and not self.one:
+                plan.append(("layer", layer, int(fold and layer != self.at_layer), 0))
+                if fold and layer != self.at_layer:
+                    continue
+            for first in [self.at_head] if self.one else range(0, heads, across):
+                plan.append(("head", layer, first, 0))
+                plan += [("row", layer, first, query) for query in range(length)]
+                plan.append(("entropy", layer, first, 0))
+                plan.append(("mean", layer, first, 0))
+        return Picture(found, sequence, length, characters, cell, first_key, shown, across, block, tuple(plan))
+
+    def line_count(self, view: View, width: int) -> int:
+        if not attention(view.trace).heads:
+            return len(self._nothing(view))
+        picture = self._paint(view, width)
+        return len(picture.plan) + len(self._details(view, width))
+
+    def line_at(self, view: View, width: int, index: int) -> Line:
+        if not attention(view.trace).heads:
+            lines = self._nothing(view)
+            return lines[index] if index < len(lines) else []
+        picture = self._paint(view, width)
+        details = self._details(view, width)
+        pinned = len(details) if self._details_first(picture) else 0
+        if 0 < index <= pinned:
+            return details[index - 1]
+        if index > pinned:
+            index -= pinned
+        if index < len(picture.plan):
+            return self._planned(view, picture, picture.plan[index], width)
+        index -= len(picture.plan)
+        return details[index] if index < len(details) else []
+
+    def _details_first(self, picture: Picture) -> bool:
+        """The opened cell stands above the heatmaps when these do not fit on the screen."""
+        return len(picture.plan) + 9 > self.size.height
+
+    def _nothing(self, view: View) -> list[Line]:
+        found = attention(view.trace)
+        return empty(
+            "No attention in what is recorded of this episode.",
+            "Looked for: softmax rows (exp, sum, quotient) over positions, one per head,",
+            "whose scores are dot products of two computed vectors, a query and a key.",
+            f"Softmax rows seen: {found.candidates}. None has one weight per position seen so far."
+            if found.candidates
+            else "No softmax has been made yet: step on, or run one training step.",
+        )
+
+    # -- lines -------------------------------------------------------------------------------
+
+    def _planned(self, view: View, picture: Picture, what: tuple[str, int, int, int], width: int) -> Line:
+        kind, layer, first, query = what
+        if kind == "title":
+            return self._title_line(view, picture, width)
+        if kind == "layer":
+            mark = "▸" if first else "▾"
+            entropies = self._entropies(view, picture, layer)
+            tail = f" · mean entropy {sum(entropies) / len(entropies):.2f}" if entropies else ""
+            return [
+                text(f"{mark} layer {layer} · {picture.found.heads[layer]} heads{tail}", palette.DIM, bold=not first)
+            ]
+        row = heat.Row()
+        current = self._current(view)
+        heads = (
+            range(first, first + 1)
+            if self.one
+            else range(first, min(first + picture.across, picture.found.heads[layer]))
+        )
+        for place, head in enumerate(heads):
+            row.pad(place * picture.block)
+            chosen = (layer, head) == (self.at_layer, self.at_head)
+            rows = picture.found.rows.get((picture.sequence, layer, head), [])
+            if kind == "head":
+                self._head_line(row, picture, layer, head, chosen)
+            elif kind == "row":
+                self._row_line(view, row, picture, rows, query, current, chosen)
+            elif kind == "entropy":
+                at = self._query(view, picture)
+                value = self._entropy(view, rows, at)
+                label = "entropy" if picture.block >= 16 else "H"
+                row.put(f"   {label} " + ("–" if value is None else f"{value:.2f}"), heat.DIM)
+            else:
+                means = self._means(view, rows, picture)
+                row.put("μ  ", heat.DIM)
+                marks = heat.column_bars(means, 1.0)
+                row.put("".join(c * picture.cell for c in marks), heat.DIM)
+        return row.done()
+
+    def _title_line(self, view: View, picture: Picture, width: int) -> Line:
+        found = picture.found
+        names = " ".join(f"[{m}]" if m == self.mode else m for m in MODES)
+        where = f"layer {self.at_layer} h{self.at_head}" if len(found.heads) > 1 else f"h{self.at_head}"
+        words = [text(f"{where} · m: {names} ", palette.TEXT)]
+        if found.sequences > 1:
+            words.append(text(f"· text {picture.sequence + 1}/{found.sequences} (t) ", palette.DIM))
+        if picture.shown < picture.length:
+            words.append(text(f"· keys {picture.first_key}–{picture.first_key + picture.shown - 1} ", palette.DIM))
+        legend = heat.share_legend() if self.mode == "weight" else heat.signed_legend(self._scale(view, picture))
+        used = sum(s.cell_length for s in words)
+        length = sum(s.cell_length for s in legend)
+        if used + length <= width:
+            words.append(Segment(" " * (width - used - length)))
+        return words + legend
+
+    def _head_line(self, row: heat.Row, picture: Picture, layer: int, head: int, chosen: bool) -> None:
+        label = f"h{head}"
+        row.put(label[:3].ljust(3), heat.MARK if chosen else heat.PLAIN)
+        for key in range(picture.first_key, picture.first_key + picture.shown):
+            character = picture.characters[key] if key < len(picture.characters) else " "
+            row.put(character.ljust(picture.cell)[: picture.cell], heat.DIM)
+
+    def _row_line(
+        self, view: View, row: heat.Row, picture: Picture, rows: list[AttentionRow], query: int,
+        current: AttentionRow | None, chosen: bool,
+    ) -> None:  # fmt: skip
+        trace = view.trace
+        character = picture.characters[query] if query < len(picture.characters) else " "
+        here = current is not None and current.sequence == picture.sequence and current.query == query
+        row.put(("▶" if here else " ") + character + " ", heat.MARK if here else heat.DIM)
+        found = _row_of(rows, query)
+        if found is None:
+            row.put(" " * (picture.shown * picture.cell), heat.FAINT)
+            return
+        selected = self._selected(view, picture) if chosen else None
+        first, born, event = trace.first_node, trace.born, view.event
+        nodes = found.weights if self.mode == "weight" else found.logits
+        scale = 1.0 if self.mode == "weight" else self._scale(view, picture)
+        width = picture.cell
+        put = row.put
+        for key in range(picture.first_key, picture.first_key + picture.shown):
+            column = key - found.keys.start
+            if not 0 <= column < len(nodes):
+                put(" " * width, heat.FAINT)
+                continue
+            node = nodes[column]
+            mark = selected == (query, key)
+            if node < first or born[node - first] > event:
+                put(("[" + " " * width)[:width] if mark else "·".ljust(width), heat.MARK if mark else heat.FAINT)
+                continue
+            if self.mode == "weight":
+                value = trace.data[node - first]
+                piece, style = heat.share(value, scale, width, mark)
+                if width >= 4:
+                    piece = (f"›{value:.3f}" if mark else f"{value:.3f}")[:width].rjust(width)
+            else:
+                value = trace.data[node - first] if self.mode == "logit" else trace.grad_at(node, event)
+                if self.mode == "logit" and key > query and value < -1e4:
+                    put("×".ljust(width), heat.FAINT)
+                    continue
+                piece, style = heat.signed(value, scale, width, mark)
+                if width >= 4:
+                    piece = palette.number(value)[:width].rjust(width)
+            put(piece, style)
+
+    # -- numbers -----------------------------------------------------------------------------
+
+    def _scale(self, view: View, picture: Picture) -> float:
+        """The largest magnitude of what is shown, over all heads: one scale for all."""
+        event = view.event if self.mode == "gradient" else -1
+        key = (id(picture.found), picture.sequence, self.mode, event)
+        known = self._scales.get(key)
+        if known is None:
+            trace = view.trace
+            largest = 0.0
+            for (sequence, _, _), rows in picture.found.rows.items():
+                if sequence == picture.sequence:
+                    for row in rows:
+                        for node in row.logits:
+                            if self.mode == "logit":
+                                value = abs(trace.data[node - trace.first_node])
+                            else:
+                                value = abs(trace.grad_at(node, view.event))
+                            if largest < value < 1e4:
+                                largest = value
+            self._scales = {key: largest}
+            known = largest
+        return known
+
+    def _query(self, view: View, picture: Picture) -> int:
+        if self.cell is not None:
+            return min(self.cell[0], picture.length - 1)
+        current = self._current(view)
+        return current.query if current is not None and current.sequence == picture.sequence else picture.length - 1
+
+    def _selected(self, view: View, picture: Picture) -> tuple[int, int]:
+        query = self._query(view, picture)
+        if self.cell is not None:
+            return query, min(self.cell[1], picture.length - 1)
+        row = _row_of(picture.found.rows.get((picture.sequence, self.at_layer, self.at_head), []), query)
+        return query, min(query, row.keys.stop - 1) if row is not None else query
+
+    def _entropy(self, view: View, rows: list[AttentionRow], query: int) -> float | None:
+        """Entropy in nats of one row; None while it is not made."""
+        row = _row_of(rows, query)
+        if row is None or view.trace.born_at(row.weights[-1]) > view.event:
+            return None
+        values = [view.trace.data[n - view.trace.first_node] for n in row.weights]
+        return -sum(v * math.log(v) for v in values if v > 0)
+
+    def _entropies(self, view: View, picture: Picture, layer: int) -> list[float]:
+        query = self._query(view, picture)
+        found = [
+            self._entropy(view, picture.found.rows.get((picture.sequence, layer, head), []), query)
+            for head in range(picture.found.heads[layer])
+        ]
+        return [f for f in found if f is not None]
+
+    def _means(self, view: View, rows: list[AttentionRow], picture: Picture) -> list[float]:
+        """Mean weight per key position shown, over the rows made so far that can see it."""
+        trace = view.trace
+        first = trace.first_node
+        totals = [0.0] * picture.length
+        counts = [0] * picture.length
+        for row in rows:
+            if trace.born[row.weights[-1] - first] > view.event:
+                break
+            start = row.keys.start
+            for column, node in enumerate(row.weights):
+                if 0 <= start + column < picture.length and start + column <= row.query:
+                    totals[start + column] += trace.data[node - first]
+                    counts[start + column] += 1
+        shown = range(picture.first_key, picture.first_key + picture.shown)
+        return [totals[i] / counts[i] if counts[i] else 0.0 for i in shown]
+
+    def opened(self, view: View) -> Cell | None:
+        """The selected cell with everything that made it; None while its row is not there."""
+        found = attention(view.trace)
+        if not found.heads:
+            return None
+        width = self.content_width or 80
+        picture = self._paint(view, width)
+        query, key = self._selected(view, picture)
+        row = _row_of(found.rows.get((picture.sequence, self.at_layer, self.at_head), []), query)
+        if row is None or not row.keys.start <= key < row.keys.stop:
+            return None
+        mark = (row.softmax.first, key, view.trace.version)
+        if self._opened is None or self._opened[0] != mark:
+            self._opened = (mark, open_cell(view.trace, row, key - row.keys.start))
+        return self._opened[1]
+
+    def _details(self, view: View, width: int) -> list[Line]:
+        key = (view.version, width, self.state_key())
+        if key != self._detail_key:
+            self._detail = self._detail_lines(view, width)
+            self._detail_key = key
+        return self._detail
+
+    def _detail_lines(self, view: View, width: int) -> list[Line]:
+        """The opened cell as a sentence of selectable numbers."""
+        picture = self._paint(view, width)
+        query, key = self._selected(view, picture)
+        self._parts = []
+        characters = picture.characters
+        name = f"h{self.at_head}  {_character(characters, query)} → {_character(characters, key)}"
+        if len(picture.found.heads) > 1:
+            name = f"layer {self.at_layer} {name}"
+        words: list[Segment] = [text(f"{name} ({query} → {key})  ", palette.ACCENT, bold=True)]
+        cell = self.opened(view)
+        if cell is None:
+            why = "a later position: hidden from this query" if key > query else "not made yet"
+            return [[], [*words, text(why, palette.DIM)]]
+        lines: list[Line] = [[]]
+        words.append(text("q·k = ", palette.DIM))
+        for j, (q, k, product) in enumerate(zip(cell.query, cell.key, cell.products, strict=True)):
+            if j:
+                words.append(text(" + ", palette.DIM))
+            words += [self._number(view, q), text("×", palette.DIM), self._number(view, k), text("=", palette.DIM)]
+            words.append(self._number(view, product))
+        if cell.products:
+            words += [text("  = ", palette.DIM), self._number(view, cell.sum)]
+        else:
+            words.append(text("masked: the score is a constant ", palette.DIM))
+        lines += heat.wrapped(words, width)
+        words = [text("    ", palette.DIM)]
+        total, score = self._value(view, cell.sum), self._value(view, cell.score)
+        if cell.score != cell.sum and total and score == score:
+            words.append(text(f"scale {_scale_text(score / total, len(cell.query))} → ", palette.DIM))
+        words += [text("score ", palette.DIM), self._number(view, cell.score), text("  softmax: exp ", palette.DIM)]
+        words += [self._number(view, cell.exp), text(" / ", palette.DIM), self._number(view, cell.total)]
+        words += [text(" = weight ", palette.DIM), self._number(view, cell.weight)]
+        if self._value(view, cell.weight) == self._value(view, cell.weight):
+            words.append(text(f"  grad {palette.number(view.trace.grad_at(cell.weight, view.event))}", palette.DIM))
+        lines += heat.wrapped(words, width)
+        words = [text("    × v = ", palette.DIM)]
+        for j, (value, share) in enumerate(zip(cell.values, cell.shares, strict=True)):
+            words += [text(", " if j else "[", palette.DIM), self._number(view, value), text("→", palette.DIM)]
+            words.append(self._number(view, share))
+        words.append(text("]" if cell.values else "not blended yet", palette.DIM))
+        if cell.output:
+            words.append(text("  head out ", palette.DIM))
+            for j, node in enumerate(cell.output):
+                words += [text(", " if j else "[", palette.DIM), self._number(view, node)]
+            words.append(text("]", palette.DIM))
+        lines += heat.wrapped(words, width)
+        return lines
+
+    def _value(self, view: View, node: int) -> float:
+        return view.trace.data_at(node, view.event)
+
+    def _number(self, view: View, node: int) -> Segment:
+        """A number of the opened cell; the selected one is marked."""
+        index = len(self._parts)
+        self._parts.append(node)
+        value = self._value(view, node)
+        shown = palette.number(value) if value == value else "…"
+        color = palette.DIM if value != value else palette.NEGATIVE if value < 0 else palette.POSITIVE
+        chosen = index == self.part
+        return Segment(shown, Style(color=color, bold=chosen, reverse=chosen, meta={"part": index}))
+
+    # -- actions -----------------------------------------------------------------------------
+
+    def action_mode(self, by: int) -> None:
+        """Weight, logit, gradient."""
+        self.mode = MODES[(MODES.index(self.mode) + by) % len(MODES)]
+        self.restate()
+
+    def action_head(self, by: int) -> None:
+        """The next head; past the last one the next layer's first."""
+        heads = self._heads()
+        if heads:
+            flat = [(layer, head) for layer, count in enumerate(heads) for head in range(count)]
+            at = flat.index((self.at_layer, self.at_head)) if (self.at_layer, self.at_head) in flat else 0
+            self.at_layer, self.at_head = flat[(at + by) % len(flat)]
+            self.pinned = True
+            self.restate()
+
+    def action_layer(self, by: int) -> None:
+        """The next layer."""
+        heads = self._heads()
+        if heads:
+            self.at_layer = (self.at_layer + by) % len(heads)
+            self.at_head = min(self.at_head, heads[self.at_layer] - 1)
+            self.pinned = True
+            self.restate()
+
+    def action_sequence(self, by: int) -> None:
+        """The next text of a batch."""
+        if self.view is not None and (count := attention(self.view.trace).sequences):
+            self.sequence = (self._sequence(self.view) + by) % count
+            self.restate()
+
+    def action_one(self) -> None:
+        """One head large, or all."""
+        self.one = not self.one
+        self.restate()
+
+    def action_move(self, down: int, right: int) -> None:
+        """Another cell."""
+        if self.view is None or not self._heads():
+            return
+        picture = self._paint(self.view, self.content_width)
+        query, key = self._selected(self.view, picture)
+        last = max(0, picture.length - 1)
+        self.cell = (min(last, max(0, query + down)), min(last, max(0, key + right)))
+        self.pinned = True
+        self.part = 0
+        self.restate()
+
+    def action_follow(self) -> None:
+        """Follow the cursor again."""
+        self.cell = self.sequence = None
+        self.pinned = False
+        if self.view is not None:
+            self.show(self.view)
+
+    def action_part(self, by: int) -> None:
+        """Another number of the opened cell."""
+        if self._parts:
+            self.part = (self.part + by) % len(self._parts)
+            self.restate()
+
+    def action_go(self) -> None:
+        """Go to the selected number's node."""
+        if self._parts:
+            self.post_message(NodeChosen(self._parts[min(self.part, len(self._parts) - 1)], follow=True))
+
+    def _heads(self) -> tuple[int, ...]:
+        return attention(self.view.trace).heads if self.view is not None else ()
+
+    def on_click(self, event: events.Click) -> None:
+        """A click selects a number of the opened cell, or a cell of a heatmap."""
+        if self.view is None or not self._heads():
+            return
+        part = event.style.meta.get("part")
+        if isinstance(part, int) and part < len(self._parts):
+            self.part = part
+            self.restate()
+            self.post_message(NodeChosen(self._parts[part]))
+            return
+        picture = self._paint(self.view, self.content_width)
+        index = event.y + self.scroll_offset.y
+        if self._details_first(picture) and index:
+            index -= len(self._details(self.view, self.content_width))
+        if not 0 < index < len(picture.plan):
+            return
+        kind, layer, first, query = picture.plan[index]
+        if kind == "layer":
+            self.at_layer, self.at_head, self.pinned = layer, 0, True
+        elif kind in ("row", "head"):
+            place, column = divmod(event.x, picture.block)
+            head = first + place
+            if head >= picture.found.heads[layer] or place >= picture.across:
+                return
+            self.at_layer, self.at_head, self.pinned = layer, head, True
+            if kind == "row" and column >= 3:
+                key = picture.first_key + (column - 3) // picture.cell
+                self.cell = (query, min(key, picture.length - 1))
+        self.restate()
+
+    def show(self, view: View) -> None:
+        heads = attention(view.trace).heads
+        if heads and (self.at_layer >= len(heads) or self.at_head >= heads[self.at_layer]):
+            self.at_layer = self.at_head = 0
+        if not self.pinned and (current := self._current(view)) is not None:
+            self.at_layer, self.at_head = current.layer, current.head
+        super().show(view)
+
+    # -- explanation -------------------------------------------------------------------------
+
+    def explain(self, view: View | None) -> str:
+        if view is None or (cell := self.opened(view)) is None or not cell.products:
+            return self.explanation
+        trace = view.trace
+        values = {n: trace.data_at(n, view.event) for n in (cell.sum, cell.score, cell.exp, cell.total, cell.weight)}
+        terms = " + ".join(
+            f"({trace.data_at(q, view.event):.4g})·({trace.data_at(k, view.event):.4g})"
+            for q, k in zip(cell.query, cell.key, strict=True)
+        )
+        d = len(cell.query)
+        return (
+            self.explanation
+            + f"""
+## Right now
+
+Layer {cell.row.layer}, head {cell.row.head}, query {cell.row.query} → key {cell.row.keys[cell.column]}:
+
+    q·k    = {terms}
+           = {values[cell.sum]!r}
+    logit  = q·k scaled (√{d} = {math.sqrt(d):.4g}) = {values[cell.score]!r}
+    weight = exp(logit - max) / Σ = {values[cell.exp]:.6g} / {values[cell.total]:.6g} = {values[cell.weight]!r}
+"""
+        )
+
+
+def _row_of(rows: list[AttentionRow], query: int) -> AttentionRow | None:
+    if 0 <= query < len(rows) and rows[query].query == query:
+        return rows[query]
+    return next((r for r in rows if r.query == query), None)
+
+
+def _character(characters: tuple[str, ...], position: int) -> str:
+    return characters[position] if 0 <= position < len(characters) else "?"
+
+
+def _scale_text(factor: float, dimensions: int) -> str:
+    if dimensions and math.isclose(factor, dimensions**-0.5, rel_tol=1e-9):
+        return f"÷√{dimensions}"
+    return f"×{factor:.4g}"

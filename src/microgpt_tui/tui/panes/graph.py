@@ -1,0 +1,399 @@
+"""The computation graph around the selected value: inputs to the left, users to the right."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from rich.segment import Segment
+from rich.style import Style
+from textual.binding import Binding, BindingType
+
+from microgpt_tui.graph.levels import Level
+from microgpt_tui.graph.numbers import signed
+from microgpt_tui.graph.scene import Scene, Show, Wish, edge_text, scene
+from microgpt_tui.graph.selection import Path, target_of, top_paths
+from microgpt_tui.graph.state import Reached
+from microgpt_tui.trace.names import describe, name
+from microgpt_tui.tui import palette
+from microgpt_tui.tui.pane import Line, NodeChosen, Pane, View, empty, text
+
+LINE = "#66718a"
+CARRYING = palette.PHASE_COLORS[2]
+GROUND = {
+    Reached.NONE: palette.SURFACE, Reached.WAITING: palette.SURFACE,
+    Reached.ACCUMULATING: "#453c1d", Reached.FINAL: "#1d3a2b",
+}  # fmt: skip
+THRESHOLDS = (0.0, 0.01, 0.05, 0.2)
+NARROW, WIDE = 100, 150
+"""Columns: below, one step to each side; from there on, three."""
+PATHS = 8
+
+
+class GraphPane(Pane):
+    """The neighbourhood of a value, drawn with lines; walk along them, fold it, slice it."""
+
+    title = "Graph"
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("left", "along(-1)", "to an input", show=False),
+        Binding("right", "along(1)", "to a user", show=False),
+        Binding("up", "beside(-1)", "above", show=False),
+        Binding("down", "beside(1)", "below", show=False),
+        Binding("enter", "centre", "centre"),
+        Binding("backspace", "back", "back"),
+        Binding("plus,equals_sign", "depth(1)", "more", key_display="+"),
+        Binding("minus", "depth(-1)", "less", key_display="-"),
+        Binding("f", "level(-1)", "fold"),
+        Binding("F", "level(1)", "unfold", show=False),
+        Binding("v", "show(1)", "inputs/loss/…"),
+        Binding("V", "show(-1)", "show before", show=False),
+        Binding("m", "mark", "mark one end"),
+        Binding("t", "threshold(1)", "threshold"),
+        Binding("T", "threshold(-1)", "threshold lower", show=False),
+        Binding("p", "paths", "paths"),
+    ]
+    explanation = """\
+# Graph
+
+What the selected value was made of (left) and what was made of it (right). Each box is one operation: its name where a
+variable holds it, its *data*, and `∇` its gradient. The data flow to the right; in the backward pass the gradients flow
+to the left along the same lines: a node hands **local gradient × its own gradient** to each operand, and an operand adds up
+what all of its users hand to it.
+
+`∇·` not reached yet, `∇…` contributions are still missing, `∇✓` final. `‹2` and `3›` count the inputs and users that are not
+drawn. A plain `┼` is a crossing, `├` and `●` are branches of one line.
+
+| key | |
+|---|---|
+| arrows | along the lines; up and down within a column |
+| Enter, Backspace | put the box in the middle; go back |
+| `+` `-` | show more or fewer steps to each side |
+| `f` `F` | fold: operations, statements, blocks, layers, positions |
+| `v` `V` | around · inputs down to the parameters · up to the loss · between the mark and here |
+| `m` | mark one end of *between* |
+| `t` `T` | hide edges that brought less than a share of the gradient |
+| `p` | the paths to the loss with the largest products of local gradients |
+"""
+
+    def __init__(self, *, id: str | None = None, classes: str | None = None) -> None:
+        super().__init__(id=id, classes=classes)
+        self.level = Level.OPERATIONS
+        self.show_what = Show.AROUND
+        self.depth = 0
+        """Steps to each side; 0 for as many as the width has room for."""
+        self.threshold = 0.0
+        self.marked = -1
+        """The other end of *between*."""
+        self.listing = False
+        """The paths to the loss are listed."""
+        self.cursor = -1
+        """The key of the box that the arrows have moved to; -1 for the selected value's."""
+        self.edge: tuple[int, int] | None = None
+        self.trail: list[int] = []
+        """Nodes that were in the middle before."""
+        self._scene: Scene | None = None
+        self._scene_key: object = None
+        self._middle = (-1, -1)
+
+    # -- what is shown -----------------------------------------------------------------------
+
+    def show(self, view: View) -> None:
+        if self._middle != (view.trace.index, view.node):
+            self._middle = (view.trace.index, view.node)
+            self.cursor, self.edge = -1, None
+        super().show(view)
+
+    def state_key(self) -> object:
+        return (
+            self.level, self.show_what, self.depth, self.threshold, self.marked, self.listing, self.cursor, self.edge,
+            self.size.height,
+        )  # fmt: skip
+
+    def wish(self, view: View, width: int) -> Wish:
+        """What to draw at this width."""
+        depth = self.depth or (1 if width < NARROW else 2 if width < WIDE else 3)
+        rows = max(3, (self.size.height - 3) // 3)
+        return Wish(view.node, self.show_what, self.level, depth, self.threshold, self.marked, rows)
+
+    def scene_of(self, view: View, width: int) -> Scene:
+        """The scene of a moment, computed once."""
+        wish = self.wish(view, width)
+        key = (view.version, wish)
+        if self._scene is None or self._scene_key != key:
+            self._scene, self._scene_key = scene(view.trace, view.event, wish), key
+            if self.cursor not in self._scene.boxes:
+                self.cursor, self.edge = -1, None
+        return self._scene
+
+    def build(self, view: View, width: int) -> list[Line]:
+        if view.node < 0:
+            return empty("The computation graph around a value", "Step to an operation (s), or choose a value.")
+        if self.listing:
+            return self._path_lines(view, width)
+        drawn = self.scene_of(view, width)
+        head = self._heading(view, width, drawn)
+        if not drawn.boxes:
+            return [head, *empty("No path here", "v shows another part of the graph, m marks the other end")]
+        cursor = self.cursor if self.cursor in drawn.boxes else drawn.focus
+        if cursor < 0:
+            cursor = next(iter(drawn.boxes))
+        foot = self._footing(view, drawn, cursor)
+        height = max(3, self.size.height - 1 - len(foot))
+        return [head, *self._window(drawn, cursor, self._chosen_edge(drawn, cursor), width, height), *foot]
+
+    def _heading(self, view: View, width: int, drawn: Scene) -> Line:
+        count = len(drawn.boxes)
+        parts = [f"{self.show_what.value} {name(view.trace, view.node)}"]
+        if self.show_what is Show.AROUND:
+            parts.append(f"depth {self.wish(view, width).depth}")
+        elif self.show_what is Show.BETWEEN:
+            parts[0] += f" and {name(view.trace, self.marked)}" if self.marked >= 0 else " and the loss"
+        parts += [f"{count} box{'es' if count != 1 else ''}", f"fold: {self.level.label}"]
+        if self.threshold:
+            parts.append(f"≥ {self.threshold:.0%} of the grad")
+        if drawn.picture.note:
+            parts.append(drawn.picture.note)
+        return [text(" " + " · ".join(parts), palette.DIM)]
+
+    def _footing(self, view: View, drawn: Scene, cursor: int) -> list[Line]:
+        trace, box = view.trace, drawn.boxes[cursor]
+        node = drawn.nodes[cursor]
+        if box.node >= 0:
+            about = f" {describe(trace, node)}   data {trace.data_text(node, view.event)}"
+            if box.grad == box.grad:
+                about += f"   grad {box.grad!r} ({box.state.value})"
+        else:
+            about = f" {box.title}   {box.count:,} nodes"
+            if box.state is not Reached.NONE:
+                about += f"   gradients: {box.state.value}"
+        edge = self._chosen_edge(drawn, cursor)
+        line = ""
+        if edge is not None:
+            ends = [drawn.boxes[k].title if drawn.boxes[k].node < 0 else name(trace, drawn.nodes[k]) for k in edge]
+            mark = "◂ now " if drawn.arrows[edge].carrying else ""
+            line = f" {mark}{edge_text(drawn, edge, ends)}"
+        return [[text(about, palette.TEXT)], [text(line, palette.ACCENT)]]
+
+    def _chosen_edge(self, drawn: Scene, cursor: int) -> tuple[int, int] | None:
+        if self.edge in drawn.arrows:
+            return self.edge
+        moving = next((pair for pair, arrow in drawn.arrows.items() if arrow.carrying), None)
+        if moving is not None:
+            return moving
+        return next((pair for pair in drawn.arrows if cursor in pair), None)
+
+    # -- drawing -----------------------------------------------------------------------------
+
+    def _window(self, drawn: Scene, cursor: int, edge: tuple[int, int] | None, width: int, height: int) -> list[Line]:
+        """The part of the sheet around the cursor that fits."""
+        sheet, place = drawn.sheet, drawn.sheet.places[cursor]
+        left = _offset(place.x + place.width // 2, sheet.width, width)
+        top = _offset(place.y + place.height // 2, sheet.height, height)
+        plain = Style(color=LINE)
+        characters = [[" "] * width for _ in range(height)]
+        styles = [[plain] * width for _ in range(height)]
+
+        def put(x: int, y: int, glyph: str, style: Style) -> None:
+            if 0 <= x - left < width and 0 <= y - top < height:
+                characters[y - top][x - left] = glyph
+                styles[y - top][x - left] = style
+
+        for (x, y), cell in sheet.cells.items():
+            put(x, y, cell.glyph, plain)
+        for pair, arrow in drawn.arrows.items():
+            if pair == edge or arrow.carrying:
+                style = Style(color=CARRYING if arrow.carrying else palette.ACCENT, bold=True)
+                for x, y in sheet.routes.get(pair, ()):
+                    put(x, y, sheet.cells[x, y].glyph, style)
+        for key in sheet.places:
+            self._label(drawn, key, cursor, put)
+        return [_segments(c, s) for c, s in zip(characters, styles, strict=True)]
+
+    def _label(self, drawn: Scene, key: int, cursor: int, put: object) -> None:
+        assert callable(put)
+        place, box, lines = drawn.sheet.places[key], drawn.boxes[key], drawn.texts[key]
+        ground = palette.HIGHLIGHT if key == cursor else GROUND[box.state]
+        edge_style = Style(color=palette.ACCENT if key == cursor else LINE, bold=key == cursor)
+        leads_on = any(tail == key for tail, _ in drawn.arrows)
+        for row in range(place.height):
+            y = place.y + row
+            enters = row < len(place.inputs)
+            put(place.x, y, "┤" if enters else "│", edge_style)
+            put(place.x + place.width - 1, y, "├" if leads_on and row == 0 else "│", edge_style)
+            content = lines[row] if row < len(lines) else ""
+            style = self._text_style(box.kind, row, box.data, key == drawn.focus, ground, box.state, content)
+            gradient = content.find("∇")
+            for column in range(place.width - 2):
+                glyph = content[column] if column < len(content) else " "
+                now = style
+                if row == 1 and box.node >= 0 and 0 <= gradient <= column:
+                    color = palette.DIM if box.grad != box.grad else palette.signed_color(box.grad, abs(box.grad))
+                    now = Style(color=color, bgcolor=ground)
+                put(place.x + 1 + column, y, glyph, now)
+
+    def _text_style(
+        self, kind: str, row: int, data: float, focus: bool, ground: str, state: Reached, content: str
+    ) -> Style:
+        if row == 0 and not content.startswith(("+", "−")):
+            color = {"parameter": "#b9c3ff", "loss": palette.ACCENT, "constant": palette.DIM}.get(kind, palette.TEXT)
+            if focus:
+                color = palette.ACCENT
+            return Style(color=color, bgcolor=ground, bold=True, underline=focus)
+        if data != data:
+            return Style(color=palette.DIM, bgcolor=ground)
+        color = palette.signed_color(data, abs(data) or 1.0) if data else palette.TEXT
+        return Style(color=color, bgcolor=ground)
+
+    def _path_lines(self, view: View, width: int) -> list[Line]:
+        trace = view.trace
+        loss = target_of(trace, view.event)
+        lines: list[Line] = [
+            [text(f" paths from {name(trace, view.node)} to {name(trace, loss)} · the largest products", palette.DIM)],
+            [],
+        ]
+        found = top_paths(trace, view.node, loss, view.event, PATHS) if loss != view.node else []
+        if not found:
+            return [
+                *lines,
+                *empty("No path", "nothing that was computed from this value reaches the loss at this moment"),
+            ]
+        scale = abs(found[0].product) or 1.0
+        for rank, path in enumerate(found, 1):
+            lines += _path(trace_names(view, path), rank, path, scale, width)
+        total = sum(p.product for p in found)
+        lines += [
+            [],
+            [text(f" together {signed(total)} of d {name(trace, loss)} / d {name(trace, view.node)}", palette.DIM)],
+        ]
+        return lines
+
+    # -- keys --------------------------------------------------------------------------------
+
+    def _now(self) -> tuple[View, Scene, int] | None:
+        view = self.view
+        if view is None or view.node < 0 or self.listing:
+            return None
+        drawn = self.scene_of(view, self.content_width)
+        cursor = self.cursor if self.cursor in drawn.boxes else drawn.focus
+        return (view, drawn, cursor) if cursor in drawn.boxes else None
+
+    def action_along(self, direction: int) -> None:
+        """Along a line: left to an input, right to a user."""
+        now = self._now()
+        if now is None:
+            return
+        _, drawn, cursor = now
+        near = drawn.inputs(cursor) if direction < 0 else drawn.users(cursor)
+        if not near:
+            return
+        row = drawn.sheet.places[cursor].y
+        carrying = [k for k in near if drawn.arrows[(k, cursor) if direction < 0 else (cursor, k)].carrying]
+        target = carrying[0] if carrying else min(near, key=lambda k: abs(drawn.sheet.places[k].y - row))
+        self.edge = (target, cursor) if direction < 0 else (cursor, target)
+        self.cursor = target
+        self.restate()
+
+    def action_beside(self, step: int) -> None:
+        """To the box above or below."""
+        now = self._now()
+        if now is None:
+            return
+        _, drawn, cursor = now
+        target = drawn.beside(cursor, step)
+        if self.edge is not None:
+            other = self.edge[1] if self.edge[0] == cursor else self.edge[0]
+            self.edge = next((p for p in ((target, other), (other, target)) if p in drawn.arrows), None)
+        self.cursor = target
+        self.restate()
+
+    def action_centre(self) -> None:
+        """Select the value under the cursor: it moves to the middle."""
+        now = self._now()
+        if now is None:
+            return
+        view, drawn, cursor = now
+        node = drawn.nodes[cursor]
+        if node != view.node:
+            self.trail.append(view.node)
+            self.post_message(NodeChosen(node))
+
+    def action_back(self) -> None:
+        """Back to the value that was in the middle before."""
+        if self.trail:
+            self.post_message(NodeChosen(self.trail.pop()))
+
+    def action_depth(self, step: int) -> None:
+        """More or fewer steps to each side."""
+        view = self.view
+        now = self.wish(view, self.content_width).depth if view is not None else 2
+        self.depth = max(1, min(12, now + step))
+        self.restate()
+
+    def action_level(self, step: int) -> None:
+        """Fold further (-1) or less."""
+        levels = list(Level)
+        self.level = levels[(levels.index(self.level) + step) % len(levels)]
+        self.cursor, self.edge = -1, None
+        self.restate()
+
+    def action_show(self, step: int) -> None:
+        """Another part of the graph."""
+        kinds = list(Show)
+        self.show_what = kinds[(kinds.index(self.show_what) + step) % len(kinds)]
+        self.cursor, self.edge, self.listing = -1, None, False
+        self.restate()
+
+    def action_mark(self) -> None:
+        """Make the value under the cursor one end of *between*."""
+        now = self._now()
+        if now is not None:
+            self.marked = now[1].nodes[now[2]]
+            self.restate()
+
+    def action_threshold(self, step: int) -> None:
+        """Hide edges that brought less of the gradient."""
+        at = THRESHOLDS.index(self.threshold) + step
+        self.threshold = THRESHOLDS[at % len(THRESHOLDS)]
+        self.restate()
+
+    def action_paths(self) -> None:
+        """List the paths to the loss, or draw the graph again."""
+        self.listing = not self.listing
+        self.restate()
+
+
+def _offset(middle: int, size: int, room: int) -> int:
+    """Where a window starts so that a place is in its middle; a sheet that fits is centred."""
+    if size <= room:
+        return -((room - size) // 2)
+    return max(0, min(size - room, middle - room // 2))
+
+
+def _segments(characters: list[str], styles: list[Style]) -> Line:
+    line: Line = []
+    start = 0
+    for i in range(1, len(characters) + 1):
+        if i == len(characters) or styles[i] is not styles[start]:
+            line.append(Segment("".join(characters[start:i]), styles[start]))
+            start = i
+    return line
+
+
+def trace_names(view: View, path: Path) -> list[str]:
+    """The names along a path, without those that only add up."""
+    return [name(view.trace, n) for n in path.nodes]
+
+
+def _path(names: list[str], rank: int, path: Path, scale: float, width: int) -> list[Line]:
+    product = path.product
+    factors = [signed(f) for f in path.locals if f != 1]
+    shown = " × ".join(factors[:6]) + (f" × … ({len(factors)} factors)" if len(factors) > 6 else "")
+    way = " → ".join(dict.fromkeys(names))
+    if len(way) > width - 6:
+        way = way[: (width - 9) // 2] + " … " + way[-(width - 9) // 2 :]
+    return [
+        [
+            text(f" {rank:2d}  ", palette.DIM), text(signed(product), palette.signed_color(product, scale), bold=True),
+            text(f" = {shown or '1'}", palette.TEXT),
+        ],
+        [text(f"     {way}", palette.DIM)],
+    ]  # fmt: skip

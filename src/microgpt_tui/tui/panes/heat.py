@@ -1,0 +1,195 @@
+"""Cells, bars and curves for dense pictures: styles are made once, equal neighbours become one segment."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from functools import lru_cache
+
+from rich.segment import Segment
+from rich.style import Style
+
+from microgpt_tui.tui import palette
+from microgpt_tui.tui.pane import Line, text
+
+MARK = Style(color=palette.ACCENT, bold=True)
+DIM = Style(color=palette.DIM)
+FAINT = Style(color=palette.FAINT)
+PLAIN = Style(color=palette.TEXT)
+BLANK = Style()
+
+
+@lru_cache(maxsize=4096)
+def _share(level: int, shade: int, width: int, chosen: bool) -> tuple[str, Style]:
+    color = palette.share_color(level / (palette.LEVELS - 1))
+    if palette.NO_COLOR:
+        return _framed(palette.SHADES[shade] * width, chosen), Style(reverse=chosen)
+    return _framed(" " * width, chosen), Style(color=palette.readable_on(color), bgcolor=color, bold=chosen)
+
+
+@lru_cache(maxsize=4096)
+def _signed(level: int, shade: int, sign: int, width: int, chosen: bool) -> tuple[str, Style]:
+    mark = "-" if sign < 0 else "+" if sign > 0 else " "
+    if palette.NO_COLOR:
+        body = mark + palette.SHADES[shade] * (width - 1) if width > 1 else mark
+        return _framed(body, chosen), Style(reverse=chosen)
+    color = palette.signed_color(math.copysign(level / (palette.LEVELS - 1), sign), 1.0)
+    body = (mark + " " * (width - 1))[:width]
+    return _framed(body, chosen), Style(color=palette.readable_on(color), bgcolor=color, bold=chosen)
+
+
+def _framed(body: str, chosen: bool) -> str:
+    if not chosen:
+        return body
+    return "[]"[: len(body)] if len(body) == 2 else "◆" if len(body) == 1 else "[" + body[1:-1] + "]"
+
+
+@lru_cache(maxsize=8)
+def _odd(width: int) -> tuple[str, Style]:
+    return "!" * width, Style(color="#101218", bgcolor=palette.BAD)
+
+
+def share(value: float, scale: float = 1.0, width: int = 2, chosen: bool = False) -> tuple[str, Style]:
+    """A heatmap cell for a share 0..scale, ``width`` columns wide."""
+    if not math.isfinite(value):
+        return _odd(width)
+    part = min(1.0, max(0.0, value / scale)) if scale else 0.0
+    return _share(int(part * (palette.LEVELS - 1) + 0.5), int(part * 4 + 0.5), width, chosen)
+
+
+def signed(value: float, scale: float, width: int = 2, chosen: bool = False) -> tuple[str, Style]:
+    """A heatmap cell for a signed number within -scale..scale; the sign is written."""
+    if not math.isfinite(value):
+        return _odd(width)
+    part = min(1.0, abs(value) / scale) if scale else 0.0
+    sign = (value > 0) - (value < 0)
+    return _signed(int(part * (palette.LEVELS - 1) + 0.5), int(part * 4 + 0.5), sign, width, chosen)
+
+
+class Row:
+    """A line under construction; neighbours of one style are joined."""
+
+    __slots__ = ("_pieces", "_style", "line", "width")
+
+    def __init__(self) -> None:
+        self.line: Line = []
+        self._pieces: list[str] = []
+        self._style: Style = BLANK
+        self.width = 0
+
+    def put(self, content: str, style: Style = PLAIN) -> Row:
+        """Add a piece (of one-column characters)."""
+        if style is not self._style:
+            self._flush()
+            self._style = style
+        self._pieces.append(content)
+        self.width += len(content)
+        return self
+
+    def pad(self, column: int) -> Row:
+        """Blanks up to a column."""
+        if column > self.width:
+            self.put(" " * (column - self.width), BLANK)
+        return self
+
+    def _flush(self) -> None:
+        if self._pieces:
+            self.line.append(Segment("".join(self._pieces), self._style))
+            self._pieces = []
+
+    def done(self) -> Line:
+        """The finished line."""
+        self._flush()
+        return self.line
+
+
+def share_legend(scale: float = 1.0) -> Line:
+    """The colour scale of shares, with its ends."""
+    row = Row().put("scale 0 ", DIM)
+    for i in range(8):
+        row.put(*share(i / 7, 1.0, 1))
+    return row.put(f" {scale:.3g}", DIM).done()
+
+
+def signed_legend(scale: float) -> Line:
+    """The colour scale of signed numbers, with its ends."""
+    row = Row().put(f"scale {palette.number(-scale)} ", DIM)
+    for i in range(-4, 5):
+        row.put(*signed(i / 4, 1.0, 1))
+    return row.put(f" {palette.number(scale)}", DIM).done()
+
+
+_EIGHTHS = " ▏▎▍▌▋▊▉█"
+
+
+def bar(value: float, width: int) -> str:
+    """A horizontal bar for a share 0..1, in eighths of a column, padded to ``width``."""
+    if not math.isfinite(value) or width <= 0:
+        return "!".ljust(max(0, width))
+    eighths = int(min(1.0, max(0.0, value)) * width * 8 + 0.5)
+    full, rest = divmod(eighths, 8)
+    return ("█" * full + (_EIGHTHS[rest] if rest else "")).ljust(width)[:width]
+
+
+def column_bars(values: Sequence[float], scale: float | None = None) -> str:
+    """One block per value, height by share of ``scale`` (or of the largest)."""
+    finite = [v for v in values if math.isfinite(v)]
+    top = scale if scale is not None else max(finite, default=0.0)
+    if not top:
+        return palette.BARS[1] * len(values)
+    heights = [min(8, max(int(v > 0), int(v / top * 8 + 0.5))) if math.isfinite(v) else -1 for v in values]
+    return "".join(palette.BARS[h] if h >= 0 else "!" for h in heights)
+
+
+def curve(values: Sequence[float], width: int, height: int, low: float, high: float) -> list[str]:
+    """A line chart in braille dots, ``height`` lines of ``width`` columns; values spread over the whole width."""
+    dots = [[0] * width for _ in range(height)]
+    count = len(values)
+    if not count or high <= low:
+        high = low + 1.0
+    across, tall = width * 2, height * 4
+    before: int | None = None
+    for x in range(across):
+        if not count:
+            break
+        begin = x * count // across
+        end = max(begin + 1, (x + 1) * count // across)
+        taken = [v for v in values[begin:end] if math.isfinite(v)]
+        if not taken:
+            before = None
+            continue
+        mean = sum(taken) / len(taken)
+        y = min(tall - 1, max(0, int((high - mean) / (high - low) * (tall - 1) + 0.5)))
+        between = range(min(before, y), max(before, y) + 1) if before is not None else range(y, y + 1)
+        for at in between:
+            dots[at // 4][x // 2] |= _BRAILLE[at % 4][x % 2]
+        before = y
+    return ["".join(chr(0x2800 + d) if d else " " for d in row) for row in dots]
+
+
+_BRAILLE = ((0x01, 0x08), (0x02, 0x10), (0x04, 0x20), (0x40, 0x80))
+
+
+def wrapped(words: list[Segment], width: int) -> list[Line]:
+    """Segments put one after another, broken between segments so that nothing is cut off."""
+    lines: list[Line] = []
+    line: Line = []
+    used = 0
+    for word in words:
+        length = word.cell_length
+        if used and used + length > width:
+            lines.append(line)
+            line, used = [], 0
+            if not word.text.strip():
+                continue
+        line.append(word)
+        used += length
+    if line:
+        lines.append(line)
+    return lines
+
+
+__all__ = [
+    "DIM", "FAINT", "MARK", "PLAIN", "Row", "bar", "column_bars", "curve", "share", "share_legend", "signed",
+    "signed_legend", "text", "wrapped",
+]  # fmt: skip

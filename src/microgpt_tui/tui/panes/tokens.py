@@ -1,0 +1,453 @@
+"""Tokens: the distribution over the next token, what was to come or was drawn, and what other settings would give."""
+
+from __future__ import annotations
+
+import math
+from itertools import accumulate
+from typing import ClassVar
+
+from rich.style import Style
+from textual import events
+from textual.binding import Binding, BindingType
+
+from microgpt_tui.trace.recognise.residual import Stream, lens, stream
+from microgpt_tui.trace.recognise.tokens import Distribution, Tokens, probability_values, softmax, tokens, what_if
+from microgpt_tui.tui import palette
+from microgpt_tui.tui.pane import Line, NodeChosen, Pane, View, empty, text
+from microgpt_tui.tui.panes import heat
+
+TEMPERATURES = (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1.0, 1.2, 1.5, 2.0, 3.0)
+TOP_PS = (1.0, 0.95, 0.9, 0.8, 0.7, 0.5, 0.3, 0.1)
+
+
+class TokensPane(Pane):
+    """The text so far, the distribution at a position, its target or draw, a what-if beside it, and the logit lens."""
+
+    title = "Tokens"
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("o", "order", "sorted/vocabulary"),
+        Binding("left", "position(-1)", "position before", show=False),
+        Binding("right", "position(1)", "position", show=False),
+        Binding("down", "select(1)", "token", show=False),
+        Binding("up", "select(-1)", "token before", show=False),
+        Binding("t", "temperature(1)", "what-if: hotter"),
+        Binding("T", "temperature(-1)", "what-if: colder", show=False),
+        Binding("x", "top_k(1)", "what-if: top-k"),
+        Binding("X", "top_k(-1)", "what-if: top-k less", show=False),
+        Binding("p", "top_p(1)", "what-if: top-p"),
+        Binding("P", "top_p(-1)", "what-if: top-p less", show=False),
+        Binding("l", "lens", "logit lens"),
+        Binding("enter", "go", "go there"),
+        Binding("z", "follow", "follow, no what-if"),
+    ]
+    explanation = """\
+# Tokens
+
+At every position the model gives each token of the vocabulary a **logit**; softmax turns them into probabilities:
+
+    p[i] = exp(logit[i]) / Σ exp(logit[j])
+
+In training the position's loss is the surprise at the token that really came next, −log p[target]: 0 when it was
+certain, log(V) when all V tokens were alike. In sampling the logits are first divided by the *temperature* (below
+1: safer), then a random number between 0 and 1 falls somewhere on the probabilities laid end to end: the token it
+falls on is chosen.
+
+**What-if** shows beside it what another temperature, only the k likeliest tokens (*top-k*), or only the smallest
+set with probability p together (*top-p*) would give. The script does not run again. The **logit lens** reads the
+residual stream after each block through the script's own last projection: what would the model say if it stopped
+there?
+"""
+
+    def __init__(self, *, id: str | None = None, classes: str | None = None) -> None:
+        super().__init__(id=id, classes=classes)
+        self.by_probability = True
+        self.chosen_position: int | None = None
+        """Index of the distribution that was chosen; None follows the cursor."""
+        self.row = 0
+        """Line of the selected token among the bars."""
+        self.temperature: float | None = None
+        self.top_k = 0
+        self.top_p = 1.0
+        self.show_lens = True
+        self._order: list[int] = []
+        self._first_bar = 0
+        self._bars: tuple[int, ...] = ()
+
+    def state_key(self) -> object:
+        return (
+            self.by_probability, self.chosen_position, self.row,
+            self.temperature, self.top_k, self.top_p, self.show_lens,
+        )  # fmt: skip
+
+    # -- what is shown -----------------------------------------------------------------------
+
+    def shown(self, view: View) -> tuple[Tokens, int]:
+        """All tokens, and the index of the distribution that is shown (-1: none)."""
+        found = tokens(view.trace)
+        if not found.distributions:
+            return found, -1
+        if self.chosen_position is not None:
+            return found, min(self.chosen_position, len(found.distributions) - 1)
+        return found, self._at(view, found)
+
+    def _at(self, view: View, found: Tokens) -> int:
+        """The distribution that the moment is about: being made or made last; in the backward pass the event's own."""
+        trace = view.trace
+        node = trace.node_of(view.event) if 0 <= view.event < len(trace) else -1
+        at = -1
+        for i, d in enumerate(found.distributions):
+            reference = node if trace.first_node <= node < trace.end_node else None
+            if (trace.born_at(d.first) <= view.event) if reference is None else (d.first <= reference):
+                at = i
+        return max(0, at)
+
+    @property
+    def is_what_if(self) -> bool:
+        """Some setting of the what-if differs from the script's."""
+        return self.temperature is not None or self.top_k > 0 or self.top_p < 1.0
+
+    def build(self, view: View, width: int) -> list[Line]:
+        found, at = self.shown(view)
+        self._order, self._bars = [], ()
+        if at < 0:
+            return empty(
+                "No distribution over tokens in what is recorded of this episode.",
+                "Looked for: a softmax as long as the vocabulary whose probability goes into a",
+                "logarithm or a random draw, a fused cross-entropy, or the results of an output",
+                "matrix with one row per token.",
+            )
+        d = found.distributions[at]
+        lines = self._text_lines(view, found, at, width)
+        if not self._made(view, d):
+            made = sum(1 for n in d.logits if view.trace.born_at(n) <= view.event)
+            lines.append([text(f"  not made yet: {made} of {found.size} logits so far", palette.DIM)])
+            if made == 0:
+                return lines
+            return lines + self._partial_lines(view, found, d, width)
+        values = probability_values(view.trace, d)
+        lines += self._outcome_lines(view, found, d, values, width)
+        lines += self._bar_lines(view, found, d, values, width)
+        if self.show_lens:
+            lines += self._lens_lines(view, found, d, width)
+        return lines
+
+    def _made(self, view: View, d: Distribution) -> bool:
+        return view.trace.born_at(d.last if d.probabilities or d.loss < 0 else max(d.scaled)) <= view.event
+
+    def _text_lines(self, view: View, found: Tokens, at: int, width: int) -> list[Line]:
+        """The sequence with the current position marked."""
+        d = found.distributions[at]
+        vocabulary = found.vocabulary
+        row = heat.Row()
+        sequence = [x for x in found.distributions if x.sequence == d.sequence]
+        ids = [p for p in found.positions if p.sequence == d.sequence]
+        several = len({x.sequence for x in found.distributions})
+        row.put(f"text {d.sequence + 1}/{several} " if several > 1 else "text ", heat.DIM)
+        for p in ids[: max(1, width - 40)]:
+            here = p.position == d.position
+            reached = view.trace.born_at(p.node) <= view.event
+            style = heat.MARK if here else heat.PLAIN if reached else heat.FAINT
+            row.put(f"[{vocabulary.short(p.token)}]" if here else vocabulary.short(p.token), style)
+        if not ids:
+            row.put("(which tokens went in could not be told)", heat.DIM)
+        row.put(f"   position {d.position} of {len(sequence)}", heat.DIM)
+        if found.vocabulary.source:
+            row.put(f" · V={found.size} from {found.vocabulary.source}"[: max(0, width - row.width)], heat.FAINT)
+        return [row.done()]
+
+    def _outcome_lines(self, view: View, found: Tokens, d: Distribution, values: list[float], width: int) -> list[Line]:
+        name = found.vocabulary.name
+        lines: list[Line] = []
+        entropy = -sum(v * math.log(v) for v in values if v > 0)
+        if d.target >= 0:
+            p = values[d.target]
+            loss = view.trace.data_at(d.loss, view.event) if d.loss >= 0 else math.nan
+            words = [
+                text("target ", palette.DIM), text(name(d.target), palette.GOOD, bold=True),
+                text(f"  p {p:.4f}", palette.TEXT),
+                text(f"  loss {loss:.4f}" if loss == loss else "  loss not made yet", palette.TEXT, bold=loss == loss),
+                text(f"  (uniform {math.log(len(values)):.4f})", palette.DIM),
+                text(f"  entropy {entropy:.2f}", palette.DIM),
+            ]  # fmt: skip
+            lines += heat.wrapped(words, width)
+        if d.draw is not None:
+            lines += self._draw_lines(view, found, d, values, width)
+        elif d.target < 0:
+            lines.append([text(f"no target and no draw here · entropy {entropy:.2f}", palette.DIM)])
+        temperature = self._script_temperature(view, d)
+        if temperature is not None:
+            lines.append([text(f"the script divides the logits by {temperature:.4g} (temperature)", palette.DIM)])
+        if d.scaled and not d.probabilities:
+            lines.append([text("the script makes no probabilities here: softmax of its logits shown", palette.DIM)])
+        return lines
+
+    def _script_temperature(self, view: View, d: Distribution) -> float | None:
+        if d.logits == d.scaled:
+            return None
+        trace = view.trace
+        for raw, scaled in zip(d.logits, d.scaled, strict=True):
+            y = trace.data_at(scaled, view.event)
+            if y and y == y:
+                return trace.data_at(raw, view.event) / y
+        return None
+
+    def _draw_lines(self, view: View, found: Tokens, d: Distribution, values: list[float], width: int) -> list[Line]:
+        """The probabilities laid end to end, and where the random number fell."""
+        draw = d.draw
+        assert draw is not None
+        happened = draw.event <= view.event
+        words = [text("draw ", palette.DIM)]
+        if not happened:
+            return [[*words, text("not yet", palette.DIM)]]
+        token = found.vocabulary.name(draw.token) if draw.token >= 0 else "?"
+        words += [text(f"{draw.draw:.6f}", palette.TEXT, bold=True), text(" → ", palette.DIM)]
+        words.append(text(token, palette.GOOD, bold=True))
+        ends = list(accumulate(values))
+        if 0 <= draw.token < len(values):
+            begin = ends[draw.token] - values[draw.token]
+            words.append(text(f"  which covers {begin:.4f} – {ends[draw.token]:.4f}", palette.DIM))
+        lines = [words]
+        if not draw.weights:
+            lines.append([text("(a random number without weights: the script chose by rules of its own)", palette.DIM)])
+        row = heat.Row()
+        room = max(10, width - 2)
+        mark = min(room - 1, int(draw.draw * room))
+        token_at, names = 0, []
+        for x in range(room):
+            while token_at < len(ends) - 1 and ends[token_at] * room <= x + 0.5:
+                token_at += 1
+            names.append(token_at)
+        for x, t in enumerate(names):
+            color = palette.POSITIVE if t % 2 else palette.NEGATIVE
+            begins = x == 0 or names[x - 1] != t
+            style = Style(color="#101218", bgcolor=palette.GOOD if t == draw.token else color)
+            row.put(found.vocabulary.short(t) if begins else " ", style)
+        lines.append(row.done())
+        lines.append([text(" " * mark + "▲", palette.ACCENT, bold=True)])
+        return lines
+
+    def _partial_lines(self, view: View, found: Tokens, d: Distribution, width: int) -> list[Line]:
+        """The logits while they are being made."""
+        trace = view.trace
+        made = [(i, trace.data_at(n, view.event)) for i, n in enumerate(d.logits) if trace.born_at(n) <= view.event]
+        largest = max((abs(v) for _, v in made), default=1.0) or 1.0
+        lines: list[Line] = []
+        for i, value in made:
+            row = heat.Row().put(f"  {found.vocabulary.short(i)} ").put(palette.number(value, 9) + " ")
+            row.put(heat.bar(abs(value) / largest, max(4, width - 20)), _signed_style(value))
+            lines.append(row.done())
+        return lines
+
+    def _bar_lines(self, view: View, found: Tokens, d: Distribution, values: list[float], width: int) -> list[Line]:
+        trace = view.trace
+        logits = [trace.data_at(n, view.event) for n in d.logits]
+        other = what_if(logits, self._temperature(view, d), self.top_k, self.top_p) if self.is_what_if else None
+        order = (
+            sorted(range(len(values)), key=lambda i: -values[i]) if self.by_probability else list(range(len(values)))
+        )
+        self._order = order
+        self._bars = d.probabilities or d.scaled
+        wide = width >= 76
+        columns = 2 if other is None and wide else 1
+        room = width // columns
+        top = max([*values, *(other or [])], default=1.0) or 1.0
+        lines = [self._bar_head(view, d, width, other is not None, top)]
+        height = -(-len(order) // columns)
+        self._first_bar = -1
+        for y in range(height):
+            row = heat.Row()
+            for column in range(columns):
+                place = column * height + y
+                if place >= len(order):
+                    continue
+                row.pad(column * room)
+                self._bar(row, found, d, order[place], place, values, logits, other, room, top)
+            lines.append(row.done())
+        return lines
+
+    def _bar_head(self, view: View, d: Distribution, width: int, compared: bool, top: float) -> Line:
+        order = "by probability" if self.by_probability else "in vocabulary order"
+        words = f"{order} (o) · full bar {top:.3g}"
+        row = heat.Row().put(words, heat.DIM)
+        if compared:
+            k = str(self.top_k) if self.top_k else "all"
+            row.put(" · what-if ", heat.DIM)
+            row.put(f"T={self._temperature(view, d):.4g} k={k} p={self.top_p:g}", heat.MARK)
+            row.put(" (t x p, z: off)", heat.DIM)
+        else:
+            row.put(" · what-if: t x p", heat.FAINT)
+        return row.done()
+
+    def _bar(
+        self, row: heat.Row, found: Tokens, d: Distribution, token: int, place: int, values: list[float],
+        logits: list[float], other: list[float] | None, room: int, top: float,
+    ) -> None:  # fmt: skip
+        chosen = place == self.row
+        target = token == d.target or (d.draw is not None and token == d.draw.token)
+        style = heat.MARK if chosen else heat.PLAIN
+        row.put("▶" if chosen else " ", style)
+        row.put(found.vocabulary.short(token), Style(color=palette.GOOD, bold=True) if target else style)
+        row.put("*" if target else " ", Style(color=palette.GOOD, bold=True))
+        numbers = f"{values[token]:.4f} "
+        long = room >= 34
+        row.put(numbers, style)
+        if long:
+            row.put(palette.number(logits[token], 8) + " ", heat.DIM)
+        left = room - 3 - len(numbers) - (9 if long else 0) - 1
+        if other is None:
+            row.put(heat.bar(values[token] / top, left), _TARGET if target else _BAR)
+            return
+        half = (left - 9) // 2
+        row.put(heat.bar(values[token] / top, half), _TARGET if target else _BAR)
+        row.put(f" {other[token]:.4f} ", heat.MARK if other[token] else heat.FAINT)
+        row.put(heat.bar(other[token] / top, half), _OTHER)
+
+    def _lens_lines(self, view: View, found: Tokens, d: Distribution, width: int) -> list[Line]:
+        below = stream(view.trace, d)
+        if below is None:
+            return [[text("logit lens (l): the vector under the output matrix could not be told here", palette.FAINT)]]
+        lines: list[Line] = [[text("logit lens (l): the top tokens if the model stopped after …", palette.DIM)]]
+        label = max(len(s.label) for s in below.stages)
+        for stage, shares in self._lens(view, d, below):
+            order = sorted(range(len(shares)), key=lambda i: -shares[i])
+            words = f"  {stage.ljust(label)}  "
+            row = heat.Row().put(words, heat.DIM)
+            for t in order:
+                piece = f"{found.vocabulary.short(t)} {shares[t]:.3f}  "
+                if row.width + len(piece) > width:
+                    break
+                row.put(piece, Style(color=palette.GOOD, bold=True) if t == d.target else heat.PLAIN)
+            lines.append(row.done())
+        return lines
+
+    def _lens(self, view: View, d: Distribution, below: Stream) -> list[tuple[str, list[float]]]:
+        cache = view.trace.__dict__.setdefault("_tokens_lens", {})
+        key = (d.first, d.last)
+        if key not in cache:
+            cache[key] = [(stage.label, softmax(lens(view.trace, below, stage))) for stage in below.stages]
+        result = cache[key]
+        assert isinstance(result, list)
+        return result
+
+    def _temperature(self, view: View, d: Distribution) -> float:
+        """The what-if's temperature; until it is set, the script's own."""
+        if self.temperature is not None:
+            return self.temperature
+        return self._script_temperature(view, d) or 1.0
+
+    # -- actions -----------------------------------------------------------------------------
+
+    def action_order(self) -> None:
+        """Sorted, or in vocabulary order."""
+        self.by_probability = not self.by_probability
+        self.restate()
+
+    def action_position(self, by: int) -> None:
+        """The distribution of another position."""
+        if self.view is not None:
+            found, at = self.shown(self.view)
+            if at >= 0:
+                self.chosen_position = min(len(found.distributions) - 1, max(0, at + by))
+                self.restate()
+
+    def action_select(self, by: int) -> None:
+        """Another token."""
+        self.row = min(max(0, len(self._order) - 1), max(0, self.row + by))
+        self.restate()
+
+    def action_temperature(self, by: int) -> None:
+        """Another temperature, without running anything."""
+        if self.view is None:
+            return
+        found, at = self.shown(self.view)
+        now = self._temperature(self.view, found.distributions[at]) if at >= 0 else 1.0
+        nearest = min(range(len(TEMPERATURES)), key=lambda i: abs(TEMPERATURES[i] - now))
+        self.temperature = TEMPERATURES[min(len(TEMPERATURES) - 1, max(0, nearest + by))]
+        self.restate()
+
+    def action_top_k(self, by: int) -> None:
+        """Only the k likeliest; 0 is all."""
+        size = tokens(self.view.trace).size if self.view is not None else 0
+        if size:
+            self.top_k = (self.top_k + by) % size
+            self.restate()
+
+    def action_top_p(self, by: int) -> None:
+        """Only the likeliest that make up p together."""
+        at = TOP_PS.index(self.top_p) if self.top_p in TOP_PS else 0
+        self.top_p = TOP_PS[(at + by) % len(TOP_PS)]
+        self.restate()
+
+    def action_lens(self) -> None:
+        """Show the logit lens or not."""
+        self.show_lens = not self.show_lens
+        self.restate()
+
+    def action_follow(self) -> None:
+        """Follow the cursor; no what-if."""
+        self.chosen_position = self.temperature = None
+        self.top_k, self.top_p = 0, 1.0
+        self.restate()
+
+    def action_go(self) -> None:
+        """Go to the selected token's probability."""
+        if self._bars and self.row < len(self._order):
+            self.post_message(NodeChosen(self._bars[self._order[self.row]], follow=True))
+
+    def on_click(self, event: events.Click) -> None:
+        """A click on a token of the text selects its position."""
+        if self.view is None or event.y + self.scroll_offset.y:
+            return
+        found, at = self.shown(self.view)
+        if at < 0:
+            return
+        own = found.distributions[at]
+        start = len("text ") if len({d.sequence for d in found.distributions}) == 1 else len("text 1/2 ")
+        place = event.x - start - (1 if event.x - start > own.position else 0)
+        for i, d in enumerate(found.distributions):
+            if d.sequence == own.sequence and d.position == place:
+                self.chosen_position = i
+                self.restate()
+
+    # -- explanation -------------------------------------------------------------------------
+
+    def explain(self, view: View | None) -> str:
+        if view is None:
+            return self.explanation
+        found, at = self.shown(view)
+        if at < 0 or not self._made(view, found.distributions[at]):
+            return self.explanation
+        d = found.distributions[at]
+        values = probability_values(view.trace, d)
+        token = d.target if d.target >= 0 else d.draw.token if d.draw is not None else -1
+        if token < 0:
+            return self.explanation
+        scaled = [view.trace.data_at(n, view.event) for n in d.scaled]
+        top = max(scaled)
+        total = sum(math.exp(s - top) for s in scaled)
+        lines = [
+            self.explanation, "## Right now", "",
+            f"Position {d.position}, token {found.vocabulary.name(token)} of {found.size}:", "",
+            f"    logit = {scaled[token]!r}, the largest is {top!r}",
+            f"    p     = exp({scaled[token] - top:.6g}) / {total:.6g} = {values[token]!r}",
+        ]  # fmt: skip
+        if d.target >= 0:
+            lines.append(f"    loss  = −log p = {-math.log(values[token]) if values[token] > 0 else math.inf!r}")
+        elif d.draw is not None:
+            lines.append(f"    the random number was {d.draw.draw!r}")
+        return "\n".join(lines) + "\n"
+
+
+_BAR = Style(color="#56b4e9")
+_TARGET = Style(color=palette.GOOD)
+_OTHER = Style(color=palette.ACCENT)
+
+
+def _signed_style(value: float) -> Style:
+    return _NEGATIVE if value < 0 else _POSITIVE
+
+
+_NEGATIVE = Style(color=palette.NEGATIVE)
+_POSITIVE = Style(color=palette.POSITIVE)
+
+__all__ = ["TokensPane"]

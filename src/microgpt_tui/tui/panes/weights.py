@@ -1,0 +1,471 @@
+"""Weights: every parameter matrix as a heatmap, its layers, its numbers, and one cell's life through training."""
+
+from __future__ import annotations
+
+import math
+from array import array
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import ClassVar
+
+from rich.segment import Segment
+from rich.style import Style
+from textual import events
+from textual.binding import Binding, BindingType
+
+from microgpt_tui.session.history import Summary
+from microgpt_tui.trace.recognise.tokens import tokens
+from microgpt_tui.trace.recognise.weights import Statistics, meaning, parameters, places, statistics
+from microgpt_tui.trace.trace import Matrix
+from microgpt_tui.tui import palette
+from microgpt_tui.tui.pane import Line, NodeChosen, Pane, View, empty, text
+from microgpt_tui.tui.panes import heat
+
+CHART_HEIGHT = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Layer:
+    """Numbers of one matrix to look at: a value per element, and what they depend on."""
+
+    name: str
+    value: Callable[[int], float]
+    """Element (row-major) -> its number."""
+    whole: Callable[[], list[float] | array[float]]
+    """All of them at once, for statistics."""
+    key: object
+    """Changes when any of the numbers does."""
+
+
+class WeightsPane(Pane):
+    """One matrix at a time; layers: data, grad, the optimizer's buffers, change since a step, update/weight."""
+
+    title = "Weights"
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("m", "matrix(1)", "matrix"),
+        Binding("M", "matrix(-1)", "matrix before", show=False),
+        Binding("l", "layer(1)", "data/grad/…"),
+        Binding("L", "layer(-1)", "layer back", show=False),
+        Binding("up", "move(-1,0)", "row up", show=False),
+        Binding("down", "move(1,0)", "row down", show=False),
+        Binding("left", "move(0,-1)", "column left", show=False),
+        Binding("right", "move(0,1)", "column right", show=False),
+        Binding("d", "look(-1)", "earlier step"),
+        Binding("D", "look(1)", "later step", show=False),
+        Binding("r", "reference", "change since here"),
+        Binding("enter", "go", "go there"),
+        Binding("z", "now", "back to now"),
+    ]
+    explanation = """\
+# Weights
+
+What the model has learned is in its matrices, one number per cell. Orange is positive, blue negative, brighter is
+larger; the sign is written in the cell. Rows and columns are named after what they do, told from how the forward
+pass reads them.
+
+Layers (`l`): **data**, the weights; **grad**, d(loss)/d(weight), filled in by the backward pass; the optimizer's
+running means, where the script keeps some (Adam: m of the gradient, v of its square); **change** of the weights
+since a step (`r` sets it; at first the start of this episode); **update/weight**, how large this step's change is
+beside the weight: around 0.001 training goes its way, much above it is a leap, much below it stands still.
+
+`d` and `D` look at the weights as they were after any earlier step; `z` is back at the cursor.
+"""
+
+    def __init__(self, *, id: str | None = None, classes: str | None = None) -> None:
+        super().__init__(id=id, classes=classes)
+        self.matrix = 0
+        self.at_layer = 0
+        self.cell: tuple[int, int] = (0, 0)
+        self.step: int | None = None
+        """Index among the finished training steps that is looked at; None is the cursor's moment."""
+        self.since: int | None = None
+        """The step that ``change`` counts from; None is the start of the episode."""
+        self._statistics: dict[object, Statistics] = {}
+        self._head: list[Line] = []
+        self._head_key: object = None
+        self._layer: Layer | None = None
+        self._layer_key: object = None
+
+    def state_key(self) -> object:
+        return (self.matrix, self.at_layer, self.cell, self.step, self.since)
+
+    # -- the numbers -------------------------------------------------------------------------
+
+    def _chosen(self, view: View) -> Matrix | None:
+        matrices = view.program.matrices
+        if not matrices:
+            return None
+        self.matrix = min(self.matrix, len(matrices) - 1)
+        return matrices[self.matrix]
+
+    def layer_names(self, view: View) -> list[str]:
+        """What can be shown of a matrix."""
+        return ["data", "grad", *view.trace.buffers, "change", "update/weight"]
+
+    def layer_of(self, view: View, matrix: Matrix) -> Layer:
+        """The chosen layer of a matrix at the moment, or after the step that is looked at."""
+        key = (view.version, self.matrix, self.at_layer, self.step, self.since)
+        if self._layer is None or key != self._layer_key:
+            self._layer = self._make_layer(view, matrix)
+            self._layer_key = key
+        return self._layer
+
+    def _make_layer(self, view: View, matrix: Matrix) -> Layer:
+        names = self.layer_names(view)
+        name = names[self.at_layer % len(names)]
+        where = places(view.trace, matrix)
+        steps = view.history.steps
+        looked = steps[self.step] if self.step is not None and self.step < len(steps) else None
+        if name in ("change", "update/weight"):
+            return self._difference(view, name, where, looked)
+        if looked is not None:
+            column = looked.data if name == "data" else looked.grad if name == "grad" else None
+            return _column(name, column, where, (name, looked.index, self.matrix))
+        own = parameters(view.trace)
+        timeline = own.data if name == "data" else own.grad if name == "grad" else own.buffers.get(name)
+        if timeline is None:
+            return _column(name, None, where, name)
+        return _column(name, timeline.at(view.event), where, (name, view.trace.index, timeline.applied, self.matrix))
+
+    def _difference(self, view: View, name: str, where: range | list[int], looked: Summary | None) -> Layer:
+        """Change since the reference, or this step's change beside the weight."""
+        own = parameters(view.trace)
+        now: array[float]
+        if looked is not None and looked.data is not None:
+            now, key = looked.data, (looked.index, -1)
+        else:
+            now = own.data.at(view.event)
+            key = (view.trace.index, own.data.applied)
+        base = self._base(view, looked, name == "change")
+        if base is None:
+            return _column(name, None, where, name)
+
+        def change(i: int) -> float:
+            return now[where[i]] - base[where[i]]
+
+        def ratio(i: int) -> float:
+            old = base[where[i]]
+            return (now[where[i]] - old) / abs(old) if old else 0.0
+
+        value = change if name == "change" else ratio
+        return Layer(
+            name, value, lambda: [value(i) for i in range(len(where))], (name, key, self.since, self.matrix, self.step)
+        )
+
+    def _base(self, view: View, looked: Summary | None, reference: bool) -> array[float] | None:
+        steps = view.history.steps
+        if reference and self.since is not None and self.since < len(steps):
+            return steps[self.since].data
+        if looked is None:
+            count = len(view.program.kept)
+            return view.trace.start_data if len(view.trace.start_data) == count else None
+        before = steps.index(looked) - 1
+        return steps[before].data if before >= 0 else None
+
+    def statistics_of(self, layer: Layer) -> Statistics:
+        """Its statistics, kept for the layers shown last."""
+        found = self._statistics.get(layer.key)
+        if found is None:
+            if len(self._statistics) > 40:
+                self._statistics.clear()
+            found = self._statistics[layer.key] = statistics(layer.whole())
+        return found
+
+    # -- lines -------------------------------------------------------------------------------
+
+    def line_count(self, view: View, width: int) -> int:
+        matrix = self._chosen(view)
+        if matrix is None:
+            return len(self._nothing())
+        return len(self._heading(view, matrix, width)) + _rows(matrix)
+
+    def line_at(self, view: View, width: int, index: int) -> Line:
+        matrix = self._chosen(view)
+        if matrix is None:
+            lines = self._nothing()
+            return lines[index] if index < len(lines) else []
+        head = self._heading(view, matrix, width)
+        if index < len(head):
+            return head[index]
+        return self._heat_line(view, matrix, width, index - len(head))
+
+    def _nothing(self) -> list[Line]:
+        return empty(
+            "No parameters were found.",
+            "Looked for: (lists of lists of) nodes of the autograd class that can be reached from the",
+            "script's names when the first training step begins. Before that there are none.",
+        )
+
+    def _window(self, matrix: Matrix, width: int) -> tuple[int, int, int, int]:
+        """(label columns, columns per cell, first column shown, columns shown)."""
+        columns = _columns(matrix)
+        label = max(4, len(str(_rows(matrix) - 1)) + 3)
+        room = width - label
+        size = 2 if columns * 2 <= room else 1
+        shown = max(1, min(columns, room // size))
+        first = max(0, min(columns - shown, self.cell[1] - shown // 2))
+        return label, size, first, shown
+
+    def _heading(self, view: View, matrix: Matrix, width: int) -> list[Line]:
+        key = (view.version, len(view.history.summaries), width, self.state_key())
+        if key != self._head_key:
+            self._head = self._heading_lines(view, matrix, width)
+            self._head_key = key
+        return self._head
+
+    def _heading_lines(self, view: View, matrix: Matrix, width: int) -> list[Line]:
+        layer = self.layer_of(view, matrix)
+        found = self.statistics_of(layer)
+        scale = _scale(found)
+        about = meaning(view.trace, self.matrix)
+        shape = "×".join(map(str, matrix.shape))
+        count = len(view.program.matrices)
+        names = " ".join(f"[{n}]" if n == layer.name else n for n in self.layer_names(view))
+        lines: list[Line] = []
+        title = [
+            text(matrix.name, palette.ACCENT, bold=True),
+            text(f"  {shape} · m: {self.matrix + 1}/{count}", palette.DIM),
+        ]
+        if about.role:
+            title.append(text(f" · {about.role}", palette.TEXT))
+        title.append(text(f"  {self._when(view)}", palette.ACCENT if self.step is not None else palette.DIM))
+        lines += heat.wrapped(title, width)
+        lines += heat.wrapped([text(f"l: {names}  ", palette.DIM), *heat.signed_legend(scale)], width)
+        lines.append(self._numbers(found, width))
+        lines += self._cell_lines(view, matrix, layer, width)
+        label, size, first, shown = self._window(matrix, width)
+        columns = _columns(matrix)
+        row = heat.Row().put(("↓" + about.row)[: label - 1].ljust(label), heat.FAINT)
+        step = 8 if size == 1 else 4
+        ruler = "".join(str(c).ljust(step * size) for c in range(first, first + shown, step))[: shown * size]
+        row.put(ruler, heat.FAINT)
+        note = f" {about.column} →" if about.column else " →"
+        if shown < columns:
+            note += f" {first}–{first + shown - 1} of {columns}"
+        if row.width + len(note) <= width:
+            row.put(note, heat.FAINT)
+        lines.append(row.done())
+        return lines
+
+    def _when(self, view: View) -> str:
+        if self.step is None:
+            return "at the cursor"
+        summary = view.history.steps[self.step]
+        return f"as after step {summary.number} (d D; z: now)"
+
+    def _numbers(self, found: Statistics, width: int) -> Line:
+        if math.isnan(found.low) and not found.odd:
+            return [text("not known here: the script keeps none, or it was not kept for that step", palette.DIM)]
+        about = "≈ " if found.stride > 1 else ""
+        row = heat.Row().put(f"{about}min {palette.number(found.low)}  max {palette.number(found.high)}  ")
+        row.put(f"mean {palette.number(found.mean)}  norm {found.norm:.4g}  ")
+        if found.odd:
+            row.put(f"{found.odd} nan/inf  ", Style(color=palette.BAD, bold=True))
+        bars = heat.column_bars(found.histogram)
+        if row.width + len(bars) <= width:
+            row.put(bars, heat.DIM)
+        return row.done()
+
+    def _cell_lines(self, view: View, matrix: Matrix, layer: Layer, width: int) -> list[Line]:
+        """The selected cell: its numbers now and its value over training."""
+        index = self._index(matrix)
+        about = meaning(view.trace, self.matrix)
+        place = places(view.trace, matrix)[index]
+        row, column = self.cell
+        name = f"[{row}][{column}]" if len(matrix.shape) > 1 else f"[{column}]"
+        label = self._row_name(view, matrix, row)
+        words = [text(name, palette.ACCENT, bold=True)]
+        if about.row == "token" and label:
+            words.append(text(f" {label}", palette.ACCENT))
+        words.append(text("  ", palette.DIM))
+        if self.step is None:
+            own = parameters(view.trace)
+            for title, timeline in (("data", own.data), ("grad", own.grad), *own.buffers.items()):
+                value = timeline.at(view.event)[place]
+                words += [text(f"{title.rsplit('.', 1)[-1]} ", palette.DIM), _number(value), text("  ")]
+        if layer.name in ("change", "update/weight") or self.step is not None:
+            words += [text(f"{layer.name} ", palette.DIM), _number(layer.value(index)), text("  ")]
+        words.append(text(f"node {matrix.nodes[index]} (Enter)", palette.FAINT))
+        lines = heat.wrapped(words, width)
+        lines += self._life(view, place, layer.name, width)
+        return lines
+
+    def _life(self, view: View, place: int, name: str, width: int) -> list[Line]:
+        """The cell's data (or gradient) after every finished step, as a curve."""
+        steps = view.history.steps
+        columns = [s.grad if name == "grad" else s.data for s in steps]
+        values = [c[place] for c in columns if c is not None and place < len(c)]
+        if len(values) < 2:
+            return [[text(f"history of this cell: {len(values)} finished steps so far", palette.FAINT)]]
+        low, high = min(values), max(values)
+        room = width - 11
+        rows = heat.curve(values, room, CHART_HEIGHT, low, high)
+        lines: list[Line] = []
+        mark = None
+        if self.step is not None:
+            mark = min(room - 1, self.step * room // len(values))
+        for y, dots in enumerate(rows):
+            edge = palette.number(high) if y == 0 else palette.number(low) if y == CHART_HEIGHT - 1 else ""
+            row = heat.Row().put(edge.rjust(10) + " ", heat.DIM)
+            if mark is None:
+                row.put(dots, _CURVE)
+            else:
+                row.put(dots[:mark], _CURVE).put("│" if dots[mark] == " " else dots[mark], heat.MARK)
+                row.put(dots[mark + 1 :], _CURVE)
+            lines.append(row.done())
+        return lines
+
+    def _row_name(self, view: View, matrix: Matrix, row: int) -> str:
+        if meaning(view.trace, self.matrix).row == "token":
+            return tokens(view.trace).vocabulary.short(row)
+        return ""
+
+    def _heat_line(self, view: View, matrix: Matrix, width: int, row_number: int) -> Line:
+        layer = self.layer_of(view, matrix)
+        scale = _scale(self.statistics_of(layer))
+        label, size, first, shown = self._window(matrix, width)
+        name = self._row_name(view, matrix, row_number)
+        here = row_number == self.cell[0]
+        row = heat.Row()
+        body = f"{row_number} {name}" if name else str(row_number)
+        row.put(("▶" if here else " ") + body.rjust(label - 2) + " ", heat.MARK if here else heat.DIM)
+        begin = row_number * _columns(matrix)
+        value, put, signed = layer.value, row.put, heat.signed
+        chosen = self.cell[1] if here else -1
+        for column in range(first, first + shown):
+            put(*signed(value(begin + column), scale, size, column == chosen))
+        return row.done()
+
+    def _index(self, matrix: Matrix) -> int:
+        self.cell = (min(self.cell[0], _rows(matrix) - 1), min(self.cell[1], _columns(matrix) - 1))
+        return self.cell[0] * _columns(matrix) + self.cell[1]
+
+    # -- actions -----------------------------------------------------------------------------
+
+    def action_matrix(self, by: int) -> None:
+        """The next matrix."""
+        if self.view is not None and (count := len(self.view.program.matrices)):
+            self.matrix = (self.matrix + by) % count
+            self._index(self.view.program.matrices[self.matrix])
+            self.scroll_to(y=0, animate=False)
+            self.restate()
+
+    def action_layer(self, by: int) -> None:
+        """Data, gradient, buffers, change, ratio."""
+        if self.view is not None:
+            self.at_layer = (self.at_layer + by) % len(self.layer_names(self.view))
+            self.restate()
+
+    def action_move(self, down: int, right: int) -> None:
+        """Another cell; the heatmap scrolls along."""
+        matrix = self._chosen(self.view) if self.view is not None else None
+        if matrix is None or self.view is None:
+            return
+        row = min(_rows(matrix) - 1, max(0, self.cell[0] + down))
+        column = min(_columns(matrix) - 1, max(0, self.cell[1] + right))
+        self.cell = (row, column)
+        self.restate()
+        line = len(self._heading(self.view, matrix, self.content_width)) + row
+        top, height = self.scroll_offset.y, self.size.height
+        if line >= top + height:
+            self.scroll_to(y=line - height + 1, animate=False)
+        elif line < top:
+            self.scroll_to(y=0 if row == 0 else line, animate=False)
+
+    def action_look(self, by: int) -> None:
+        """The weights after an earlier or later step."""
+        if self.view is None:
+            return
+        count = len(self.view.history.steps)
+        if not count:
+            return
+        at = count if self.step is None else self.step
+        self.step = min(count - 1, max(0, at + by))
+        self.restate()
+
+    def look_at(self, step: int | None) -> None:
+        """Show the weights after a finished step (index among them); None is the cursor."""
+        self.step = step
+        self.restate()
+
+    def action_reference(self) -> None:
+        """Count ``change`` from the step that is looked at (or the last one)."""
+        if self.view is not None and (count := len(self.view.history.steps)):
+            self.since = self.step if self.step is not None else count - 1
+            self.at_layer = self.layer_names(self.view).index("change")
+            self.restate()
+
+    def action_now(self) -> None:
+        """Back to the cursor's moment."""
+        self.step = self.since = None
+        self.restate()
+
+    def action_go(self) -> None:
+        """Select the cell's node."""
+        if self.view is not None and (matrix := self._chosen(self.view)) is not None:
+            self.post_message(NodeChosen(matrix.nodes[self._index(matrix)], follow=True))
+
+    def on_click(self, event: events.Click) -> None:
+        """A click selects a cell."""
+        if self.view is None or (matrix := self._chosen(self.view)) is None:
+            return
+        row = event.y + self.scroll_offset.y - len(self._heading(self.view, matrix, self.content_width))
+        label, size, first, shown = self._window(matrix, self.content_width)
+        column = (event.x - label) // size
+        if 0 <= row < _rows(matrix) and 0 <= column < shown:
+            self.cell = (row, first + column)
+            self.restate()
+
+    # -- explanation -------------------------------------------------------------------------
+
+    def explain(self, view: View | None) -> str:
+        if view is None or (matrix := self._chosen(view)) is None or self.step is not None:
+            return self.explanation
+        place = places(view.trace, matrix)[self._index(matrix)]
+        own = parameters(view.trace)
+        data, start = own.data.at(view.event)[place], own.data.at(-1)[place]
+        own.data.at(view.event)
+        lines = [self.explanation, "## Right now", "", f"{matrix.name}[{self.cell[0]}][{self.cell[1]}]:", ""]
+        lines.append(f"    data   = {data!r}")
+        lines.append(f"    grad   = {own.grad.at(view.event)[place]!r}")
+        lines += [f"    {name:6} = {t.at(view.event)[place]!r}" for name, t in own.buffers.items()]
+        if data != start:
+            lines.append(f"    update = {data - start!r} in this step, {abs((data - start) / start):.3g} of the weight")
+        return "\n".join(lines) + "\n"
+
+
+_CURVE = Style(color="#56b4e9")
+
+
+def _column(name: str, column: array[float] | None, where: range | list[int], key: object) -> Layer:
+    if column is None or not len(column):
+        return Layer(name, lambda i: 0.0, lambda: [], (name, None))
+    if isinstance(where, range):
+        begin, end, own = where.start, where.stop, column
+        return Layer(name, lambda i: own[begin + i], lambda: own[begin:end], key)
+    own, index = column, where
+    return Layer(name, lambda i: own[index[i]], lambda: [own[i] for i in index], key)
+
+
+def _scale(found: Statistics) -> float:
+    """The largest magnitude of a layer; 0 where nothing is known."""
+    values = [abs(v) for v in (found.low, found.high) if math.isfinite(v)]
+    return max(values, default=0.0)
+
+
+def _number(value: float) -> Segment:
+    return text(
+        palette.number(value), palette.NEGATIVE if value < 0 else palette.POSITIVE if value > 0 else palette.TEXT
+    )
+
+
+def _columns(matrix: Matrix) -> int:
+    last = matrix.shape[-1] if matrix.shape else 1
+    return last if last > 0 else len(matrix.nodes)
+
+
+def _rows(matrix: Matrix) -> int:
+    return -(-len(matrix.nodes) // max(1, _columns(matrix)))
+
+
+__all__ = ["WeightsPane"]

@@ -1,0 +1,45 @@
+"""The command palette's entries: the registry's actions."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import TYPE_CHECKING, cast
+
+from textual.command import DiscoveryHit, Hit, Hits, Provider
+
+from microgpt_tui.tui.actions import Action, offered
+
+if TYPE_CHECKING:
+    from microgpt_tui.tui.app import DebuggerApp
+
+
+class RegistryCommands(Provider):
+    """Every action by its name, label and help."""
+
+    @property
+    def _desk(self) -> DebuggerApp:
+        return cast("DebuggerApp", self.app)
+
+    def _title(self, action: Action) -> str:
+        keys = f"  ({', '.join(action.keys)})" if action.keys else ""
+        return f"{action.name}{' ' + action.argument if action.argument else ''}{keys}: {action.help}"
+
+    def _choose(self, action: Action) -> None:
+        if action.argument and not action.argument.startswith("["):
+            self._desk.open_command(action.name + " ")
+        else:
+            self._desk.perform(action)
+
+    async def discover(self) -> Hits:
+        """All of them."""
+        for action in offered(self._desk.debugger):
+            yield DiscoveryHit(self._title(action), partial(self._choose, action))
+
+    async def search(self, query: str) -> Hits:
+        """Those that fit."""
+        matcher = self.matcher(query)
+        for action in offered(self._desk.debugger):
+            title = self._title(action)
+            score = matcher.match(title)
+            if score > 0:
+                yield Hit(score, matcher.highlight(title), partial(self._choose, action))

@@ -1,0 +1,182 @@
+"""The status line: script, step, document, phase, event, loss, and why the script stands still."""
+
+from __future__ import annotations
+
+from collections import deque
+from time import monotonic
+
+from rich.cells import cell_len
+from rich.segment import Segment
+from rich.style import Style
+from textual.strip import Strip
+from textual.widget import Widget
+
+from microgpt_tui.session.debugger import Debugger
+from microgpt_tui.session.history import Stop
+from microgpt_tui.trace.codes import PHASE_NAMES, BindKind
+from microgpt_tui.trace.navigation import loop_turn
+from microgpt_tui.trace.trace import Trace
+from microgpt_tui.trace.variables import bindings
+from microgpt_tui.tui import palette
+from microgpt_tui.tui.pane import View
+from microgpt_tui.tui.panes.where import forward_place
+
+WINDOW = 3.0
+"""Seconds over which the speed of a free run is taken."""
+
+
+class Speed:
+    """Training steps (or samples) a second, over the last seconds."""
+
+    def __init__(self) -> None:
+        self._seen: deque[tuple[float, int]] = deque()
+
+    def note(self, done: int) -> None:
+        """So many episodes are finished now."""
+        now = monotonic()
+        self._seen.append((now, done))
+        while len(self._seen) > 2 and now - self._seen[0][0] > WINDOW:
+            self._seen.popleft()
+
+    def reset(self) -> None:
+        """A run begins."""
+        self._seen.clear()
+
+    @property
+    def text(self) -> str:
+        """``3.2 steps/s``; empty while there is nothing to tell."""
+        if len(self._seen) < 2:
+            return ""
+        (t0, n0), (t1, n1) = self._seen[0], self._seen[-1]
+        if t1 - t0 < 0.2 or n1 <= n0:
+            return ""
+        rate = (n1 - n0) / (t1 - t0)
+        return f"{rate:.0f} steps/s" if rate >= 20 else f"{rate:.1f} steps/s" if rate >= 1 else f"{1 / rate:.1f} s/step"
+
+
+def document(trace: Trace, event: int) -> str:
+    """The text that the episode is about: a module-level text variable that the episode bound (``doc``), or "". """
+    found = ""
+    for frame, names in bindings(trace).by_frame.items():
+        if trace.scope_parent[frame] >= 0 and frame > 2:
+            continue
+        for rows in names.values():
+            for row in rows[:1]:
+                if trace.bind_kind[row] == BindKind.TEXT and trace.bind_event[row] <= event and not found:
+                    found = trace.texts[trace.bind_start[row]]
+    return found
+
+
+def position(trace: Trace, event: int) -> str:
+    """``pos_id=2``, also of the forward place that a backward pass has reached."""
+    at = forward_place(trace, event)
+    scope = loop_turn(trace, at if at >= 0 else event)
+    return trace.scope_values.get(scope, "") if scope >= 0 else ""
+
+
+def reason(stop: Stop | None) -> tuple[str, str]:
+    """Why the script stands still, and the colour of it."""
+    if stop is None:
+        return "", palette.DIM
+    detail = stop.detail
+    if stop.reason == "end":
+        return "the script has ended", palette.GOOD
+    if stop.reason == "exit":
+        return f"exit {detail.get('status')}", palette.GOOD if not detail.get("status") else palette.BAD
+    if stop.reason == "exception":
+        message = str(detail.get("message", "")).partition("\n")[0]
+        return f"{detail.get('error')}{': ' + message if message else ''}", palette.BAD
+    if stop.reason in ("signal", "killed"):
+        status = detail.get("status")
+        return f"killed{f' (status {status})' if status is not None else ''}", palette.BAD
+    if stop.reason in ("step", "pause"):
+        return "paused", palette.DIM
+    label = detail.get("label") or detail.get("text") or detail.get("which") or ""
+    return f"{stop.reason}{': ' + str(label) if label else ''}", palette.BAD
+
+
+class StatusLine(Widget):
+    """One line; what matters least goes first when it does not fit."""
+
+    DEFAULT_CSS = "StatusLine { height: 1; background: #222938; }"
+
+    def __init__(self, debugger: Debugger, *, id: str | None = None) -> None:
+        super().__init__(id=id)
+        self.debugger = debugger
+        self.view: View | None = None
+        self.running = False
+        self.speed = Speed()
+        self.unanswered = False
+        """A pause was asked for and the script does not answer."""
+
+    def show(self, view: View | None, *, running: bool) -> None:
+        """Show this moment."""
+        self.view, self.running = view, running
+        self.refresh()
+
+    def parts(self) -> list[tuple[int, str, str]]:
+        """(how dispensable, text, colour), from the left."""
+        debugger, view = self.debugger, self.view
+        found: list[tuple[int, str, str]] = [(6, debugger.launch.script.name, palette.DIM)]
+        if self.running:
+            found += self._run_parts()
+            return found
+        if view is not None:
+            trace, event = view.trace, view.event
+            total = trace.program.total_steps
+            step = f"training step {trace.number}{f'/{total}' if total else ''}"
+            episode = {"step": step, "sample": f"sample {trace.number}", "other": "between steps"}
+            found.append((1, episode.get(trace.episode_kind, trace.episode_kind), palette.TEXT))
+            about = document(trace, event)
+            if about:
+                found.append((5, f"“{about[:24]}{'…' if len(about) > 24 else ''}”", palette.TEXT))
+            place = position(trace, event)
+            if place:
+                found.append((4, place, palette.TEXT))
+            phase = trace.phase_of(event)
+            found.append((0, f"{palette.PHASE_MARKS[phase]} {PHASE_NAMES[phase].upper()}", palette.PHASE_COLORS[phase]))
+            more = "" if trace.complete else "…"
+            found.append((0, f"{event + 1:,} / {len(trace):,}{more}", palette.TEXT))
+            loss = trace.loss()
+            if loss is not None:
+                found.append((3, f"loss {loss:.4f}", palette.TEXT))
+        why, color = reason(debugger.history.stop)
+        if view is not None and not debugger.at_frontier:
+            why, color = ("in the recording", palette.ACCENT) if not debugger.over else (why + " · in the recording", color)
+        if why:
+            found.append((2, why, color))
+        return found
+
+    def _run_parts(self) -> list[tuple[int, str, str]]:
+        history = self.debugger.history
+        found: list[tuple[int, str, str]] = [(0, "RUNNING", palette.GOOD)]
+        if history.summaries:
+            last = history.summaries[-1]
+            total = history.program.total_steps
+            if last.kind == "step":
+                found.append((1, f"training step {last.number}{f'/{total}' if total else ''}", palette.TEXT))
+            elif last.kind == "sample":
+                found.append((1, f"sample {last.number}", palette.TEXT))
+            steps = history.steps
+            if steps and steps[-1].loss is not None:
+                found.append((2, f"loss {steps[-1].loss:.4f}", palette.TEXT))
+        if self.speed.text:
+            found.append((3, self.speed.text, palette.TEXT))
+        if self.unanswered:
+            found.append((0, "no answer to the pause: ! sends SIGINT", palette.BAD))
+        else:
+            found.append((4, "space pauses", palette.DIM))
+        return found
+
+    def render_line(self, y: int) -> Strip:
+        base = Style(bgcolor="#222938")
+        width = self.size.width
+        parts = self.parts()
+        while len(parts) > 1 and sum(cell_len(t) + 3 for _, t, _ in parts) > width:
+            parts.remove(max(parts, key=lambda p: p[0]))
+        segments = [Segment(" ", base)]
+        for i, (rank, content, color) in enumerate(parts):
+            if i:
+                segments.append(Segment(" · ", base + Style(color=palette.FAINT)))
+            segments.append(Segment(content, base + Style(color=color, bold=rank == 0)))
+        return Strip(segments).adjust_cell_length(width, base)
