@@ -103,7 +103,7 @@ class LiveFacts:
                 return float(c["after"][earlier])
         for number, grad in zip(recorder.kept_ids.values(), recorder.start_grad, strict=False):
             if number == target:
-                return grad
+                return float(grad)
         return 0.0
 
     def _delta(self, event: int) -> float:
@@ -165,16 +165,16 @@ class LiveFacts:
         if column is not None:
             record = records[c[column][row]]
             if record is not None:
-                return record.line
+                return int(record.line)
         path = self.path()
         for scope in path:
             record = records[c["scope_site"][scope]]
             if record is not None and record.kind is SiteKind.STATEMENT:
-                return record.line
+                return int(record.line)
             if record is not None and record.kind in (SiteKind.CALL, SiteKind.MODULE):
                 break
         record = records[c["scope_site"][path[0]]] if path else None
-        return record.line if record is not None else 0
+        return int(record.line) if record is not None else 0
 
     def _scope(self, event: int) -> str:
         c = self.recorder.encoder.c

@@ -34,11 +34,12 @@ def quoted(text: str) -> str:
 def document(picture: Picture, style: Style, page: Page | None = None) -> str:
     """A picture as a DOT document: to be laid out, or with a ``page`` every position pinned and framed as a slide."""
     theme = style.theme
+    separation = 0.3 if has_edge_labels(picture, style) else 0.36
     sheet = "" if page is None else page.graph_settings()
     lines = [
         "digraph {",
         f'  graph [rankdir={style.direction} bgcolor="{theme.background}" fontname="{FONT}" fontcolor="{theme.text}" '
-        f'pad=0 nodesep="0.15" ranksep="{0.3 if has_edge_labels(picture, style) else 0.36}" outputorder=edgesfirst{sheet}]',
+        f'pad=0 nodesep="0.15" ranksep="{separation}" outputorder=edgesfirst{sheet}]',
         f'  node [shape=plain fontname="{FONT}" fontsize={NODE_TEXT} fontcolor="{theme.text}"]',
         f'  edge [fontname="{FONT}" fontsize={EDGE_TEXT} color="{theme.line}" fontcolor="{theme.faint}" '
         "arrowsize=0.7 penwidth=1.2]",
@@ -79,7 +80,8 @@ def _clusters(picture: Picture, style: Style, page: Page | None) -> list[str]:
             theme = style.theme
             yield f"{indent}subgraph cluster_{inner} {{"
             yield (
-                f'{indent}  graph [label={quoted(label)} labelloc=t labeljust=l fontsize={SMALL_TEXT} style="rounded,filled" '
+                f"{indent}  graph [label={quoted(label)} labelloc=t labeljust=l fontsize={SMALL_TEXT} "
+                f'style="rounded,filled" '
                 f'color="{theme.cluster_line}" fillcolor="{theme.cluster}" fontcolor="{theme.faint}" margin=12 '
                 f"tooltip={quoted(label)}{page.cluster(inner) if page else ''}]"
             )
@@ -102,7 +104,7 @@ def _node(box: Box, style: Style, page: Page | None) -> str:
 
 
 def _look(box: Box, theme: Theme) -> tuple[str, str, int, str]:
-    """(fill, line colour, line width, pattern): the kind, and in a backward pass how far the gradient has come.
+    """(fill, line colour, line width, pattern): what it is, and in a backward pass how far its gradient has come.
 
     The width is the same for all, so that a box is as large in every frame of a sequence.
     """

@@ -91,7 +91,7 @@ def find(name: str = "") -> Engine:
 
 
 def estimated_seconds(nodes: int, edges: int) -> float:
-    """About how long ``dot`` takes. It grows with the square of the graph and worse: measured in benchmarks/graph.py."""
+    """About how long ``dot`` takes. It grows much faster than the graph: see benchmarks/graph.py."""
     size = nodes + edges
     return 0.04 + 1.1e-4 * size + math.pow(size / 5200, 3.2)
 

@@ -86,6 +86,13 @@ class Drawing:
     page: Page
     engine: Engine
     notes: list[str]
+    request: Request | None = None
+    """What was drawn in the end: the wish, folded until it fits."""
+
+    @property
+    def members(self) -> dict[int, int]:
+        """Node -> key of the box that it is in."""
+        return self.picture.members
 
     @property
     def smallest_text(self) -> float:
@@ -107,16 +114,7 @@ class Drawing:
             self.source(), form, self.engine, layout="nop2", dpi=144 if form == "png" else 0,
             timeout=timeout, cancelled=cancelled,
         )  # fmt: skip
-        return sized_svg(data, self.page) if form == "svg" else data
-
-
-def sized_svg(data: bytes, page: Page) -> bytes:
-    """An SVG that asks for the slide's size in pixels instead of points."""
-    text = data.decode()
-    start = text.index("<svg ")
-    end = text.index("viewBox", start)
-    size = f'<svg width="{page.width * page.scale:.0f}" height="{page.height * page.scale:.0f}"\n '
-    return (text[:start] + size + text[end:]).encode()
+        return self.page.sized_svg(data) if form == "svg" else data
 
 
 # -- what to draw ----------------------------------------------------------------------------------
@@ -150,14 +148,17 @@ def scope_for(trace: Trace, node: int, what: str) -> int:
     return found
 
 
-def picture_for(trace: Trace, event: int, request: Request) -> Picture:
-    """The picture that a request asks for, at a moment. Raises ExportError."""
-    node = request.node if request.node >= 0 else node_at(trace, event)
+def picture_for(trace: Trace, event: int, request: Request, shown: int | None = None) -> Picture:
+    """The picture that a request asks for, at a moment. Raises ExportError.
+
+    With ``shown`` the graph is as it was at that event, and only the numbers are of ``event``.
+    """
+    node = request.node if request.node >= 0 else node_at(trace, event if shown is None else shown)
     if request.what not in WHATS:
         raise ExportError(f"nothing to draw is called {request.what!r}: there are {', '.join(WHATS)}")
     if node < 0 and request.what not in ("step", "model"):
         raise ExportError("no value exists yet at this moment")
-    picture = _picture(trace, event, node, request)
+    picture = _picture(trace, event, event if shown is None else shown, node, request)
     if not picture.boxes:
         raise ExportError(_nothing(trace, request, node))
     what = request.what
@@ -181,24 +182,23 @@ def _nothing(trace: Trace, request: Request, node: int) -> str:
     return f"nothing to draw around {name(trace, node)} at this moment"
 
 
-def _picture(trace: Trace, event: int, node: int, request: Request) -> Picture:
+def _picture(trace: Trace, event: int, shown: int, node: int, request: Request) -> Picture:
     what, budget = request.what, request.budget
     if what == "step":
-        focus = scope_of_node(trace, node)
-        folded = fold_to_budget(trace, budget, event, focus)
+        folded = fold_to_budget(trace, budget, shown, scope_of_node(trace, node))
         return _listed(picture_of_groups(trace, folded, event))
     if what == "model":
-        return _listed(picture_of_groups(trace, _model(trace, event, budget), event))
+        return _listed(picture_of_groups(trace, _model(trace, shown, budget), event))
     if what == "cone":
-        chosen = cone(trace, node, event, request.depth, request.depth, min(request.limit, budget), request.threshold)
+        chosen = cone(trace, node, shown, request.depth, request.depth, min(request.limit, budget), request.threshold)
         return picture_of_nodes(trace, chosen, event, focus=node, threshold=request.threshold)
     if what in ("slice", "parameters", "loss", "paths"):
-        chosen = _slice(trace, event, node, request)
+        chosen = _slice(trace, shown, node, request)
         if len(chosen.nodes) <= budget:
             return picture_of_nodes(trace, chosen, event, focus=node, threshold=request.threshold)
         return _listed(picture_of_groups(trace, fold_selection(trace, chosen.nodes, budget), event, focus=node))
     scope = scope_for(trace, node, what)
-    nodes = with_operands(trace, made_in(trace, scope, event))
+    nodes = with_operands(trace, made_in(trace, scope, shown))
     return _listed(picture_of_groups(trace, fold_selection(trace, nodes, budget, scope=scope), event, focus=node))
 
 
@@ -269,6 +269,7 @@ def draw(
             notes.append(f"{count} boxes and {edges} edges would take too long to lay out: folded further")
         elif best is None or not same_size(best.picture, picture):
             for drawing in _both_ways(picture, attempt, engine, timeout, cancelled):
+                drawing.request = replace(attempt, style=drawing.style)
                 if best is None or drawing.page.scale > best.page.scale:
                     drawing.notes = [*notes, label] if label else list(notes)
                     best = drawing
@@ -361,12 +362,12 @@ def write_whole(path: Path, parts: Iterable[bytes], *, overwrite: bool = False) 
                 size += len(part)
         mask = os.umask(0)
         os.umask(mask)
-        os.chmod(temporary, 0o666 & ~mask)
+        Path(temporary).chmod(0o666 & ~mask)
         if overwrite:
-            os.replace(temporary, path)
+            Path(temporary).replace(path)
         else:
             os.link(temporary, path)  # fails where a file has appeared meanwhile
-            os.unlink(temporary)
+            Path(temporary).unlink()
     except FileExistsError:
         Path(temporary).unlink(missing_ok=True)
         raise ExportError(f"{path} exists already. Choose another name, or say --overwrite.") from None

@@ -10,6 +10,7 @@ from bisect import bisect_left
 from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from itertools import pairwise
 
 from microgpt_tui.graph.channels import LEFT, RIGHT, Cell, Net, assign_tracks, blocked_row, draw
 
@@ -189,14 +190,7 @@ def _order(ranks: list[list[_Slot]]) -> None:
             break
         forwards = sweep % 2 == 0
         for i in range(1, len(ranks)) if forwards else range(len(ranks) - 2, -1, -1):
-            beside = {id(s): p for p, s in enumerate(ranks[i - 1] if forwards else ranks[i + 1])}
-            now = {id(s): p for p, s in enumerate(ranks[i])}
-
-            def wish(slot: _Slot, beside: dict[int, int] = beside, now: dict[int, int] = now) -> float:
-                near = [beside[id(n)] for n in (slot.before if forwards else slot.after) if id(n) in beside]
-                return sum(near) / len(near) if near else now[id(slot)]
-
-            ranks[i].sort(key=wish)
+            _sort_by(ranks[i], ranks[i - 1] if forwards else ranks[i + 1], forwards)
         crossings = _crossings(ranks)
         if crossings < fewest:
             best, fewest = [list(r) for r in ranks], crossings
@@ -205,15 +199,27 @@ def _order(ranks: list[list[_Slot]]) -> None:
         place = {id(s): p for p, s in enumerate(rank)}
         for slot in rank:
             slot.after.sort(key=lambda s: place.get(id(s), 0))
-    for before, rank in zip(ranks, ranks[1:], strict=False):
+    for before, rank in pairwise(ranks):
         place = {id(s): p for p, s in enumerate(before)}
         for slot in rank:
             slot.before.sort(key=lambda s: place[id(s)])
 
 
+def _sort_by(rank: list[_Slot], fixed: list[_Slot], forwards: bool) -> None:
+    """Sort a rank by the mean place of each slot's neighbours in the rank beside it."""
+    beside = {id(s): p for p, s in enumerate(fixed)}
+    now = {id(s): p for p, s in enumerate(rank)}
+
+    def wish(slot: _Slot) -> float:
+        near = [beside[id(n)] for n in (slot.before if forwards else slot.after) if id(n) in beside]
+        return sum(near) / len(near) if near else now[id(slot)]
+
+    rank.sort(key=wish)
+
+
 def _crossings(ranks: list[list[_Slot]]) -> int:
     total = 0
-    for left, right in zip(ranks, ranks[1:], strict=False):
+    for left, right in pairwise(ranks):
         place = {id(s): p for p, s in enumerate(right)}
         seen: list[int] = []
         for slot in left:

@@ -78,6 +78,8 @@ class Picture:
     note: str = ""
     backward: bool = False
     """Gradients exist at this moment."""
+    members: dict[int, int] = field(default_factory=dict)
+    """Node -> key of the box that it is in."""
 
 
 def moment_name(trace: Trace, event: int) -> str:
@@ -100,10 +102,9 @@ def box_title(trace: Trace, node: int) -> tuple[str, str]:
     if op == CONSTANT_OP:
         return "constant", "const"
     own = own_name(trace, node)
-    sign = symbol(op)
     if op in ("leaf", "outside"):
         return "constant", own or op
-    return "operation", f"{own} {sign}" if own else sign
+    return "operation", f"{own} {symbol(op)}" if own else name(trace, node)
 
 
 def node_box(trace: Trace, node: int, event: int, selection: Selection | None = None) -> Box:
@@ -169,7 +170,8 @@ def picture_of_nodes(
     boxes = [node_box(trace, n, event, selection) for n in nodes]
     for box in boxes:
         box.focus = box.node == focus
-    picture = Picture(boxes, arrows, backward=trace.loss_node(event) >= 0)
+    members = {box.node: box.key for box in boxes}
+    picture = Picture(boxes, arrows, backward=trace.loss_node(event) >= 0, members=members)
     if clusters:
         add_clusters(trace, picture)
     return picture
@@ -204,6 +206,7 @@ def picture_of_groups(trace: Trace, folded: Folded, event: int, *, focus: int = 
     if 0 <= focus < len(folded.group_of) and folded.group_of[focus] >= 0:
         boxes[folded.group_of[focus]].focus = True
     picture = Picture(boxes, list(arrows.values()), note=folded.note, backward=backward)
+    picture.members = {node: g for node, g in enumerate(folded.group_of) if g >= 0}
     add_clusters(trace, picture)
     return picture
 

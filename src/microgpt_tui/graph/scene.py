@@ -205,10 +205,10 @@ def edge_text(scene: Scene, edge: tuple[int, int], names: Sequence[str]) -> str:
     if arrow.count > 1:
         parts.append(f"×{arrow.count:,} operands")
     if arrow.local == arrow.local:
-        parts.append(f"local gradient {signed(arrow.local)}")
+        parts.append(f"local {signed(arrow.local)}")
     if arrow.contribution == arrow.contribution:
-        portion = f" = {100 * arrow.share:.3g} % of its grad" if arrow.share == arrow.share else ""
+        portion = f" ({100 * arrow.share:.3g} % of its grad)" if arrow.share == arrow.share else ""
         parts.append(f"carries {signed(arrow.contribution)}{portion}")
     elif scene.picture.backward and arrow.count == 1:
         parts.append("carries nothing yet")
-    return "   ".join(parts)
+    return " · ".join(parts)

@@ -12,7 +12,8 @@ from typing import Any
 from microgpt_tui.trace import breakpoints as places
 from microgpt_tui.trace.breakpoints import BreakpointError, Place, Resolved, resolve
 from microgpt_tui.trace.conditions import ConditionError, template
-from microgpt_tui.trace.facts import loop_names
+from microgpt_tui.trace.conditions import condition as condition_of
+from microgpt_tui.trace.facts import facts, loop_names
 from microgpt_tui.trace.trace import Program, Trace
 from microgpt_tui.trace.watches import Expression, NotHere, candidates, expression
 
@@ -39,6 +40,9 @@ class Breakpoint:
     """(episode, event) where it was set: hits after it count."""
     live_hits: dict[int, int] = field(default_factory=dict)
     """Episode -> hits in it as the script reported them."""
+    file: int = 0
+    line: int = 0
+    """LINE: where its mark stands in the gutter; 0 for another kind."""
     failure: str = ""
     """Why it was switched off by itself."""
 
@@ -97,7 +101,10 @@ class BreakpointList:
         if options.get("log") is not None:
             template(options["log"], loop_names(program))
         resolve(place, program)
-        return self._append(Breakpoint(self.next_number, place, **options))
+        made = Breakpoint(self.next_number, place, **options)
+        if place.kind == "line":
+            made.file, made.line = line_of(place, program)
+        return self._append(made)
 
     def watch(self, text: str, program: Program, **options: Any) -> Breakpoint:
         """Stop when an expression changes. Raises BreakpointError or ConditionError."""
@@ -134,16 +141,14 @@ class BreakpointList:
 
     def allow(self, condition: str, program: Program) -> None:
         """A NaN or an infinity is expected where this is true. Raises ConditionError."""
-        from microgpt_tui.trace.conditions import condition as check
-
-        check(condition, loop_names(program))
+        condition_of(condition, loop_names(program))
         self.allowed.append(condition)
         self.get(NAN_NUMBER).place = Place("nan", "", " and ".join(f"not ({a})" for a in self.allowed))
         self.changed()
 
-    def on_line(self, program: Program, file: int, line: int) -> list[Breakpoint]:
+    def on_line(self, file: int, line: int) -> list[Breakpoint]:
         """Those that are set on a line of a file: the gutter's marks."""
-        return [b for b in self.items if b.place.kind == "line" and line_of(b.place, program) == (file, line)]
+        return [b for b in self.items if b.line and (b.file, b.line) == (file, line)]
 
     # -- searching ---------------------------------------------------------------------------
 
@@ -234,8 +239,6 @@ class BreakpointList:
 
     def logs_between(self, trace: Trace, first: int, last: int) -> list[tuple[int, str, int]]:
         """(number, text, event) of what log points say at events first+1..last."""
-        from microgpt_tui.trace.facts import facts
-
         said = []
         for b in self.items:
             if b.log is None or not b.enabled:

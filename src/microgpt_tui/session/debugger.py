@@ -10,26 +10,20 @@ from __future__ import annotations
 import queue
 import threading
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any
 
 from microgpt_tui.session.breakpoints import BreakpointList, changes
+from microgpt_tui.session.displays import Displays
 from microgpt_tui.session.history import History, Summary
+from microgpt_tui.session.moment import Moment
 from microgpt_tui.session.process import Launch, Message, Process
 from microgpt_tui.trace import navigation
-from microgpt_tui.trace.breakpoints import parse
+from microgpt_tui.trace.breakpoints import Place, find, parse, resolve
+from microgpt_tui.trace.codes import SiteKind
 from microgpt_tui.trace.conditions import LONGEST_PRINTED, printed_line
 from microgpt_tui.trace.navigation import BEFORE, BEYOND, Edge, Goal
 from microgpt_tui.trace.trace import Trace
 from microgpt_tui.trace.watches import expression
-
-
-@dataclass(frozen=True, slots=True)
-class Moment:
-    """A point in time: an episode and the last event that has happened in it."""
-
-    episode: int
-    event: int
 
 
 class Debugger:
@@ -55,6 +49,13 @@ class Debugger:
         self.logs: list[tuple[int, str, Moment]] = []
         """What log points have said: (number, text, moment)."""
         self._goal: Goal = {}
+        self.displays = Displays()
+        self.alterations: list[Any] = []
+        """Numbers that the person has set (``session.changing.Alteration``): from the first on the run is altered."""
+        self.bookmarks: dict[str, Moment] = {}
+        self.found: list[Moment] = []
+        """What the last search has found: where ``findnext`` goes."""
+        self.found_at = -1
 
     # -- messages --------------------------------------------------------------------------
 
@@ -424,13 +425,57 @@ class Debugger:
     def toggle_line(self, file: int, line: int) -> bool:
         """Set a breakpoint on a line, or remove those that are there; True when one was set. Raises BreakpointError."""
         program = self.history.program
-        here = self.breakpoints.on_line(program, file, line)
+        here = self.breakpoints.on_line(file, line)
         for b in here:
             self.breakpoints.delete(b.number)
         if here:
             return False
         self.breakpoints.add(parse("", program, line=(file, line)), program, since=self.now)
         return True
+
+    def line_here(self) -> tuple[int, int] | None:
+        """(file, line) of the statement under the cursor."""
+        trace, event = self.trace, self.moment.event
+        if trace is None or event < 0:
+            return None
+        scope = trace.scope_of(event)
+        while scope >= 0 and trace.scope_kind(scope) != SiteKind.STATEMENT:
+            scope = trace.scope_parent[scope]
+        if scope < 0:
+            return None
+        site = trace.program.site(trace.scope_site[scope])
+        return site.file, site.line
+
+    def first_of(self, place: Place, trace: Trace, event: int) -> int | None:
+        """The first event after this one that a place names; from the episode's start where there is none."""
+        events, _ = find(resolve(place, trace.program), trace, self.breakpoints.output)
+        return next((e for e in events if e > event), events[0] if events else None)
+
+    def take_logs(self) -> list[tuple[int, str, Moment]]:
+        """What log points have said since the last time."""
+        said, self.logs = self.logs, []
+        return said
+
+    def to_frontier(self) -> None:
+        """Move the cursor to the newest event."""
+        self._go_to_frontier()
+
+    def restart(self) -> None:
+        """Begin the script anew; breakpoints and displays stay. A reader thread has to be started again: ``listen``."""
+        self.process.close()
+        self.launch.goal = {"kind": "episode"}
+        self.process = Process(self.launch)
+        self.history = History(self.history.budget)
+        self.breakpoints.traces = self.history.traces
+        self.breakpoints.restarted()
+        self._inbox = None
+        self.moment = Moment(0, -1)
+        self.running = True
+        self.hit = None
+        self.notice = ""
+        self.visited, self.visited_at = [], 0
+        self.found, self.logs, self.alterations = [], [], []
+        self.bookmarks.clear()
 
     @property
     def now(self) -> tuple[int, int]:
@@ -472,3 +517,6 @@ class Debugger:
     def close(self) -> None:
         """End the script and forget its files."""
         self.process.close()
+
+
+__all__ = ["Debugger", "Moment"]

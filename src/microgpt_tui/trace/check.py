@@ -164,7 +164,7 @@ def _local(trace: Trace, node: int, op: str, evaluate: Evaluate | None) -> Findi
     born = trace.born_at(node)
     children = list(trace.children(node))
     point = [trace.data_at(c, born) for c in children]
-    plain = trace.operands.get(node, ()) if trace.program.ordered_children else trace.operands.get(node, ())
+    plain = trace.operands.get(node, ())
     if len(set(children)) < len(children) and not trace.program.ordered_children:
         return None
     expected = _differences(trace, node, op, point, plain, evaluate)
@@ -247,7 +247,10 @@ def _accumulated(trace: Trace, event: int) -> tuple[list[Finding], int, bool]:
     """Findings about gradients after the first backward pass of the episode; how many were compared."""
     spans = [(first, last) for first, last, phase in trace.phase_spans if phase == BACKWARD]
     seeds = [r for r in range(len(trace.target)) if trace.kind[trace.write_event[r]] == ASSIGN and trace.source[r] < 0]
-    if not spans or not seeds or spans[0][1] > event and not trace.complete and spans[0][1] == len(trace) - 1:
+    if not spans or not seeds:
+        return [], 0, False
+    unfinished = spans[0][1] == len(trace) - 1 and not trace.complete
+    if unfinished or spans[0][0] > event:
         return [], 0, False
     end = spans[0][1]
     if trace.write_event[seeds[0]] < spans[0][0]:
@@ -273,8 +276,8 @@ def _accumulated(trace: Trace, event: int) -> tuple[list[Finding], int, bool]:
         node = stale[0]
         findings.append(Finding(
             "zeroing", node, end, 0,
-            f"{len(stale):,} gradients still hold what earlier steps left in them: {names.get(node, name(trace, node))} "
-            f"began this step at {trace.start_grad_of(node):.6g} and not at 0; nothing sets .{trace.program.grad_name} "
+            f"{len(stale):,} gradients still hold what earlier steps left in them: "
+            f"{names.get(node, name(trace, node))} began this step at {trace.start_grad_of(node):.6g} and not at 0; nothing sets .{trace.program.grad_name} "
             "back to zero between the steps",
         ))  # fmt: skip
     if wrong:
@@ -296,8 +299,8 @@ def _wrong_sum(trace: Trace, wrong: list[tuple[int, float, float]], end: int) ->
     )
     if len(overwritten) > 1:
         text += (
-            f"; it is used {len(trace.users(node))} times, and line {line} sets its gradient each time instead of adding "
-            "to it (= where += is needed): only the last contribution is left"
+            f"; it is used {len(trace.users(node))} times, and line {line} sets its gradient each time instead of "
+            "adding to it (= where += is needed): only the last contribution is left"
         )
     return Finding("accumulated", node, event, line, text)
 
@@ -314,8 +317,8 @@ def _outside(trace: Trace) -> list[Finding]:
     made = f"line {line} builds on one of them ({name(trace, user)})" if user >= 0 else "a backward pass reaches them"
     return [Finding(
         "outside", found[0], event, line,
-        f"the graph of this step hangs on {len(found):,} nodes of earlier steps: {made}. Their graphs are walked again "
-        f"and their gradients are sent down once more; use .{trace.program.data_name} for a number that is only carried "
+        f"the graph of this step hangs on {len(found):,} nodes of earlier steps: {made}. Their graphs are walked "
+        f"again and their gradients are sent down once more; use .{trace.program.data_name} for a number that is only carried "
         "along",
     )]  # fmt: skip
 

@@ -7,9 +7,8 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from microgpt_tui.trace.breakpoints import BreakpointError, Output, parse
+from microgpt_tui.trace.breakpoints import BreakpointError, Output, parse, resolve
 from microgpt_tui.trace.breakpoints import find as find_place
-from microgpt_tui.trace.breakpoints import resolve
 from microgpt_tui.trace.conditions import ConditionError, condition
 from microgpt_tui.trace.facts import facts, loop_names, names_known, parameter_names
 from microgpt_tui.trace.trace import Trace
@@ -46,7 +45,8 @@ def read_query(text: str) -> Query:
     if match is None:
         return Query(text)
     if match[1].lstrip("-") not in SORTS:
-        raise ConditionError(f"sort by one of {', '.join(SORTS)}; a minus before it turns it round", text, match.start(1))
+        known = ", ".join(SORTS)
+        raise ConditionError(f"sort by one of {known}; a minus before it turns it round", text, match.start(1))
     return Query(text[: match.start()].strip(), match[1])
 
 

@@ -143,7 +143,9 @@ def formula(trace: Trace, node: int, event: int) -> Formula:
     born = trace.born_at(node)
     at = born if born >= 0 else event
     data = [trace.data_at(c, at) for c in children]
+    own = name(trace, node)
     names = [_operand_name(trace, c) for c in children]
+    names = [f"{n} of line {trace.site_of(c).line}" if n == own else n for n, c in zip(names, children, strict=True)]
     plain = trace.owner(node).operands.get(node, ())
     value = trace.data_at(node, at)
     if not children:
@@ -160,7 +162,6 @@ def formula(trace: Trace, node: int, event: int) -> Formula:
             zip(children, local_gradients(trace, node, event), strict=True)
         )
     )
-    own = name(trace, node)
     return Formula(node, op, own, f"{own} = {symbols}", f"{short(value)} = {numbers}", operands)
 
 

@@ -137,6 +137,10 @@ class DebuggerApp(App[int]):
             self.post_message(ScriptSpoke())
         self.call_after_refresh(self.repaint)
 
+    def on_unmount(self) -> None:
+        if self._ticker is not None:
+            self._ticker.stop()
+
     def on_resize(self, event: events.Resize) -> None:
         self._arrange(event.size.width, event.size.height)
         self.call_after_refresh(self.repaint)
@@ -256,7 +260,7 @@ class DebuggerApp(App[int]):
 
     def _tick(self) -> None:
         """While the script runs: what has changed, and patience with a pause."""
-        if not self.debugger.running:
+        if not self.debugger.running or not self.is_running:
             return
         if self._asked_to_pause and monotonic() - self._asked_to_pause > PATIENCE:
             self.status.unanswered = True

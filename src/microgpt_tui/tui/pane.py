@@ -8,7 +8,7 @@ from typing import ClassVar
 from rich.segment import Segment
 from rich.style import Style
 from textual.binding import Binding, BindingType
-from textual.geometry import Size
+from textual.geometry import Region, Size
 from textual.message import Message
 from textual.scroll_view import ScrollView
 from textual.strip import Strip
@@ -20,6 +20,9 @@ from microgpt_tui.tui import palette
 
 Line = list[Segment]
 """One screen line, as segments."""
+
+BASE = Style(color=palette.TEXT, bgcolor=palette.BACKGROUND)
+"""What every line is drawn on."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +84,6 @@ class Pane(ScrollView, can_focus=True, inherit_bindings=False):
 
     DEFAULT_CSS = """
     Pane { background: #12151c; color: #d8dee9; scrollbar-size-vertical: 1; scrollbar-size-horizontal: 1; }
-    Pane:focus { background-tint: white 2%; }
     """
 
     title = ""
@@ -94,6 +96,8 @@ class Pane(ScrollView, can_focus=True, inherit_bindings=False):
         self.view: View | None = None
         self._lines: list[Line] = []
         self._key: object = None
+        self._frame: tuple[object, list[Line]] = (None, [])
+        """What was drawn last: (place and size, the visible lines)."""
 
     # -- to override -------------------------------------------------------------------------
 
@@ -137,8 +141,34 @@ class Pane(ScrollView, can_focus=True, inherit_bindings=False):
         count = self.line_count(view, width)
         size = Size(width, count)
         if self.virtual_size != size:
+            self._grow_to(size)
+        self._refresh_changed(view, width, count)
+
+    def _grow_to(self, size: Size) -> None:
+        """Take another height. The scrollbar has its place always, so nothing has to be laid out anew for it."""
+        if self.styles.overflow_y != "scroll" or size.width != self.virtual_size.width or not self.virtual_size.height:
             self.virtual_size = size
-        self.refresh()
+            return
+        self.set_reactive(Pane.virtual_size, size)
+        self.vertical_scrollbar.window_virtual_size = size.height
+        if self.scroll_offset.y > self.max_scroll_y:
+            self.scroll_to(y=self.max_scroll_y, animate=False, force=True, immediate=True)
+
+    def _refresh_changed(self, view: View, width: int, count: int) -> None:
+        """Draw only the visible lines that differ from those drawn last: most of a step changes little."""
+        top, height = self.scroll_offset.y, self.size.height
+        place = (top, width, self.size)
+        lines = [self.line_at(view, width, i) if i < count else [] for i in range(top, top + height)]
+        before, old = self._frame
+        self._frame = place, lines
+        if place != before:
+            self.refresh()
+            return
+        changed = [y for y, (new, known) in enumerate(zip(lines, old, strict=True)) if new != known]
+        if len(changed) > height // 2:
+            self.refresh()
+        elif changed:
+            self.refresh(*(Region(0, y, self.size.width, 1) for y in changed))
 
     @property
     def content_width(self) -> int:
@@ -155,8 +185,7 @@ class Pane(ScrollView, can_focus=True, inherit_bindings=False):
         self.restate()
 
     def render_line(self, y: int) -> Strip:
-        view, width = self.view, self.size.width
-        base = self.rich_style
+        view, width, base = self.view, self.size.width, BASE
         if view is None:
             return Strip.blank(width, base)
         index = y + self.scroll_offset.y

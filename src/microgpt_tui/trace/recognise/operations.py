@@ -7,6 +7,7 @@ from array import array
 from bisect import bisect_right
 from enum import IntEnum
 
+from microgpt_tui.trace.codes import OUTSIDE_OP
 from microgpt_tui.trace.trace import Trace
 
 
@@ -61,7 +62,7 @@ class Graph:
         """Take in new nodes; returns the new rows (from, to). The newest node waits while it may still change."""
         trace = self.trace
         rows = len(trace.born)
-        end = rows if trace.complete else max(0, rows - 1)
+        end = rows if trace.complete else self._settled(rows)
         self._find_roles()
         begin = self.done
         if end <= begin:
@@ -80,6 +81,13 @@ class Graph:
             edge += 1
         self.done = end
         return begin, end
+
+    def _settled(self, rows: int) -> int:
+        """Rows whose operands are final: not the newest node's, nor those of older nodes that were met after it."""
+        trace = self.trace
+        while rows > self.done and trace.ops[trace.op[rows - 1]] == OUTSIDE_OP:
+            rows -= 1
+        return max(self.done, rows - 1)
 
     def _find_roles(self) -> None:
         trace = self.trace

@@ -266,6 +266,7 @@ def activations(trace: Trace, event: int) -> list[Activation]:
     graph = graph_of(trace)
     graph.update()
     starts = trace.child_start
+    owners: dict[int, int] = trace.__dict__.setdefault("_recognise_owners", {})
     groups: dict[tuple[int, int], tuple[list[int], list[int]]] = {}
     for number, role in enumerate(graph.roles):
         if role is not Role.RECTIFY:
@@ -278,7 +279,10 @@ def activations(trace: Trace, event: int) -> list[Activation]:
                 break
             if trace.born[row] > event:
                 break
-            calls, zeros = groups.setdefault((number, _owner(trace, graph, int(trace.child[starts[row]]))), ([], []))
+            owner = owners.get(row)
+            if owner is None:
+                owner = owners[row] = _owner(trace, graph, int(trace.child[starts[row]]))
+            calls, zeros = groups.setdefault((number, owner), ([], []))
             calls.append(row)
             if trace.data[row] == 0:
                 zeros.append(row)

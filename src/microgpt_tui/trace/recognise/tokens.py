@@ -14,6 +14,9 @@ from microgpt_tui.trace.recognise.softmax import SoftmaxRow, softmaxes
 from microgpt_tui.trace.recognise.vocabulary import Vocabulary, vocabulary
 from microgpt_tui.trace.trace import Trace
 
+SETTLE = 64
+"""So many nodes after a softmax its logarithm and loss are made, if they ever are."""
+
 
 @dataclass(frozen=True, slots=True)
 class Position:
@@ -86,11 +89,32 @@ class Tokens:
 def tokens(trace: Trace) -> Tokens:
     """The tokens of the episode as far as it is recorded."""
     found = trace.__dict__.get("_recognise_tokens")
-    if found is None or found[0] != trace.version:
-        found = trace.__dict__["_recognise_tokens"] = (trace.version, _find(trace))
-    result = found[1]
+    if found is None or (found[0] != trace.version and found[1] != _growth(trace)):
+        found = trace.__dict__["_recognise_tokens"] = (trace.version, _growth(trace), _find(trace))
+    elif found[0] != trace.version:
+        found = trace.__dict__["_recognise_tokens"] = (trace.version, *found[1:])
+    result = found[2]
     assert isinstance(result, Tokens)
     return result
+
+
+def _growth(trace: Trace) -> tuple[object, ...]:
+    """What a new answer depends on: while it stays the same, the answer does."""
+    rows = softmaxes(trace)
+    read = reads(trace)
+    made = len(trace.born)
+    newest = rows[-1].last - trace.first_node if rows else 0
+    loss_pending = made if made - newest < SETTLE else -1
+    fused = made // SETTLE if any(role is Role.OTHER for role in graph_of(trace).roles) else -1
+    return (
+        len(rows),
+        len(read.embedded),
+        len(read.multiplied),
+        len(trace.sample_event),
+        loss_pending,
+        fused,
+        trace.complete,
+    )
 
 
 def _find(trace: Trace) -> Tokens:

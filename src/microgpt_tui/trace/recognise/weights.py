@@ -14,7 +14,7 @@ from microgpt_tui.trace.recognise.parameters import elements, reads
 from microgpt_tui.trace.recognise.tokens import sum_end, tokens
 from microgpt_tui.trace.trace import Matrix, Trace
 
-EXACT = 1 << 16
+EXACT = 1 << 14
 """Matrices up to so many elements get exact statistics; of larger ones every k-th element is taken."""
 
 
@@ -67,7 +67,8 @@ class Parameters:
         if len(trace.start_data) == count:
             start = trace.start_data
         else:
-            start = array("d", (setup.data[n] for n in trace.program.kept)) if setup else array("d", bytes(8 * count))
+            made = (setup or trace).data
+            start = array("d", (made[n] if n < len(made) else math.nan for n in trace.program.kept))
         self.data = Timeline(start)
         self.grad = Timeline(trace.start_grad if len(trace.start_grad) == count else array("d", bytes(8 * count)))
         self.buffers: dict[str, Timeline] = {}
@@ -147,10 +148,11 @@ class Parameters:
 def parameters(trace: Trace) -> Parameters:
     """The parameters' timelines of the episode, up to date."""
     found = trace.__dict__.get("_recognise_parameters")
-    if found is None or found[0] != trace.version:
-        own = found[1] if found is not None else Parameters(trace)
+    key = (len(trace.program.kept), len(trace.buffers))
+    if found is None or found[0] != (trace.version, key):
+        own = found[1] if found is not None and found[0][1] == key else Parameters(trace)
         own.update()
-        found = trace.__dict__["_recognise_parameters"] = (trace.version, own)
+        found = trace.__dict__["_recognise_parameters"] = ((trace.version, key), own)
     result = found[1]
     assert isinstance(result, Parameters)
     return result

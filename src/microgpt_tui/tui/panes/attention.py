@@ -19,6 +19,8 @@ from microgpt_tui.tui.pane import Line, NodeChosen, Pane, View, empty, text
 from microgpt_tui.tui.panes import heat
 
 MODES = ("weight", "logit", "gradient")
+MASKED = 1e4
+"""A score of this magnitude is a mask, no score."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -316,7 +318,7 @@ each key position got.
                     piece = (f"›{value:.3f}" if mark else f"{value:.3f}")[:width].rjust(width)
             else:
                 value = trace.data[node - first] if self.mode == "logit" else trace.grad_at(node, event)
-                if self.mode == "logit" and key > query and value < -1e4:
+                if self.mode == "logit" and key > query and value < -MASKED:
                     put("×".ljust(width), heat.FAINT)
                     continue
                 piece, style = heat.signed(value, scale, width, mark)
@@ -327,25 +329,34 @@ each key position got.
     # -- numbers -----------------------------------------------------------------------------
 
     def _scale(self, view: View, picture: Picture) -> float:
-        """The largest magnitude of what is shown, over all heads: one scale for all."""
-        event = view.event if self.mode == "gradient" else -1
-        key = (id(picture.found), picture.sequence, self.mode, event)
+        """The largest magnitude in the whole episode, over all heads: one scale for all, steady while scrubbing."""
+        trace = view.trace
+        written = len(trace.target) // 4096 if self.mode == "gradient" else -1
+        key = (
+            trace.index,
+            len(picture.found.rows),
+            picture.length,
+            picture.sequence,
+            self.mode,
+            written,
+            trace.complete,
+        )
         known = self._scales.get(key)
         if known is None:
-            trace = view.trace
-            largest = 0.0
-            for (sequence, _, _), rows in picture.found.rows.items():
-                if sequence == picture.sequence:
-                    for row in rows:
-                        for node in row.logits:
-                            if self.mode == "logit":
-                                value = abs(trace.data[node - trace.first_node])
-                            else:
-                                value = abs(trace.grad_at(node, view.event))
-                            if largest < value < 1e4:
-                                largest = value
-            self._scales = {key: largest}
-            known = largest
+            nodes = [
+                node
+                for (sequence, _, _), rows in picture.found.rows.items()
+                if sequence == picture.sequence
+                for row in rows
+                for node in row.logits
+            ]
+            if self.mode == "logit":
+                values = [abs(trace.data[node - trace.first_node]) for node in nodes]
+            else:
+                last = len(trace)
+                values = [abs(trace.grad_at(node, last)) for node in nodes]
+            known = max((v for v in values if v < MASKED), default=0.0)
+            self._scales = {key: known}
         return known
 
     def _query(self, view: View, picture: Picture) -> int:

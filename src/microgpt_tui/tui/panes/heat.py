@@ -10,7 +10,7 @@ from rich.segment import Segment
 from rich.style import Style
 
 from microgpt_tui.tui import palette
-from microgpt_tui.tui.pane import Line, text
+from microgpt_tui.tui.pane import Line
 
 MARK = Style(color=palette.ACCENT, bold=True)
 DIM = Style(color=palette.DIM)
@@ -142,29 +142,58 @@ def column_bars(values: Sequence[float], scale: float | None = None) -> str:
 
 
 def curve(values: Sequence[float], width: int, height: int, low: float, high: float) -> list[str]:
-    """A line chart in braille dots, ``height`` lines of ``width`` columns; values spread over the whole width."""
+    """A line chart in braille dots, ``height`` lines of ``width`` columns; values spread over the whole width.
+
+    Fewer values than dots are joined by straight lines; of more, each dot is the mean of its part.
+    """
     dots = [[0] * width for _ in range(height)]
-    count = len(values)
-    if not count or high <= low:
+    if high <= low:
         high = low + 1.0
     across, tall = width * 2, height * 4
     before: int | None = None
-    for x in range(across):
-        if not count:
-            break
-        begin = x * count // across
-        end = max(begin + 1, (x + 1) * count // across)
-        taken = [v for v in values[begin:end] if math.isfinite(v)]
-        if not taken:
+    for x, value in enumerate(_resampled(values, across)):
+        if not math.isfinite(value):
             before = None
             continue
-        mean = sum(taken) / len(taken)
-        y = min(tall - 1, max(0, int((high - mean) / (high - low) * (tall - 1) + 0.5)))
+        y = min(tall - 1, max(0, int((high - value) / (high - low) * (tall - 1) + 0.5)))
         between = range(min(before, y), max(before, y) + 1) if before is not None else range(y, y + 1)
         for at in between:
             dots[at // 4][x // 2] |= _BRAILLE[at % 4][x % 2]
         before = y
     return ["".join(chr(0x2800 + d) if d else " " for d in row) for row in dots]
+
+
+def column_of(place: int, count: int, width: int) -> int:
+    """The column of a chart in which value ``place`` of ``count`` is drawn."""
+    return min(width - 1, round(place * (width - 1) / max(1, count - 1)))
+
+
+def place_at(column: int, count: int, width: int) -> int:
+    """The value that is drawn in a column: the inverse of ``column_of``."""
+    return min(count - 1, max(0, round(column * (count - 1) / max(1, width - 1))))
+
+
+def _resampled(values: Sequence[float], count: int) -> list[float]:
+    have = len(values)
+    if have == 0:
+        return []
+    if have == 1:
+        return [values[0]] * count
+    if have < count:
+        result = []
+        for x in range(count):
+            at = x * (have - 1) / (count - 1)
+            i = min(have - 2, int(at))
+            part = at - i
+            left, right = values[i], values[i + 1]
+            result.append(left if not part else left + (right - left) * part)
+        return result
+    means = []
+    for x in range(count):
+        begin = x * have // count
+        taken = [v for v in values[begin : max(begin + 1, (x + 1) * have // count)] if math.isfinite(v)]
+        means.append(sum(taken) / len(taken) if taken else math.nan)
+    return means
 
 
 _BRAILLE = ((0x01, 0x08), (0x02, 0x10), (0x04, 0x20), (0x40, 0x80))
@@ -190,6 +219,6 @@ def wrapped(words: list[Segment], width: int) -> list[Line]:
 
 
 __all__ = [
-    "DIM", "FAINT", "MARK", "PLAIN", "Row", "bar", "column_bars", "curve", "share", "share_legend", "signed",
-    "signed_legend", "text", "wrapped",
+    "DIM", "FAINT", "MARK", "PLAIN", "Row", "bar", "column_bars", "column_of", "curve", "place_at", "share",
+    "share_legend", "signed", "signed_legend", "wrapped",
 ]  # fmt: skip

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -37,11 +38,17 @@ class ListingPane(Pane):
     def __init__(self, *, id: str | None = None, classes: str | None = None) -> None:
         super().__init__(id=id, classes=classes)
         self.targets: dict[int, Target] = {}
+        self.late: dict[int, Callable[[], Line]] = {}
+        """Lines that are made when they come into sight; ``build`` leaves their place empty."""
         self.selected = -1
         """The line under the pane's cursor, or -1."""
 
     def line_at(self, view: View, width: int, index: int) -> Line:
         """The line, marked when the cursor is on it."""
+        self._built(view, width)
+        make = self.late.pop(index, None)
+        if make is not None:
+            self._lines[index] = make()
         line = super().line_at(view, width, index)
         if index == self.selected and self.has_focus and index in self.targets:
             return [_marked(segment) for segment in line] or line

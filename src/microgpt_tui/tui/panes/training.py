@@ -140,7 +140,7 @@ Left and right move the cursor over the finished steps; Enter goes to one that i
             )  # fmt: skip
             self._curve_key = key
         raw, means_drawn, low, high = self._curve
-        mark = min(room - 1, int((at + 0.5) * room / len(steps)))
+        mark = heat.column_of(at, len(steps), room)
         lines: list[Line] = []
         for y in range(CHART_HEIGHT):
             edge = f"{high:.4g}" if y == 0 else f"{low:.4g}" if y == CHART_HEIGHT - 1 else ""
@@ -270,6 +270,8 @@ Left and right move the cursor over the finished steps; Enter goes to one that i
             words = [text(f"{title}: {done[kind]} done", palette.DIM), text("  ")]
             for trace in sorted(recorded, key=lambda t: -t.index)[:8]:
                 own = self._texts_of(trace)
+                if not own.texts:
+                    continue
                 joined = " ".join(own.texts)
                 words.append(text(f"{own.number} ", palette.FAINT))
                 words.append(text(f"{joined}  "[: width - 8], palette.TEXT))
@@ -326,7 +328,7 @@ Left and right move the cursor over the finished steps; Enter goes to one that i
         y = event.y + self.scroll_offset.y
         room = max(8, self.content_width - LABEL - 1)
         if 1 <= y <= CHART_HEIGHT and event.x >= LABEL:
-            self.step = min(len(steps) - 1, max(0, (event.x - LABEL) * len(steps) // room))
+            self.step = heat.place_at(event.x - LABEL, len(steps), room)
             self.restate()
             self.post_message(StepChosen(self.step))
 

@@ -54,8 +54,6 @@ and their running sum is the grad, to the last bit. `▶` is the contribution of
         super().__init__(id=id, classes=classes)
         self.full = False
         self._node: object = None
-        self._late: dict[int, Callable[[], Line]] = {}
-        """Lines that are made when they come into sight."""
         self._current = -1
 
     def state_key(self) -> object:
@@ -80,14 +78,6 @@ and their running sum is the grad, to the last bit. `▶` is the contribution of
             if self._current >= 0:
                 self.reveal(self._current, 1)
 
-    def line_at(self, view: View, width: int, index: int) -> Line:
-        """One line; a late one is made now."""
-        self._built(view, width)
-        make = self._late.pop(index, None)
-        if make is not None:
-            self._lines[index] = make()
-        return super().line_at(view, width, index)
-
     def number(self, value: float, width: int = 0) -> str:
         """A number as the pane writes them now."""
         return repr(value).rjust(width) if self.full else palette.number(value, width)
@@ -96,7 +86,7 @@ and their running sum is the grad, to the last bit. `▶` is the contribution of
 
     def build(self, view: View, width: int) -> list[Line]:
         """The node's page."""
-        self.targets, self._late, self._current = {}, {}, -1
+        self.targets, self.late, self._current = {}, {}, -1
         trace, event = view.trace, view.event
         if event < 0:
             return empty("nothing has happened yet", "s makes the first step")
@@ -218,10 +208,10 @@ and their running sum is the grad, to the last bit. `▶` is the contribution of
             if contribution.event == event:
                 self._current = index
             self.targets[index] = Target(event=contribution.event, node=contribution.source, episode=trace.index)
-            self._late[index] = self._entry(trace, contribution, number, columns, current=contribution.event == event)
+            self.late[index] = self._entry(trace, contribution, number, columns, current=contribution.event == event)
             lines.append([])
             if self.full and contribution.kind == ACCUMULATE:
-                self._late[len(lines)] = self._entry_in_full(contribution)
+                self.late[len(lines)] = self._entry_in_full(contribution)
                 lines.append([])
 
     def _columns(self, width: int) -> tuple[int, int, int, int, int]:
@@ -308,7 +298,7 @@ and their running sum is the grad, to the last bit. `▶` is the contribution of
 
         for user in users[:USERS]:
             self.targets[len(lines)] = Target(node=user)
-            self._late[len(lines)] = entry(user)
+            self.late[len(lines)] = entry(user)
             lines.append([])
         if len(users) > USERS:
             lines.append([text(f"    … {len(users) - USERS:,} more", palette.FAINT)])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from functools import partial
 from typing import ClassVar
 
 from rich.segment import Segment
@@ -18,7 +19,6 @@ from microgpt_tui.tui import palette
 from microgpt_tui.tui.pane import Line, NodeChosen, View, empty, text
 from microgpt_tui.tui.panes.listing import ListingPane, Target
 
-PER_LINE = 8
 LONGEST = 4096
 """Cells that an opened variable shows at most; what is left out is said."""
 
@@ -60,7 +60,7 @@ pass a second strip shows the grads *so far*. `Enter` opens a variable into its 
 
     def build(self, view: View, width: int) -> list[Line]:
         """A line per variable, more for its grads and for an opened one."""
-        self.targets, self._cells = {}, {}
+        self.targets, self.late, self._cells = {}, {}, {}
         found = in_scope(view.trace, view.event)
         if not found:
             return empty("no variables yet", "what the script assigns shows up here")
@@ -80,42 +80,49 @@ pass a second strip shows the grads *so far*. `Enter` opens a variable into its 
     def _variable(
         self, lines: list[Line], view: View, variable: Variable, label_width: int, width: int, backward: bool
     ) -> None:
-        name = variable.name if len(variable.name) <= label_width else variable.name[: label_width - 1] + "…"
-        opened = variable.name in self.opened
-        fresh = variable.event == view.event
-        head: Line = [
-            text(
-                name.ljust(label_width) + " ",
-                palette.ACCENT if fresh else palette.TEXT if variable.scope >= 0 else palette.DIM,
-                bold=fresh,
-            )
-        ]
         here = len(lines)
+        opened = variable.name in self.opened
+        listed = variable.kind in (BindKind.NODES, BindKind.NUMBERS)
         self.targets[here] = Target(key=variable.name)
-        if variable.kind not in (BindKind.NODES, BindKind.NUMBERS):
-            lines.append(head + self._scalar(view, variable, here, label_width + 1))
+        if variable.kind == BindKind.NODE:
+            self.targets[here] = Target(node=variable.value, key=variable.name)
+        self.late[here] = lambda: self._head(view, variable, here, label_width, width)
+        lines.append([])
+        if not listed:
             return
-        values = self._values(view, variable)
+        if opened:
+            self._open(lines, view, variable, width)
+        elif backward and variable.has_nodes and variable.flat:
+            self.late[here + 1] = lambda: self._grads(view, variable, here + 1, label_width, width)
+            lines.append([])
+
+    def _head(self, view: View, variable: Variable, here: int, label_width: int, width: int) -> Line:
+        """Name, shape and strip; name and number for a scalar."""
+        name = variable.name if len(variable.name) <= label_width else variable.name[: label_width - 1] + "…"
+        fresh = variable.event == view.event
+        color = palette.ACCENT if fresh else palette.TEXT if variable.scope >= 0 else palette.DIM
+        head: Line = [text(name.ljust(label_width) + " ", color, bold=fresh)]
+        if variable.kind not in (BindKind.NODES, BindKind.NUMBERS):
+            return head + self._scalar(view, variable, here, label_width + 1)
         shape = _shape(variable).ljust(self._shape_width) + " "
         head.append(text(shape, palette.DIM))
         used = label_width + 1 + len(shape)
         nodes = variable.flat if variable.has_nodes else None
-        head += self._strip(here, values, nodes, used, width - used)
-        lines.append(head)
-        if backward and nodes is not None and not opened:
-            grads = [view.trace.grad_at(n, view.event) if n >= 0 else math.nan for n in nodes[: (width - used) // 2 + 1]]
-            if any(g for g in grads):
-                grad_line: Line = [text(" " * (used - 5) + "grad ", palette.PHASE_COLORS[BACKWARD])]
-                grad_line += self._strip(len(lines), grads, nodes, used, width - used, total=len(nodes))
-                lines.append(grad_line)
-        if opened:
-            self._open(lines, view, variable, values, nodes, width)
+        values = self._values(view, variable, (width - used) // 2 + 1)
+        return head + self._strip(here, values, nodes, used, width - used, len(variable.flat))
+
+    def _grads(self, view: View, variable: Variable, here: int, label_width: int, width: int) -> Line:
+        used = label_width + 1 + max(self._shape_width, len(_shape(variable))) + 1
+        nodes = variable.flat
+        trace, event = view.trace, view.event
+        grads = [trace.grad_at(n, event) if n >= 0 else math.nan for n in nodes[: (width - used) // 2 + 1]]
+        line: Line = [text(" " * (used - 5) + "grad ", palette.PHASE_COLORS[BACKWARD])]
+        return line + self._strip(here, grads, nodes, used, width - used, len(nodes))
 
     def _scalar(self, view: View, variable: Variable, line: int, at: int) -> Line:
         if variable.kind == BindKind.NODE:
             node = variable.value
             value = view.trace.data_at(node, view.event)
-            self.targets[line] = Target(node=node, key=variable.name)
             shown = repr(value) if self.full else palette.number(value)
             pieces: Line = [_signed(shown, value)]
             grad = view.trace.grad_at(node, view.event)
@@ -129,16 +136,16 @@ pass a second strip shows the grads *so far*. `Enter` opens a variable into its 
             return [text("…", palette.FAINT)]
         return [text(_printable(repr(variable.value)), "#a3be8c" if variable.kind == BindKind.TEXT else palette.TEXT)]
 
-    def _values(self, view: View, variable: Variable) -> list[float]:
+    def _values(self, view: View, variable: Variable, most: int = LONGEST) -> list[float]:
+        flat = variable.flat[:most]
         if not variable.has_nodes:
-            return [float(v) if isinstance(v, int | float) else math.nan for v in variable.flat[:LONGEST]]
+            return [float(v) if isinstance(v, int | float) else math.nan for v in flat]
         trace, event = view.trace, view.event
-        return [trace.data_at(n, event) if n >= 0 else math.nan for n in variable.flat[:LONGEST]]
+        return [trace.data_at(n, event) if n >= 0 else math.nan for n in flat]
 
     def _strip(
-        self, line: int, values: list[float], nodes: list[int] | None, at: int, room: int, total: int | None = None
+        self, line: int, values: list[float], nodes: list[int] | None, at: int, room: int, count: int
     ) -> Line:
-        count = len(values) if total is None else total
         if nodes is None and all(v == int(v) for v in values if math.isfinite(v)) and values:
             plain = " ".join(str(int(v)) if math.isfinite(v) else "?" for v in values[: room // 2 + 1])
             return [text(plain if len(plain) <= room else plain[: max(0, room - 1)] + "…")]
@@ -161,30 +168,36 @@ pass a second strip shows the grads *so far*. `Enter` opens a variable into its 
         self._cells[line] = cells
         return pieces
 
-    def _open(
-        self, lines: list[Line], view: View, variable: Variable, values: list[float], nodes: list[int] | None, width: int
-    ) -> None:
+    def _open(self, lines: list[Line], view: View, variable: Variable, width: int) -> None:
         """One line per value: its index, its number, its grad."""
+        values = self._values(view, variable)
+        nodes = variable.flat if variable.has_nodes else None
         scale = max((abs(v) for v in values if math.isfinite(v)), default=0.0)
         for i, value in enumerate(values):
-            if nodes is not None:
-                self.targets[len(lines)] = Target(node=nodes[i], key=variable.name)
-                self._cells[len(lines)] = [(0, width, nodes[i])]
-            content, style = palette.signed_cell(value, scale)
-            index = "".join(f"[{k}]" for k in _unravel(variable.shape, i))
-            shown = repr(value) if self.full else palette.number(value, 9)
-            line: Line = [text(f"  {index:<9}", palette.DIM), Segment(content, style), _signed(" " + shown, value)]
-            if nodes is not None and nodes[i] >= 0:
-                grad = view.trace.grad_at(nodes[i], view.event)
-                if grad:
-                    line += [text("  grad ", palette.DIM), _signed(repr(grad) if self.full else palette.number(grad), grad)]
-                own = node_name(view.trace, nodes[i])
-                if own != variable.name + index and width > 46:
-                    line.append(text("  " + own, palette.FAINT))
-            lines.append(line)
+            node = nodes[i] if nodes is not None else -1
+            if node >= 0:
+                self.targets[len(lines)] = Target(node=node, key=variable.name)
+                self._cells[len(lines)] = [(0, width, node)]
+            self.late[len(lines)] = partial(self._entry, view, variable, i, value, scale, width)
+            lines.append([])
         left_out = len(variable.flat) - len(values)
         if left_out:
             lines.append([text(f"  … {left_out:,} more", palette.FAINT)])
+
+    def _entry(self, view: View, variable: Variable, i: int, value: float, scale: float, width: int) -> Line:
+        content, style = palette.signed_cell(value, scale)
+        index = "".join(f"[{k}]" for k in _unravel(variable.shape, i))
+        shown = repr(value) if self.full else palette.number(value, 9)
+        line: Line = [text(f"  {index:<9}", palette.DIM), Segment(content, style), _signed(" " + shown, value)]
+        node = variable.flat[i] if variable.has_nodes else -1
+        if node >= 0:
+            grad = view.trace.grad_at(node, view.event)
+            if grad:
+                line += [text("  grad ", palette.DIM), _signed(repr(grad) if self.full else palette.number(grad), grad)]
+            own = node_name(view.trace, node)
+            if own != variable.name + index and width > 46:
+                line.append(text("  " + own, palette.FAINT))
+        return line
 
     # -- choosing ----------------------------------------------------------------------------
 

@@ -196,10 +196,11 @@ beside the weight: around 0.001 training goes its way, much above it is a leap, 
             "script's names when the first training step begins. Before that there are none.",
         )
 
-    def _window(self, matrix: Matrix, width: int) -> tuple[int, int, int, int]:
+    def _window(self, view: View, matrix: Matrix, width: int) -> tuple[int, int, int, int]:
         """(label columns, columns per cell, first column shown, columns shown)."""
         columns = _columns(matrix)
-        label = max(4, len(str(_rows(matrix) - 1)) + 3)
+        named = 2 if self._row_name(view, matrix, 0) else 0
+        label = max(4, len(str(_rows(matrix) - 1)) + named + 2)
         room = width - label
         size = 2 if columns * 2 <= room else 1
         shown = max(1, min(columns, room // size))
@@ -233,7 +234,7 @@ beside the weight: around 0.001 training goes its way, much above it is a leap, 
         lines += heat.wrapped([text(f"l: {names}  ", palette.DIM), *heat.signed_legend(scale)], width)
         lines.append(self._numbers(found, width))
         lines += self._cell_lines(view, matrix, layer, width)
-        label, size, first, shown = self._window(matrix, width)
+        label, size, first, shown = self._window(view, matrix, width)
         columns = _columns(matrix)
         row = heat.Row().put(("↓" + about.row)[: label - 1].ljust(label), heat.FAINT)
         step = 8 if size == 1 else 4
@@ -303,7 +304,7 @@ beside the weight: around 0.001 training goes its way, much above it is a leap, 
         lines: list[Line] = []
         mark = None
         if self.step is not None:
-            mark = min(room - 1, self.step * room // len(values))
+            mark = heat.column_of(self.step, len(values), room)
         for y, dots in enumerate(rows):
             edge = palette.number(high) if y == 0 else palette.number(low) if y == CHART_HEIGHT - 1 else ""
             row = heat.Row().put(edge.rjust(10) + " ", heat.DIM)
@@ -323,7 +324,7 @@ beside the weight: around 0.001 training goes its way, much above it is a leap, 
     def _heat_line(self, view: View, matrix: Matrix, width: int, row_number: int) -> Line:
         layer = self.layer_of(view, matrix)
         scale = _scale(self.statistics_of(layer))
-        label, size, first, shown = self._window(matrix, width)
+        label, size, first, shown = self._window(view, matrix, width)
         name = self._row_name(view, matrix, row_number)
         here = row_number == self.cell[0]
         row = heat.Row()
@@ -410,7 +411,7 @@ beside the weight: around 0.001 training goes its way, much above it is a leap, 
         if self.view is None or (matrix := self._chosen(self.view)) is None:
             return
         row = event.y + self.scroll_offset.y - len(self._heading(self.view, matrix, self.content_width))
-        label, size, first, shown = self._window(matrix, self.content_width)
+        label, size, first, shown = self._window(self.view, matrix, self.content_width)
         column = (event.x - label) // size
         if 0 <= row < _rows(matrix) and 0 <= column < shown:
             self.cell = (row, first + column)

@@ -12,7 +12,7 @@ from microgpt_tui.trace.names import place_text
 from microgpt_tui.trace.navigation import block_of
 from microgpt_tui.trace.trace import Trace
 from microgpt_tui.tui import palette
-from microgpt_tui.tui.pane import Line, View, text
+from microgpt_tui.tui.pane import BASE, Line, View, text
 from microgpt_tui.tui.panes.listing import ListingPane, Target
 
 SIBLINGS = 400
@@ -125,7 +125,7 @@ forward place the grad is being written. `Enter` goes to a block's start; `f` an
         if y < self._crumbs and self.view is not None:
             width = self.content_width
             line = self.line_at(self.view, width, y)
-            return Strip(line).adjust_cell_length(self.size.width).apply_style(self.rich_style)
+            return Strip(line).adjust_cell_length(self.size.width).apply_style(BASE)
         return super().render_line(y)
 
     def default_line(self) -> int:
@@ -135,7 +135,7 @@ forward place the grad is being written. `Enter` goes to a block's start; `f` an
     def build(self, view: View, width: int) -> list[Line]:
         """Breadcrumb, then the tree."""
         trace, event = view.trace, view.event
-        self.targets = {}
+        self.targets, self.late = {}, {}
         lines: list[Line] = list(_crumbs(breadcrumb(trace, event), width))
         path = block_path(trace, event)
         self._current, self._crumbs = 0, len(lines)
@@ -168,10 +168,14 @@ forward place the grad is being written. `Enter` goes to a block's start; `f` an
             self._add(lines, trace, event, _Row(one, depth, False, one == inner[-1]), width)
 
     def _add(self, lines: list[Line], trace: Trace, event: int, row: _Row, width: int) -> None:
+        self.targets[len(lines)] = Target(event=trace.scope_first[row.scope], episode=trace.index)
+        self.late[len(lines)] = lambda: self._line(trace, event, row, width)
+        lines.append([])
+
+    def _line(self, trace: Trace, event: int, row: _Row, width: int) -> Line:
         scope = row.scope
         first, last = trace.scope_first[scope], trace.scope_end(scope)
         count = last - first + 1
-        done = first <= event <= last
         label = trace.scope_label(scope)
         inner = row.on_path and block_of(trace, event) == scope
         right = f"op {event - first + 1:,} of {count:,}" if inner else f"{count:,}"
@@ -182,16 +186,14 @@ forward place the grad is being written. `Enter` goes to a block's start; `f` an
         room = max(4, width - cell_len(indent) - 2 - len(right) - 1)
         if cell_len(label) > room:
             label = label[: room - 1] + "…"
-        future = first > event
-        color = palette.ACCENT if inner else palette.TEXT if row.on_path else palette.FAINT if future else palette.DIM
-        self.targets[len(lines)] = Target(event=first, episode=trace.index)
-        lines.append(
-            [
-                text(indent + mark, palette.ACCENT if inner else palette.DIM),
-                text(label.ljust(room), color, bold=inner),
-                text(" " + right, palette.DIM if done else palette.FAINT),
-            ]
-        )
+        color = palette.ACCENT if inner else palette.TEXT if row.on_path else palette.DIM
+        if first > event:
+            color = palette.FAINT
+        return [
+            text(indent + mark, palette.ACCENT if inner else palette.DIM),
+            text(label.ljust(room), color, bold=inner),
+            text(" " + right, palette.DIM if first <= event <= last else palette.FAINT),
+        ]
 
     def explain(self, view: View | None) -> str:
         """The explanation, with the place of this moment."""
