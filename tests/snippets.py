@@ -373,7 +373,7 @@ def f(a):
 print(f(w[0]))
 w[0].grad += w[1].data * 2
 print([k for k in globals() if k.startswith("@")])
-print(__name__, __doc__, __file__ == sys.argv[0], __package__, __spec__, __cached__ if "__cached__" in globals() else None)
+print(__name__, __doc__, __file__ == sys.argv[0], __package__, __spec__, __loader__.name)
 print(sys.modules["__main__"].__dict__ is globals())
 print(sorted(vars(Value)), Value.__module__, Value.__init__.__doc__, Value.backward.__doc__, Value.__doc__)
 import inspect

@@ -13,7 +13,6 @@ from microgpt_tui.headless.verify import DIFFERENT, NOT_COMPARABLE, Check, Recor
 from microgpt_tui.headless.verify import run_recorded as record
 from microgpt_tui.session.process import Launch
 
-SHORT = {"--set": "num_steps"}
 DESIGNS = ["closures_set", "closures_tuple", "scalar_main", "whole_sequence", "mlp_only", "mixture", "gqa_three_layers"]
 
 
@@ -41,15 +40,6 @@ def test_the_bundled_script_on_every_python(python: str) -> None:
     checks = checks_of(launch, 2)
     assert {c.what: c.result for c in checks.values()} == dict.fromkeys(
         ("stdout", "losses", "parameters", "ledgers"), "same"
-    )
-
-
-@pytest.mark.parametrize("name", ["closures_tuple", "mlp_only"])
-def test_a_whole_run_on_every_python(name: str, python: str) -> None:
-    launch = Launch(SAMPLES / "scripts" / f"{name}.py", data=NAMES, python=python)
-    checks = checks_of(launch, None)
-    assert {c.what: c.result for c in checks.values()} == dict.fromkeys(
-        ("stdout", "stderr", "exit status", "losses", "parameters", "ledgers"), "same"
     )
 
 
@@ -113,6 +103,15 @@ def program(tmp_path: Path) -> Path:
     (tmp_path / "main.py").write_text(MAIN, encoding="utf-8")
     (tmp_path / "beside.py").write_text(PRELUDE[: PRELUDE.index("random.seed")], encoding="utf-8")
     return tmp_path / "main.py"
+
+
+def test_a_whole_run_on_every_python(program: Path, python: str) -> None:
+    checks = checks_of(Launch(program, ["--steps", "4"], python=python), None)
+    assert {c.what: c.result for c in checks.values()} == dict.fromkeys(
+        ("stdout", "stderr", "exit status", "losses", "parameters", "ledgers"), "same"
+    )
+    assert checks["losses"].detail.startswith("4 of 4")
+    assert checks["parameters"].detail.startswith("8 numbers after 4 steps")
 
 
 def test_arguments_main_guard_and_a_module_beside(program: Path, python: str) -> None:

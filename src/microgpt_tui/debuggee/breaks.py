@@ -14,6 +14,8 @@ from pathlib import Path
 from typing import Any
 
 from microgpt_tui.debuggee import sites as names
+from microgpt_tui.debuggee.armed import Armed
+from microgpt_tui.debuggee.hooks import HookMaker
 from microgpt_tui.debuggee.live import LiveFacts
 from microgpt_tui.debuggee.recorder import Recorder
 from microgpt_tui.trace.codes import (
@@ -21,66 +23,29 @@ from microgpt_tui.trace.codes import (
     ASSIGN,
     BACKWARD,
     BASE_PHASE,
-    CONSTANT_OP,
     CREATE,
-    LEAVE_OPERATION,
-    OPTIMIZER,
+    FORWARD,
     PRINT,
     UPDATE,
     ZERO,
     SiteKind,
 )
 from microgpt_tui.trace.conditions import (
-    CONSTANTS,
-    FUNCTIONS,
     LONGEST_PRINTED,
-    Condition,
-    Template,
-    condition,
     made_here,
     printed_line,
-    template,
 )
 
-REFLECTED = {"radd": "add", "rmul": "mul", "rsub": "sub", "rtruediv": "truediv", "rpow": "pow", "iadd": "add"}
 MOST_LOGS = 1000
 """Log lines that are kept back before they are sent."""
 
+NEXT_PHASE: dict[str, Any] = {
+    "kind": "phase", "sites": [], "writes": [], "ops": [], "composites": [], "nodes": [], "values": [], "which": 0,
+    "phase": -1, "condition": "", "extra": [], "number": -1,
+}  # fmt: skip
+"""The step to the next phase, as a breakpoint that nobody has set."""
+
 Stop = Callable[..., None]
-
-
-class Armed:
-    """One breakpoint, live."""
-
-    def __init__(self, message: dict[str, Any]) -> None:
-        extra = frozenset(message["extra"])
-        self.number: int = message["number"]
-        self.kind: str = message["kind"]
-        self.sites = frozenset(message["sites"])
-        self.writes = frozenset(message["writes"])
-        self.ops = frozenset(message["ops"])
-        self.composites = frozenset(message["composites"])
-        self.nodes = frozenset(message["nodes"])
-        self.values: list[str] = message["values"]
-        self.which: int = message["which"]
-        self.phase: int = message["phase"]
-        self.stdout: str = message.get("stdout", "")
-        self.condition: Condition | None = condition(message["condition"], extra) if message["condition"] else None
-        self.template: Template | None = template(message["log"], extra) if message.get("log") is not None else None
-        self.ignore: int = message.get("ignore", 0)
-        self.every = self.condition is not None and self.condition.event_level
-        """The condition is asked at every event inside the place, not only at its first."""
-        self.last = -1
-        self.hits = 0
-        self.bound: set[int] = set()
-        """VAR: events at which the variable was bound."""
-
-    def labelled(self, label: str) -> bool:
-        """As ``trace.breakpoints.labelled``."""
-        if not self.values:
-            return True
-        parts = label.split(", ")
-        return (any if self.kind == "pos" else all)(v in parts for v in self.values)
 
 
 class Breaks:
@@ -97,6 +62,7 @@ class Breaks:
         self.facts = LiveFacts(recorder)
         self.looked_at = -1
         self.composites = False
+        self.late: Callable[[str], bool] = lambda kind: False
         self.binds_seen = 0
         self.logs: list[tuple[int, str, int, int]] = []
         self.first = [0]
@@ -137,7 +103,7 @@ class Breaks:
         """What was hit and logged since the last report."""
         if not self.armed:
             return {}
-        hits = {str(a.number): a.hits for a in self.armed if a.hits}
+        hits = {str(a.number): a.hits for a in self.armed if a.hits and a.number >= 0}
         for a in self.armed:
             a.hits = 0
         logs, self.logs = self.logs, []
@@ -147,7 +113,11 @@ class Breaks:
 
     def look(self, event: bool) -> None:
         """As ``event``, for the recorder: something was printed or drawn."""
-        self.event()
+        entry = self.recorder.log[-1]
+        record = self.recorder.records[entry[0]]
+        if self.late("print" if record is not None and record.kind is SiteKind.PRINT else "sample"):
+            self.first[0] = 0
+            self.event()
 
     def event(self) -> bool:
         """Something may have been hit: look at the newest event as the record shows it.
@@ -185,7 +155,11 @@ class Breaks:
             else:
                 hits.append(a.number)
         if hits:
-            self.stop("break", numbers=hits, failures=failures)
+            numbers = [n for n in hits if n != NEXT_PHASE["number"]]
+            if numbers:
+                self.stop("break", numbers=numbers, failures=failures)
+            else:
+                self.stop("step")
         return bool(hits)
 
     def log(self, a: Armed, event: int) -> None:
@@ -286,12 +260,21 @@ class Breaks:
         if not self.armed:
             return
         hooks = vars(builtins)
-        made = self.generate()
+        maker = HookMaker(self.recorder, self.armed, self.event, self.first, self.phase_now())
+        made = maker.generate()
+        self.late = maker.late
         for hook in (names.NODE, names.NOTE, names.MARK, names.SOURCE):
             if hook in made:
                 hooks[hook] = made[hook]
         self.recorder.check = self.look
         self.hook_binds()
+
+    def phase_now(self) -> int:
+        """The phase of the newest event, where a breakpoint waits for another; else that of an episode's beginning."""
+        base = BASE_PHASE.get(self.recorder.episode_kind, FORWARD)
+        if self.floor < 0 or not any(a.kind in ("phase", "loss") for a in self.armed):
+            return base
+        return self.facts.phase_number(self.floor)
 
     def hook_binds(self) -> None:
         """Notice the variables that a breakpoint waits for; while stepping too."""
@@ -313,211 +296,3 @@ class Breaks:
     def unhook(self) -> None:
         """Nothing is armed."""
         vars(builtins)[names.BIND] = self.recorder.bind
-
-    def generate(self) -> dict[str, Callable[..., None]]:
-        """The hooks for the armed breakpoints, compiled from a few lines each."""
-        recorder = self.recorder
-        base = BASE_PHASE.get(recorder.episode_kind, 1)
-        reach: dict[str, Any] = {
-            **FUNCTIONS, **CONSTANTS, "append": recorder.log.append, "event": self.event,
-            "first": self.first, "phase": [-1], "NAN": float("nan"), "type": type, "int": int,
-            "tuple": tuple, "Exception": Exception, "id": id, "__builtins__": {},
-            "step": recorder.episode_number if recorder.episode_kind == "step" else 0,
-            "sample": recorder.episode_number if recorder.episode_kind == "sample" else 0,
-            "BASE": base, "BACKWARD": BACKWARD, "OPTIMIZER": OPTIMIZER, "LOG": recorder.log, "hooks": vars(builtins),
-            "zip": zip, "len": len, "STEPPING": names.STEPPING,
-        }  # fmt: skip
-        self.codes(reach)
-        node, added, updated, assigned, turns, marks = [], [], [], [], [], []
-        for i, a in enumerate(self.armed):
-            if a.kind in ("any", "op") or (a.kind in ("line", "scope", "pos") and a.every):
-                cheap = self.cheap(a, "data", "grad", "kind", "delta", "factor", "op")
-                if a.kind == "op" or (a.kind == "line" and a.ops):
-                    if "*" not in a.ops:
-                        reach[f"OTHER{i}"] = frozenset(c for c, op in reach["OPS"].items() if op not in a.ops)
-                        cheap = f"({cheap}) and code not in OTHER{i}"
-                    if a.ops:
-                        node.append(cheap)
-                if a.kind != "op":
-                    node.append(cheap)
-                    added.append(self.cheap(a, "data", "grad", "kind", "delta", "factor"))
-                    updated.append(self.cheap(a, "data", "grad", "kind"))
-                    assigned.append(self.cheap(a, "data", "grad", "delta", "factor"))
-            elif a.kind == "line" and a.ops:
-                reach[f"OTHER{i}"] = frozenset(c for c, op in reach["OPS"].items() if op not in a.ops)
-                node.append(f"code not in OTHER{i}")
-            if a.writes:
-                reach[f"WRITES{i}"] = a.writes
-                for lines in (added, updated, assigned):
-                    lines.append(f"code in WRITES{i}")
-            if a.kind == "param":
-                reach[f"IDS{i}"] = frozenset(k for k, number in recorder.kept_ids.items() if number in a.nodes)
-                for lines in (added, updated, assigned):
-                    lines.append(f"id(entry[1]) in IDS{i}")
-            elif a.kind == "nan":
-                node.append("data - data != 0")
-                added.append("delta - delta != 0 or grad - grad != 0")
-                updated.append("data - data != 0")
-                assigned.append("grad - grad != 0")
-            elif a.kind in ("phase", "loss"):
-                node.append("phase[0] != BASE and (phase.__setitem__(0, BASE) or True)")
-                added.append("phase[0] != BACKWARD and (phase.__setitem__(0, BACKWARD) or True)")
-                updated.append("phase[0] != OPTIMIZER and (phase.__setitem__(0, OPTIMIZER) or True)")
-                assigned.append("phase.__setitem__(0, -1) or True")
-            if a.kind in ("line", "scope", "pos") and a.sites:
-                reach[f"SITES{i}"] = a.sites
-                marks.append(f"code in SITES{i}")
-                turns.append(f"code in SITES{i}")
-            if a.kind == "var":
-                reach[f"VARS{i}"] = a.sites
-                turns.append(f"code in VARS{i} and (event() or True)")
-            if a.composites:
-                reach["LEAVE"] = LEAVE_OPERATION
-                marks.append("code == LEAVE and (event() and False)")
-        return self.compile(reach, node, added, updated, assigned, turns, marks)
-
-    def cheap(self, a: Armed, *known: str) -> str:
-        """What of the condition the hook can decide by itself; ``True`` where that is nothing."""
-        return (a.condition.implied((*known, "step", "sample")) if a.condition is not None else "") or "True"
-
-    def codes(self, reach: dict[str, Any]) -> None:
-        """Sites by what their notes and marks mean."""
-        kinds: dict[SiteKind, set[int]] = {}
-        ops: dict[int, str] = {}
-        for number, record in enumerate(self.recorder.records):
-            if record is not None:
-                kinds.setdefault(record.kind, set()).add(number)
-                if record.kind is SiteKind.CREATE:
-                    ops[number] = REFLECTED.get(record.name, record.name)
-                elif record.kind is SiteKind.CONSTANT:
-                    ops[number] = CONSTANT_OP
-        reach["ACC"] = frozenset(kinds.get(SiteKind.ACCUMULATE, ()))
-        reach["UPD"] = frozenset(kinds.get(SiteKind.UPDATE, ()))
-        reach["ASG"] = frozenset(kinds.get(SiteKind.ASSIGN, ()))
-        reach["OPS"] = ops
-
-    def compile(self, reach: dict[str, Any], node: list[str], added: list[str], updated: list[str],
-                assigned: list[str], turns: list[str], marks: list[str]) -> dict[str, Callable[..., None]]:  # fmt: skip
-        """Functions from the tests; a hook without a test stays the bare ``append``."""
-        data, grad = self.recorder.data_name, self.recorder.grad_name
-        waits = any(a.kind in ("line", "scope", "pos", "var", "phase", "step", "sample", "loss") for a in self.armed)
-        made: dict[str, Callable[..., None]] = {}
-
-        def facts(tests: list[str], table: dict[str, str]) -> list[str]:
-            text = " ".join(tests)
-            return [f"{n} = {v}" for n, v in table.items() if _mentions(text, n)]
-
-        def block(tests: list[str], table: dict[str, str]) -> list[str]:
-            if not tests:
-                return ["pass"]
-            if "op" in table and _mentions(" ".join(tests), "op"):
-                tests = ["op is None", *tests]
-            return [*facts(tests, table), "hit = " + " or ".join(f"({t})" for t in tests)]
-
-        if node or waits:
-            text = " ".join(node)
-            body = []
-            if _mentions(text, "code") or _mentions(text, "op"):
-                body = ["before = LOG[-2] if len(LOG) > 1 else 0",
-                        "kind_of = type(before)",
-                        "code = before if kind_of is int else before[0] if kind_of is tuple else 0"]  # fmt: skip
-            body += block(node, {
-                "data": f"entry.{data}", "grad": f"entry.{grad}", "kind": "'create'", "delta": "NAN", "factor": "NAN",
-                "op": "OPS.get(code)",
-            })  # fmt: skip
-            made[names.NODE] = _function("entry", body, reach, waits)
-        if added or updated or assigned or turns or waits:
-            common = {"data": f"entry[1].{data}", "grad": f"entry[1].{grad}"}
-            body = ["code = entry[0]", "if code in ACC:"]
-            body += ["    " + s for s in block(added, {
-                **common, "kind": "'accumulate'", "delta": "entry[3]",
-                "factor": "NAN if entry[4] is None else entry[4]"})]  # fmt: skip
-            body += ["    wrote = True", "elif code in UPD:"]
-            body += ["    " + s for s in block(updated, {**common, "kind": "'update'"})]
-            body += ["    wrote = True", "elif code in ASG:"]
-            body += ["    " + s for s in block(assigned, {**common, "delta": "NAN", "factor": "NAN"})]
-            body += ["    wrote = True", "else:", "    wrote = False"]
-            if turns:
-                body += [f"    if {' or '.join(f'({t})' for t in turns)}:", "        first[0] = 1"]
-            made[names.NOTE] = _function("entry", body, reach, waits, "first[0] and wrote")
-        if added or waits:
-            made[names.SOURCE] = self.source(reach, added, waits)
-        if marks:
-            body = [f"if {' or '.join(f'({t})' for t in marks)}:", "    first[0] = 1"]
-            made[names.MARK] = _function("code", body, reach, False)
-        return made
-
-
-    def source(self, reach: dict[str, Any], added: list[str], waits: bool) -> Callable[..., None]:
-        """The hook of a backward pass that is logged by whole nodes.
-
-        A node whose contributions may be hit is noted contribution by contribution, and ``NOTE`` looks at each.
-        """
-        data, grad = self.recorder.data_name, self.recorder.grad_name
-        text = " ".join(added)
-        facts = {"factor": "_f", "delta": "_f * _g", "grad": f"_c.{grad} + _f * _g", "data": f"_c.{data}",
-                 "kind": "'accumulate'"}  # fmt: skip
-        lines = ["def hook(node):", "    hit = first[0] == 1" if waits else "    hit = False"]
-        loops = [r for r in self.recorder.records if r is not None and r.kind is SiteKind.HANDS]
-        tests = [t for t in added if "code in" not in t]
-        if len(tests) < len(added) or len(loops) != 1:  # every contribution is wanted, or it is not known whose
-            lines = ["def hook(node):", "    hit = True"]
-        elif tests:
-            children, factors = loops[0].names
-            test = " or ".join(f"({t})" for t in tests)
-            lines += ["    try:", f"        _g = node.{grad}", f"        _n = node.{children}"]
-            if _mentions(text, "grad"):
-                lines += ["        if len(_n) == 2 and _n[0] is _n[1]:", "            hit = True"]
-            lines += [f"        for _c, _f in zip(_n, node.{factors}):"]
-            lines += [f"            {n} = {v}" for n, v in facts.items() if _mentions(text, n)]
-            if _mentions(text, "entry"):
-                lines.append("            entry = (0, _c)")
-            lines += [f"            if {test}:", "                hit = True", "                break"]
-            lines += ["    except Exception:", "        hit = True"]
-        lines += ["    if hit:", "        hooks[STEPPING] = True", "    else:", "        hooks[STEPPING] = False",
-                  "        append(node)"]  # fmt: skip
-        scope = {**reach, "phase": _Peek(reach["phase"])}
-        exec(compile("\n".join(lines), "<breakpoints>", "exec"), scope)  # of checked conditions and lines of our own
-        made: Callable[..., None] = scope["hook"]
-        return made
-
-
-class _Peek(list[int]):
-    """The phase, to be looked at and not set: the note that follows sets it."""
-
-    def __init__(self, real: list[int]) -> None:
-        super().__init__()
-        self.real = real
-
-    def __getitem__(self, index: Any) -> Any:
-        return self.real[index]
-
-    def __setitem__(self, index: Any, value: Any) -> None:
-        pass
-
-
-def _mentions(text: str, name: str) -> bool:
-    """True when a name is in a piece of source as a word of its own."""
-    at = text.find(name)
-    while at >= 0:
-        left = text[at - 1] if at else " "
-        right = text[at + len(name)] if at + len(name) < len(text) else " "
-        if not (left.isalnum() or left in "_.") and not (right.isalnum() or right == "_"):
-            return True
-        at = text.find(name, at + 1)
-    return False
-
-
-def _function(argument: str, body: list[str], reach: dict[str, Any], waits: bool,
-              waiting: str = "first[0]") -> Callable[..., None]:  # fmt: skip
-    lines = [f"def hook({argument}):", f"    append({argument})", "    hit = False", "    try:"]
-    lines += ["        " + s for s in body]
-    lines += ["    except Exception:", "        hit = True"]
-    if waits:
-        lines += [f"    if hit or ({waiting}):", "        first[0] = 0", "        event()"]
-    else:
-        lines += ["    if hit:", "        event()"]
-    scope = dict(reach)
-    exec(compile("\n".join(lines), "<breakpoints>", "exec"), scope)  # of checked conditions and lines of our own
-    made: Callable[..., None] = scope["hook"]
-    return made

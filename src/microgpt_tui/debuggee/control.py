@@ -10,11 +10,11 @@ from collections.abc import Callable
 from types import TracebackType
 from typing import Any
 
-from microgpt_tui.debuggee.breaks import Breaks
+from microgpt_tui.debuggee.breaks import NEXT_PHASE, Breaks
 from microgpt_tui.debuggee.recorder import Recorder
 from microgpt_tui.debuggee.walk import doubles
 from microgpt_tui.trace import wire
-from microgpt_tui.trace.codes import ACCUMULATE, BASE_PHASE, CREATE, phase_after
+from microgpt_tui.trace.codes import ACCUMULATE, CREATE
 
 PAUSE_SIGNAL = signal.SIGURG
 """Asks for a pause; ignored by default, so it cannot kill a script that is not ours yet."""
@@ -173,7 +173,9 @@ class Control:
         recorder.audited = [] if goal.get("audit") else None
         self.breaks.arm(goal.get("armed", []))
         kind = goal["kind"]
-        if kind in ("free", "episode", "steps"):
+        if kind == "phase":  # as fast as running: an armed breakpoint of our own
+            self.breaks.arm([*goal.get("armed", []), NEXT_PHASE])
+        if kind in ("free", "episode", "steps", "phase"):
             recorder.run_freely()
             self.breaks.hook()
             return
@@ -217,24 +219,17 @@ class Control:
 
             def met() -> bool:
                 return bool(len(kinds) > start and (kinds[-1] != ACCUMULATE or sources[-1] != node))
-        elif kind == "phase":
-            base = BASE_PHASE[recorder.episode_kind]
-            current = goal["phase"]
-
-            def met() -> bool:
-                nonlocal start
-                while start < len(kinds):
-                    if phase_after(current, kinds[start], base, start == 0) != current:
-                        return True
-                    start += 1
-                return False
         else:
             raise ValueError(f"unknown goal {kind}")
 
+        armed, composites, seen = bool(self.breaks.armed), self.breaks.composites, [start]
+
         def check(event: bool) -> None:
             encoder.feed(recorder.log)
-            if self.breaks.armed and self.breaks.event():
-                return
+            if armed and (len(kinds) > seen[0] or composites):
+                seen[0] = len(kinds)
+                if self.breaks.event():
+                    return
             if met() and not self.busy:
                 self.stop("step")
 

@@ -79,8 +79,8 @@ class GradientWriter(Emitter):
         place = self.site(SiteKind.HANDS, s, names=attributes, statement=len(self.sites.records) - 1)
         inner.body = [add, ast.If(ast.Name(STEPPING, ast.Load()), [note], []), *self.forget(add)]
         s.body.insert(0, ast.Expr(self.call(SOURCE, ast.Name(giver, ast.Load()))))
-        begin = ast.Expr(self.call(HANDS, ast.Constant(place)))
-        return [begin, s, ast.Expr(self.call(HANDS, ast.Constant(LEAVE_HANDS)))]
+        s.iter = self.after(s.iter, self.call(HANDS, ast.Constant(place)))  # the order is sorted out before
+        return [s, ast.Expr(self.call(HANDS, ast.Constant(LEAVE_HANDS)))]
 
     # -- writes of grad and data -------------------------------------------------------------
 

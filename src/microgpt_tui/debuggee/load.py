@@ -92,6 +92,7 @@ def parse_all(
     _parse("__main__", path, trees, paths, texts)
     _siblings(os.path.dirname(os.path.abspath(path)), trees, paths, texts)
     _override(trees["__main__"], path, overrides)
+    paths["__main__"] = os.path.abspath(path)
     return trees, paths, texts
 
 

@@ -151,7 +151,7 @@ def main() -> NoReturn:
         hooks = vars(builtins)
         hooks[LOSS], hooks[TURN], hooks[CLASS] = observer.seen_loss, observer.seen_turn, observer.seen_class
         module = ModuleType("__main__")
-        module.__dict__.update(__file__=path, __builtins__=builtins, __cached__=None)
+        module.__dict__.update(__file__=os.path.abspath(path), __builtins__=builtins, __cached__=None)
         sys.modules["__main__"] = module
         sys.argv = [path, *order["args"]]
         sys.path[0] = os.path.dirname(os.path.abspath(path))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import gc
+import importlib.machinery
 import os
 import signal
 import socket
@@ -95,9 +96,9 @@ def _evaluate_total(expression: ast.expr | None, frame: FrameType) -> int | None
 
 def _main_module(path: str, args: list[str], loaded: Loaded) -> ModuleType:
     module = ModuleType("__main__")
-    module.__dict__.update(__file__=path, __builtins__=__builtins__, __cached__=None)
-    module.__dict__.pop("__loader__", None)
-    module.__dict__["__loader__"] = None
+    whole = os.path.abspath(path)  # as Python has it since 3.9; sys.argv[0] stays as it was given
+    loader = importlib.machinery.SourceFileLoader("__main__", whole)
+    module.__dict__.update(__file__=whole, __builtins__=__builtins__, __cached__=None, __loader__=loader)
     sys.modules["__main__"] = module
     sys.argv = [path, *args]
     sys.path[0] = os.path.dirname(os.path.abspath(path))

@@ -34,7 +34,8 @@ def quoted(text: str) -> str:
 def document(picture: Picture, style: Style, page: Page | None = None) -> str:
     """A picture as a DOT document: to be laid out, or with a ``page`` every position pinned and framed as a slide."""
     theme = style.theme
-    separation = 0.3 if has_edge_labels(picture, style) else 0.36
+    labelled = has_edge_labels(picture, style)
+    separation = 0.3 if labelled else 0.36 if style.direction == "LR" else 0.2
     sheet = "" if page is None else page.graph_settings()
     lines = [
         "digraph {",
@@ -82,7 +83,7 @@ def _clusters(picture: Picture, style: Style, page: Page | None) -> list[str]:
             yield (
                 f"{indent}  graph [label={quoted(label)} labelloc=t labeljust=l fontsize={SMALL_TEXT} "
                 f'style="rounded,filled" '
-                f'color="{theme.cluster_line}" fillcolor="{theme.cluster}" fontcolor="{theme.faint}" margin=12 '
+                f'color="{theme.cluster_line}" fillcolor="{theme.cluster}" fontcolor="{theme.faint}" margin=9 '
                 f"tooltip={quoted(label)}{page.cluster(inner) if page else ''}]"
             )
             yield from part(inner, indent + "  ")
@@ -131,7 +132,7 @@ def _rows(box: Box, style: Style) -> list[str]:
     theme = style.theme
     title = f"<B>{escape(box.title)}</B>"
     rows = [f'<TD COLSPAN="2">{title}</TD>']
-    if box.node < 0 and box.count:
+    if box.node < 0 and box.count and style.labels != "names":
         nodes = f"{box.count:,} node{'s' if box.count != 1 else ''}"
         rows.append(_faint(nodes, theme))
     if style.labels in ("both", "data"):

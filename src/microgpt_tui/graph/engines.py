@@ -39,6 +39,10 @@ class EngineError(Exception):
     """No picture: the message says why and what to do."""
 
 
+class LayoutFailed(EngineError):
+    """The engine itself gave up on this graph."""
+
+
 class Cancelled(EngineError):
     """The person asked to stop."""
 
@@ -124,8 +128,9 @@ def render(
             _wait(process, timeout, cancelled)
         if process.returncode or not target.exists():
             said = errors.read_text(encoding="utf-8", errors="replace").strip().splitlines()
-            reason = next((s for s in reversed(said) if "Fontconfig" not in s), f"exit status {process.returncode}")
-            raise EngineError(f"{engine.description} failed: {reason}")
+            said = [s for s in said if "Fontconfig" not in s] or [f"exit status {process.returncode}"]
+            reason = next((s for s in said if "rror" in s), said[-1])
+            raise LayoutFailed(f"{engine.description} failed: {reason}")
         return target.read_bytes()
 
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from microgpt_tui.graph import dot, engines
-from microgpt_tui.graph.engines import Cancelled, Engine, EngineError
+from microgpt_tui.graph.engines import Cancelled, Engine, EngineError, LayoutFailed
 from microgpt_tui.graph.folding import Folded, fold_selection, fold_to_budget, made_in, scope_of_node
 from microgpt_tui.graph.legend import head_pixels
 from microgpt_tui.graph.levels import Level, ranks
@@ -185,7 +185,7 @@ def _nothing(trace: Trace, request: Request, node: int) -> str:
 def _picture(trace: Trace, event: int, shown: int, node: int, request: Request) -> Picture:
     what, budget = request.what, request.budget
     if what == "step":
-        folded = fold_to_budget(trace, budget, shown, scope_of_node(trace, node))
+        folded = fold_to_budget(trace, budget, shown, _position_near(trace, node, shown))
         return _listed(picture_of_groups(trace, folded, event))
     if what == "model":
         return _listed(picture_of_groups(trace, _model(trace, shown, budget), event))
@@ -200,6 +200,16 @@ def _picture(trace: Trace, event: int, shown: int, node: int, request: Request) 
     scope = scope_for(trace, node, what)
     nodes = with_operands(trace, made_in(trace, scope, shown))
     return _listed(picture_of_groups(trace, fold_selection(trace, nodes, budget, scope=scope), event, focus=node))
+
+
+def _position_near(trace: Trace, node: int, event: int) -> int:
+    """The scope around a node where it lies in a position, else the last position by an event; -1 without positions."""
+    scope = scope_of_node(trace, node)
+    rank = ranks(trace).rank
+    if any(rank[s] == 1 for s in trace.scope_path(scope)):
+        return scope
+    turns = (s for s in range(len(rank) - 1, -1, -1) if rank[s] == 1 and trace.scope_kind(s) == SiteKind.TURN)
+    return next((s for s in turns if trace.scope_first[s] <= event), -1)
 
 
 def _listed(picture: Picture) -> Picture:
@@ -268,7 +278,7 @@ def draw(
         if seconds > timeout / 2 and not request.force:
             notes.append(f"{count} boxes and {edges} edges would take too long to lay out: folded further")
         elif best is None or not same_size(best.picture, picture):
-            for drawing in _both_ways(picture, attempt, engine, timeout, cancelled):
+            for drawing in _ways(picture, attempt, engine, timeout, cancelled):
                 drawing.request = replace(attempt, style=drawing.style)
                 if best is None or drawing.page.scale > best.page.scale:
                     drawing.notes = [*notes, label] if label else list(notes)
@@ -294,20 +304,25 @@ def same_size(a: Picture, b: Picture) -> bool:
     return (len(a.boxes), len(a.arrows)) == (len(b.boxes), len(b.arrows))
 
 
-def _both_ways(
+def _ways(
     picture: Picture, request: Request, engine: Engine, timeout: float, cancelled: Callable[[], bool]
 ) -> Iterable[Drawing]:
-    """The picture as asked for; and turned, where that promises larger text on the slide."""
+    """The picture as asked for; while its text is too small to be read, turned, and without counts at its edges."""
     style = request.style
-    drawing = lay_out(picture, style, engine, timeout, cancelled)
-    yield drawing
-    if not (request.auto_direction and style.is_slide) or drawing.is_readable:
-        return
-    layout, page = drawing.layout, drawing.page
-    room_x, room_y = page.scale * page.inner_width, page.scale * (page.height - page.head)
-    if min(room_x / layout.height / 1.2, room_y / layout.width / 0.8) > page.scale:
-        turned = replace(style, direction="TB" if style.direction == "LR" else "LR")
-        yield lay_out(picture, turned, engine, timeout, cancelled)
+    styles = [style]
+    if style.edges == "count":
+        styles.append(replace(style, edges="none"))
+    for candidate in styles:
+        drawing = lay_out(picture, candidate, engine, timeout, cancelled)
+        yield drawing
+        if drawing.is_readable or request.force:
+            return
+        if request.auto_direction:
+            turned = replace(candidate, direction="TB" if style.direction == "LR" else "LR")
+            drawing = lay_out(picture, turned, engine, timeout, cancelled)
+            yield drawing
+            if drawing.is_readable:
+                return
 
 
 def _smaller(request: Request, count: int, best: Drawing | None) -> int:
@@ -320,12 +335,24 @@ def _smaller(request: Request, count: int, best: Drawing | None) -> int:
     return budget if 3 <= budget < count else 0
 
 
+def without_clusters(picture: Picture) -> Picture:
+    """The same picture without frames."""
+    return replace(picture, boxes=[replace(box, cluster=-1) for box in picture.boxes], clusters={})
+
+
 def lay_out(
     picture: Picture, style: Style, engine: Engine, timeout: float = 60.0, cancelled: Callable[[], bool] = lambda: False
 ) -> Drawing:
     """Let the engine place everything, and put it on the page."""
-    source = dot.document(picture, style)
-    layout = read_layout(engines.render(source, "json0", engine, timeout=timeout, cancelled=cancelled).decode())
+    try:
+        data = engines.render(dot.document(picture, style), "json0", engine, timeout=timeout, cancelled=cancelled)
+    except LayoutFailed:
+        if not picture.clusters:
+            raise
+        # Graphviz 2.43 gives up on some graphs with frames ("trouble in init_rank")
+        picture = without_clusters(picture)
+        data = engines.render(dot.document(picture, style), "json0", engine, timeout=timeout, cancelled=cancelled)
+    layout = read_layout(data.decode())
     page = place(layout, style.width, style.height, head_pixels(picture, style))
     return Drawing(picture, style, layout, page, engine, [])
 

@@ -8,11 +8,11 @@ from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
 from collections import Counter, defaultdict
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass, field
 from itertools import chain, repeat
 
-from microgpt_tui.graph.levels import Level, closing, node_scopes
+from microgpt_tui.graph.levels import Level, closing, node_scopes, ranks
 from microgpt_tui.trace.codes import SiteKind
 from microgpt_tui.trace.trace import Trace
 
@@ -175,34 +175,29 @@ def _without_unused(trace: Trace, folded: Folded) -> Folded:
 def fold_nodes(
     trace: Trace, nodes: Iterable[int], level: Level, opened: dict[int, int] | None = None, single: range = range(0)
 ) -> Folded:
-    """A selection of nodes folded at a level; only edges between selected nodes count. Nodes in ``single`` stay single."""
+    """A selection of nodes folded at a level; only edges between selected nodes count.
+
+    With ``opened`` (scope -> level) some scopes are shown in more detail, and whole positions besides them are joined
+    to one box. Nodes in ``single`` stay single.
+    """
     chosen = sorted(set(nodes))
-    first = trace.first_node
-    close = closing(trace, level, opened) if level != Level.OPERATIONS else []
-    scopes: list[int] = node_scopes(trace, len(trace.born)) if close and chosen and chosen[-1] >= first else []
-    matrix_of: dict[int, str] = {}
-    if close:
-        matrix_of = {n: m.name for m in trace.program.matrices for n in m.nodes}
     groups: list[Group] = []
-    place: dict[object, int] = {}
+    place: dict[tuple[str, int | str], int] = {}
+    turns: defaultdict[int, set[int]] = defaultdict(set)
     group_of: dict[int, int] = {}
-    for node in chosen:
-        key: object
-        if not close or node in single:
-            key, new = (node,), Group(-1, node=node)
-        elif node < first:
-            name = matrix_of.get(node, "setup")
-            key, new = name, Group(-1, name)
-        else:
-            scope = close[scopes[node - first]]
-            key, new = scope, Group(scope)
-        if key not in place:
-            place[key] = len(groups)
-            new.first = node
-            groups.append(new)
-        g = group_of[node] = place[key]
+    keys = _keys(trace, chosen, level, opened, single)
+    for node, (kind, name, scope) in zip(chosen, keys, strict=True):
+        g = place.get((kind, name), -1)
+        if g < 0:
+            g = place[kind, name] = len(groups)
+            matrix = str(name) if kind == "matrix" else ""
+            groups.append(Group(scope, matrix, node if kind == "node" else -1, first=node))
+        group_of[node] = g
         groups[g].count += 1
         groups[g].last = node
+        turns[g].add(scope)
+    for g, scopes in turns.items():
+        groups[g].turns = len(scopes)
     edges: Counter[tuple[int, int]] = Counter()
     for node in chosen:
         to = group_of[node]
@@ -210,11 +205,36 @@ def fold_nodes(
             from_ = group_of.get(child, -1)
             if from_ >= 0:
                 edges[from_, to] += 1
-    end = chosen[-1] + 1 if chosen else 0
-    lookup = [-1] * end
+    lookup = [-1] * (chosen[-1] + 1 if chosen else 0)
     for node, g in group_of.items():
         lookup[node] = g
     return Folded(groups, edges, level, group_of=lookup)
+
+
+def _keys(
+    trace: Trace, nodes: list[int], level: Level, opened: dict[int, int] | None, single: range
+) -> Iterator[tuple[str, int | str, int]]:
+    """What group each node belongs to: (kind, what it is known by, scope)."""
+    first = trace.first_node
+    if level == Level.OPERATIONS:
+        yield from (("node", node, -1) for node in nodes)
+        return
+    close = closing(trace, level, opened)
+    rank = ranks(trace).rank
+    family = families(trace) if opened else []
+    scopes: list[int] = node_scopes(trace, len(trace.born)) if nodes and nodes[-1] >= first else []
+    matrix_of = {n: m.name for m in trace.program.matrices for n in m.nodes}
+    for node in nodes:
+        if node in single:
+            yield "node", node, -1
+        elif node < first:
+            yield "matrix", matrix_of.get(node, "setup"), -1
+        else:
+            scope = close[scopes[node - first]]
+            if opened and rank[scope] == 1 and scope not in opened:
+                yield "family", family[scope], scope
+            else:
+                yield "scope", scope, scope
 
 
 # -- budgets ---------------------------------------------------------------------------------------
@@ -270,7 +290,7 @@ def fold_selection(
 ) -> Folded:
     """A selection in at most ``budget`` boxes where that can be, as fine as that allows.
 
-    With a ``scope``, what was made outside it is shown by blocks, however fine the inside is.
+    With a ``scope``, what was made outside it is shown by blocks at most, and in other positions by positions.
     """
     inside = made_in(trace, scope) if scope >= 0 else range(0)
     folded: Folded | None = None
@@ -279,11 +299,10 @@ def fold_selection(
             continue
         if scope < 0:
             folded = fold_nodes(trace, nodes, level)
-        elif level == Level.OPERATIONS:
-            folded = fold_nodes(trace, nodes, Level.BLOCKS, single=inside)
-            folded.level = level
         else:
-            folded = fold_nodes(trace, nodes, min(level, Level.BLOCKS), {scope: level})
+            outside = _outside(trace, scope, level)
+            single = inside if level == Level.OPERATIONS else range(0)
+            folded = fold_nodes(trace, nodes, Level.POSITIONS, {**outside, scope: level}, single)
             folded.level = level
         if len(folded.groups) <= budget:
             break
@@ -291,6 +310,14 @@ def fold_selection(
     if folded.level < Level.OPERATIONS:
         folded.note = f"{len(nodes):,} nodes folded to {folded.level.label}: {len(folded.groups)} boxes"
     return folded
+
+
+def _outside(trace: Trace, scope: int, level: Level) -> dict[int, int]:
+    """How far to open the position that a scope is in; without positions, all there is."""
+    path = trace.scope_path(scope)
+    rank = ranks(trace).rank
+    position = next((s for s in path if rank[s] == 1), path[0])
+    return {position: min(level, Level.BLOCKS)}
 
 
 def made_in(trace: Trace, scope: int, event: int | None = None) -> range:

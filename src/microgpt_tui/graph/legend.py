@@ -61,7 +61,8 @@ def _legend(picture: Picture, style: Style, points: float) -> str:
     groups = any(box.node < 0 for box in picture.boxes)
     words = []
     if groups:
-        words.append(("numbers: root mean square", theme.faint))
+        if style.labels != "names":
+            words.append(("numbers: root mean square", theme.faint))
         if style.edges == "count":
             words.append(("×N: N operands", theme.faint))
     else:

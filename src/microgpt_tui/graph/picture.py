@@ -239,7 +239,7 @@ def group_box(trace: Trace, key: int, group: Group) -> Box:
 def _turn_name(trace: Trace, scope: int) -> str:
     site = trace.program.site(trace.scope_site[scope])
     if site.kind == SiteKind.TURN:
-        return "every " + (", ".join(site.names) or site.name or "turn")
+        return ", ".join(site.names) or site.name or "turn"
     return site.name if site.kind == SiteKind.CALL and site.name else scope_title(trace, scope, 20)
 
 
@@ -295,7 +295,7 @@ def _fill_contributions(trace: Trace, folded: Folded, arrows: dict[tuple[int, in
 
 
 def list_parameters(picture: Picture, most: int = 2) -> None:
-    """Write matrices that feed more than ``most`` boxes into these boxes, instead of drawing a box with an arrow to each.
+    """Write matrices that feed more than ``most`` boxes into these boxes, instead of drawing an arrow to each.
 
     A step uses every matrix at every position: drawn, these arrows hide all others.
     """
@@ -329,7 +329,7 @@ def add_clusters(trace: Trace, picture: Picture) -> None:
     paths = {box.key: _frames(trace, box) for box in picture.boxes if box.scope >= 0}
     inside = Counter(scope for path in paths.values() for scope in path)
     total = len(picture.boxes)
-    joined = any(box.turns > 1 for box in picture.boxes)
+    joined = {scope for box in picture.boxes if box.turns > 1 for scope in paths.get(box.key, ())}
     drawn = {scope for scope, count in inside.items() if 2 <= count < total}
     # of scopes around the very same boxes the inner one tells more
     for path in paths.values():
@@ -340,7 +340,7 @@ def add_clusters(trace: Trace, picture: Picture) -> None:
         path = [s for s in paths.get(box.key, ()) if s in drawn]
         for depth, scope in enumerate(path):
             if scope not in picture.clusters:
-                label = scope_title(trace, scope, 40) if not joined else _turn_name(trace, scope)
+                label = scope_title(trace, scope, 40) if scope not in joined else _turn_name(trace, scope)
                 picture.clusters[scope] = label, path[depth - 1] if depth else -1
         box.cluster = path[-1] if path else -1
 

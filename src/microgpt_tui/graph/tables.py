@@ -56,7 +56,7 @@ def _strongest(theme: Theme) -> str:
 def _cell(text: str, color: str, ink: str, width: int = CELL, align: str = "CENTER") -> str:
     return (
         f'<TD FIXEDSIZE="TRUE" WIDTH="{width}" HEIGHT="{CELL}" BGCOLOR="{color}" ALIGN="{align}">'
-        f'<FONT COLOR="{ink}" POINT-SIZE="{TEXT}">{escape(text)}</FONT></TD>'
+        f'<FONT COLOR="{ink}" POINT-SIZE="{TEXT}">{escape(text) or " "}</FONT></TD>'
     )
 
 
@@ -81,18 +81,28 @@ def attention_table(trace: Trace, event: int, style: Style, layer: int = 0, sequ
         names += [str(i) for i in range(len(names), max(length, len(grid)))]
         heads.append(_heatmap(f"head {head}", grid, length, names, style.theme))
         data.append({"layer": layer, "head": head, "weights": [[v if v == v else None for v in r] for r in grid]})
-    across = min(len(heads), max(1, math.ceil(math.sqrt(len(heads) * 1.4))))
+    across = _across(len(heads), len(names), style)
     lines = [heads[i : i + across] for i in range(0, len(heads), across)]
     body = "".join("<TR>" + "".join(f'<TD VALIGN="TOP">{h}</TD>' for h in line) + "</TR>" for line in lines)
     label = f'<TABLE BORDER="0" CELLSPACING="14" CELLPADDING="0">{body}</TABLE>'
-    scale = " ".join(f"{p:.0%}" for p in (0, 0.25, 0.5, 0.75, 1))
     return Table(
         f"Attention weights · layer {layer}",
         "",
-        f"row: query position · column: key position · from {scale}",
+        "row: query position · column: key position · in percent",
         label,
         data,
     )
+
+
+def _across(count: int, length: int, style: Style) -> int:
+    """How many heatmaps side by side make the largest picture on the page."""
+    side = (length + 1) * (CELL + 2)
+    proportion = style.width / style.height if style.is_slide else 16 / 9
+
+    def scale(across: int) -> float:
+        return min(proportion / (across * side), 0.82 / (math.ceil(count / across) * (side + CELL)))
+
+    return max(range(1, count + 1), key=scale)
 
 
 def _heatmap(title: str, grid: list[list[float]], length: int, names: list[str], theme: Theme) -> str:
@@ -105,7 +115,8 @@ def _heatmap(title: str, grid: list[list[float]], length: int, names: list[str],
             color = theme.background if value != value else mix(theme.box, strong, value)
             cells.append(_cell("" if value != value else f"{100 * value:.0f}", color, _ink(color)))
         rows.append(f"<TR>{''.join(cells)}</TR>")
-    wide = f'<TR><TD COLSPAN="{length + 1}" ALIGN="LEFT"><FONT COLOR="{theme.text}" POINT-SIZE="16"><B>{title}</B></FONT></TD></TR>'
+    name = f'<FONT COLOR="{theme.text}" POINT-SIZE="16"><B>{title}</B></FONT>'
+    wide = f'<TR><TD COLSPAN="{length + 1}" ALIGN="LEFT">{name}</TD></TR>'
     return f'<TABLE BORDER="0" CELLBORDER="0" CELLSPACING="2" CELLPADDING="0">{wide}{"".join(rows)}</TABLE>'
 
 
@@ -134,7 +145,8 @@ def distribution_table(trace: Trace, event: int, style: Style, most: int = 14) -
         rows.append(
             f"<TR>{_cell(names.name(token), theme.background, theme.text, 110, 'RIGHT')}"
             f'<TD ALIGN="LEFT" WIDTH="440"><TABLE BORDER="0" CELLSPACING="0" CELLPADDING="0"><TR>'
-            f'<TD FIXEDSIZE="TRUE" WIDTH="{bar}" HEIGHT="22" BGCOLOR="{color}"></TD></TR></TABLE></TD>'
+            f'<TD FIXEDSIZE="TRUE" WIDTH="{bar}" HEIGHT="22" BGCOLOR="{color}"></TD>'
+            f'<TD FIXEDSIZE="TRUE" WIDTH="{430 - bar}" HEIGHT="22"></TD></TR></TABLE></TD>'
             f"{_cell(f'{100 * p:.2f} %', theme.background, theme.text, 76, 'RIGHT')}"
             f"{_cell(mark, theme.background, theme.positive, 80, 'LEFT')}</TR>"
         )
@@ -199,6 +211,7 @@ def table_document(table: Table, style: Style, page: Page | None = None) -> str:
             for content, size, color in texts
             if content and style.title
         )
-        head = f'<TABLE BORDER="0" CELLSPACING="0" CELLPADDING="{round(4 * unit)}" WIDTH="{page.inner_width:.0f}">{rows}</TABLE>'
+        size = f'CELLPADDING="{round(4 * unit)}" WIDTH="{page.inner_width:.0f}"'
+        head = f'<TABLE BORDER="0" CELLSPACING="0" {size}>{rows}</TABLE>'
         lines += page.frame(head if rows else "")
     return "\n".join([*lines, "}"]) + "\n"

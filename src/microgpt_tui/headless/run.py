@@ -99,6 +99,7 @@ def run(launch: Launch, steps: int | None, commands: list[str], *, as_json: bool
 def _run(debugger: Debugger, steps: int | None, commands: list[str], as_json: bool) -> int:
     history = debugger.history
     episodes: list[Episode] = []
+    printed: list[str] = []
     keep = bool(commands)
 
     def take(kind: str) -> None:
@@ -111,15 +112,15 @@ def _run(debugger: Debugger, steps: int | None, commands: list[str], as_json: bo
         episodes.append(episode_from(summary, trace))
         if summary.index and not keep:
             del history.traces[summary.index]
-        if not as_json:
-            if len(episodes) == 1:
-                print(HEADING)
-            print(episodes[-1].line, flush=True)
+        if not as_json and (episodes[-1].nodes or printed):  # a setup that fails before its first node has no table
+            for episode in episodes[len(printed) :]:
+                printed.append(episode.line if printed else f"{HEADING}\n{episode.line}")
+                print(printed[-1], flush=True)
 
     debugger.wait(take)
     check(debugger)
     results = _obey(debugger, commands, take, as_json)
-    if commands and steps and not debugger.over:
+    if commands and steps and not debugger.over and all(r["ok"] for r in results):
         keep = False
         debugger.run_steps(steps)
         debugger.wait(take)

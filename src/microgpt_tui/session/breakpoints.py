@@ -277,8 +277,18 @@ class BreakpointList:
         """Hits in an episode that the script reports with its messages."""
         for number, count in header["hits"].items():
             for b in self.items:
-                if b.number == int(number):
+                if b.number == int(number) and not b.expression:  # of a watch these are only chances
                     b.live_hits[episode] = b.live_hits.get(episode, 0) + count
+
+    @property
+    def any_set(self) -> bool:
+        """True when the person has set one that can stop."""
+        return any(b.enabled and b.log is None and b.number != NAN_NUMBER for b in self.items)
+
+    def take_watch(self, number: int, episode: int) -> None:
+        """A watched value has really changed."""
+        live = self.get(number).live_hits
+        live[episode] = live.get(episode, 0) + 1
 
     def stopped(self, numbers: list[int], failures: list[tuple[int, str]]) -> None:
         """The script has stopped at these: temporary ones are done with, failing ones are switched off."""

@@ -12,7 +12,7 @@ import threading
 from collections.abc import Callable
 from typing import Any
 
-from microgpt_tui.session.breakpoints import BreakpointList, changes
+from microgpt_tui.session.breakpoints import BreakpointList, Hit, changes
 from microgpt_tui.session.displays import Displays
 from microgpt_tui.session.history import History, Summary
 from microgpt_tui.session.moment import Moment
@@ -24,6 +24,10 @@ from microgpt_tui.trace.conditions import LONGEST_PRINTED, printed_line
 from microgpt_tui.trace.navigation import BEFORE, BEYOND, Edge, Goal
 from microgpt_tui.trace.trace import Trace
 from microgpt_tui.trace.watches import expression
+
+
+FEW = 4
+"""Events of one operation, inside which no step stops."""
 
 
 class Debugger:
@@ -186,8 +190,11 @@ class Debugger:
     def _forward(self, answer: int | Goal | Edge | None, nothing: str) -> bool:
         """Act on a forward answer. Returns True when the cursor has moved or the script runs."""
         self.notice = ""
+        self.hit = None
         if isinstance(answer, int):
-            self._move(self.moment.episode, answer)
+            hit = self._on_the_way(answer)
+            if hit is None:
+                self._move(self.moment.episode, answer)
             return True
         if isinstance(answer, dict):
             return self._live(answer)
@@ -216,8 +223,11 @@ class Debugger:
 
     def _backward(self, answer: int | Edge | None, nothing: str) -> bool:
         self.notice = ""
+        self.hit = None
         if isinstance(answer, int):
-            self._move(self.moment.episode, answer)
+            hit = self._on_the_way(answer)
+            if hit is None:
+                self._move(self.moment.episode, answer)
             return True
         if answer is BEFORE:
             return self.previous_episode(last=True)
@@ -363,6 +373,8 @@ class Debugger:
             watched = self.breakpoints.get(number).expression
             if not watched or changes(expression(watched, newest.program), newest, event):
                 numbers.append(number)
+                if watched:
+                    self.breakpoints.take_watch(number, newest.index)
         if not numbers and not header["failures"]:
             self._go()
             return True
@@ -410,6 +422,18 @@ class Debugger:
             self._move(first, 0)
         self.notice = "no earlier stop: this is the beginning of the history"
         return self.moment != start
+
+    def _on_the_way(self, target: int) -> Hit | None:
+        """A step over several events stops at a breakpoint between, in either direction; there the cursor is then."""
+        trace, event = self.trace, self.moment.event
+        if trace is None or abs(target - event) <= FEW or not self.breakpoints.any_set:
+            return None
+        breakpoints = self.breakpoints
+        hit = breakpoints.after(trace, event) if target > event else breakpoints.before(trace, event)
+        if hit is None or hit.event == target or (hit.event > target) == (target > event):
+            return None
+        self._stop_at(trace.index, hit.event, hit.numbers)
+        return hit
 
     def _stop_at(self, episode: int, event: int, numbers: tuple[int, ...]) -> None:
         skipped = self.moment.episode != episode and any(

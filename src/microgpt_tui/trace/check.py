@@ -249,7 +249,7 @@ def _accumulated(trace: Trace, event: int) -> tuple[list[Finding], int, bool]:
     seeds = [r for r in range(len(trace.target)) if trace.kind[trace.write_event[r]] == ASSIGN and trace.source[r] < 0]
     if not spans or not seeds:
         return [], 0, False
-    unfinished = spans[0][1] == len(trace) - 1 and not trace.complete
+    unfinished = spans[0][1] == len(trace) - 1 and not trace.complete and not _returned(trace, spans[0][0])
     if unfinished or spans[0][0] > event:
         return [], 0, False
     end = spans[0][1]
@@ -277,12 +277,20 @@ def _accumulated(trace: Trace, event: int) -> tuple[list[Finding], int, bool]:
         findings.append(Finding(
             "zeroing", node, end, 0,
             f"{len(stale):,} gradients still hold what earlier steps left in them: "
-            f"{names.get(node, name(trace, node))} began this step at {trace.start_grad_of(node):.6g} and not at 0; nothing sets .{trace.program.grad_name} "
-            "back to zero between the steps",
+            f"{names.get(node, name(trace, node))} began this step at {trace.start_grad_of(node):.6g} and not at 0; "
+            f"nothing sets .{trace.program.grad_name} back to zero between the steps",
         ))  # fmt: skip
     if wrong:
         findings.append(_wrong_sum(trace, wrong, end))
     return findings, len(adjoint), True
+
+
+def _returned(trace: Trace, event: int) -> bool:
+    """True when the call of ``backward`` around an event is over."""
+    for scope in trace.scope_path(trace.scope_of(event)):
+        if trace.scope_label(scope).startswith("backward"):
+            return trace.scope_last[scope] >= 0
+    return False
 
 
 def _wrong_sum(trace: Trace, wrong: list[tuple[int, float, float]], end: int) -> Finding:
@@ -318,8 +326,8 @@ def _outside(trace: Trace) -> list[Finding]:
     return [Finding(
         "outside", found[0], event, line,
         f"the graph of this step hangs on {len(found):,} nodes of earlier steps: {made}. Their graphs are walked "
-        f"again and their gradients are sent down once more; use .{trace.program.data_name} for a number that is only carried "
-        "along",
+        f"again and their gradients are sent down once more; use .{trace.program.data_name} for a number that is only "
+        "carried along",
     )]  # fmt: skip
 
 

@@ -113,7 +113,7 @@ class Seeds:
         at = raw.find(ASSIGN)
         while at >= 0:
             row = trace.row[self.done + at]
-            if trace.source[row] < 0:
+            if trace.source[row] < 0 and trace.target[row] >= trace.first_node:  # not a parameter's clipped gradient
                 self.rows.append(row)
             at = raw.find(ASSIGN, at + 1)
         self.done += len(raw)

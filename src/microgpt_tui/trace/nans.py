@@ -6,8 +6,9 @@ import math
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
+from microgpt_tui.trace.codes import CONSTANT_OP
 from microgpt_tui.trace.facts import not_finite, parameter_names
-from microgpt_tui.trace.names import name
+from microgpt_tui.trace.names import name, own_name
 from microgpt_tui.trace.trace import Trace
 
 LARGE = 50.0
@@ -15,6 +16,7 @@ LARGE = 50.0
 SMALL = 1e-20
 """A number closer to zero than this is on the way to log(0) or 1/0."""
 LONGEST = 24
+MOST_TERMS = 10_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,6 +88,7 @@ def root_cause(
     chain: list[Link] = []
     seen: set[int] = set()
     node = _worst(trace, nodes, event)
+    tiny = node >= 0 and abs(trace.data_at(node, event)) < SMALL
     while node >= 0 and node not in seen and len(chain) < LONGEST:
         seen.add(node)
         born = trace.born_at(node)
@@ -98,7 +101,7 @@ def root_cause(
         ))  # fmt: skip
         if parameter or born < 0:
             break
-        node = _worst(trace, trace.children(node), event)
+        node, tiny = _behind(trace, node, event, tiny)
     origin = _origin(chain)
     return RootCause(what, event, line, tuple(chain), origin, _said(chain, origin))
 
@@ -129,15 +132,45 @@ def _badness(value: float) -> float:
     return abs(math.log10(abs(value)))
 
 
-def _worst(trace: Trace, nodes: Iterable[int], event: int) -> int:
-    best, worst = -1, -1.0
+def _worst(trace: Trace, nodes: Iterable[int], event: int, tiny: bool | None = None) -> int:
+    best, worst = -1, -math.inf
     for node in nodes:
-        bad = _badness(trace.data_at(node, event))
-        if trace.op_name(node) in ("const",):
-            bad = -0.5  # written in the source: it did not go anywhere
+        value = trace.data_at(node, event)
+        bad = _badness(value) if tiny is None or not math.isfinite(value) else -abs(value) if tiny else abs(value)
         if bad > worst:
             best, worst = node, bad
     return best
+
+
+def _behind(trace: Trace, node: int, event: int, tiny: bool) -> tuple[int, bool]:
+    """The operand that made a number extreme, and whether it did so by being tiny.
+
+    A product is tiny by its smallest factor and large by its largest; a sum is what its largest
+    term is; behind any other operation is its operand.
+    """
+    op = trace.op_name(node)
+    if op == "add":
+        terms = _terms(trace, node)
+        return _worst(trace, [t for t in terms if trace.op_name(t) != CONSTANT_OP] or terms, event, tiny=False), False
+    children = [c for c in trace.children(node) if trace.op_name(c) != CONSTANT_OP] or list(trace.children(node))
+    if len(children) > 1:
+        return _worst(trace, children, event, tiny=tiny), tiny
+    found = children[0] if children else -1
+    return found, found >= 0 and abs(trace.data_at(found, event)) < min(SMALL, 1.0)
+
+
+def _terms(trace: Trace, node: int) -> list[int]:
+    """The terms of a sum that is added up two at a time."""
+    terms: list[int] = []
+    todo = list(trace.children(node))
+    while todo and len(terms) < MOST_TERMS:
+        term = todo.pop()
+        same = trace.op_name(term) == "add" and trace.site_of(term) == trace.site_of(node)
+        if same and own_name(trace, term) is None:
+            todo.extend(trace.children(term))
+        else:
+            terms.append(term)
+    return terms
 
 
 def _origin(chain: Sequence[Link]) -> Link | None:
@@ -153,10 +186,13 @@ def _said(chain: Sequence[Link], origin: Link | None) -> str:
     if origin is None:
         return "no operand is recorded"
     size = "zero" if origin.data == 0 else "not finite" if not math.isfinite(origin.data) else f"{origin.data:.4g}"
+    last = chain[-1]
     if not extreme(origin.data):
         return f"its operand {origin.name} is {size}, and not extreme itself"
     if origin.history and len(origin.history) > 1:
         return f"parameter {origin.name} has gone to {size} over the last {len(origin.history)} steps"
     behind = chain[chain.index(origin) + 1 :]
-    tail = f"; it is made of {behind[0].name} = {behind[0].data:.4g}" if behind else ""
+    tail = f"; its largest part is {behind[0].name} = {behind[0].data:.4g}" if behind else ""
+    if behind and last.event < 0 and last is not behind[0]:
+        tail += f", and behind all of it is the parameter {last.name} = {last.data:.4g}"
     return f"it begins with {origin.name} = {size}, made by {origin.op} on line {origin.line}{tail}"

@@ -10,8 +10,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
 
-from microgpt_tui.session.debugger import Debugger, Moment
-from microgpt_tui.trace.trace import Trace
+from microgpt_tui.session import commands
+from microgpt_tui.session.commands import CommandError, execute
+from microgpt_tui.session.debugger import Debugger
+from microgpt_tui.session.moving import count_of
 
 
 class Desk(Protocol):
@@ -24,6 +26,12 @@ class Desk(Protocol):
 
     def repeat(self, move: Callable[[], bool], count: int = 1) -> None:
         """Make a move so many times; each that has to run the script is waited for."""
+
+    def answer(self, command: str, text: str) -> None:
+        """Show what a command answers: a line, or a page."""
+
+    def place(self) -> tuple[int, int] | None:
+        """(file, line) that the person means: the selected one, else the one being executed."""
 
     def open(self, what: str, argument: str = "") -> None:
         """Show a pane or a screen by its name, or do what only a screen can."""
@@ -52,28 +60,9 @@ class Action:
     """Rank in the footer, 1 first; 0 is not there."""
     aliases: tuple[str, ...] = ()
     """Other names of the command."""
-    needs: str = ""
-    """A method of the debugger without which the action is not offered."""
     moves: bool = False
     """True when the script runs only briefly for it: further moves then wait for their turn. After the others they
     are refused until the script is paused."""
-
-
-class CommandError(ValueError):
-    """A command that cannot be done; the message says why and what would do."""
-
-
-def count_of(argument: str) -> int:
-    """A repeat count: ``""`` is 1. Raises CommandError."""
-    if not argument:
-        return 1
-    try:
-        count = int(argument.replace(",", "").replace("_", ""))
-    except ValueError:
-        raise CommandError(f"“{argument}” is no count: write a whole number, such as 10") from None
-    if count < 1:
-        raise CommandError("a count is 1 or more")
-    return count
 
 
 def _move(name: str) -> Run:
@@ -110,18 +99,6 @@ def _open(what: str) -> Run:
     return lambda desk, argument: desk.open(what, argument)
 
 
-def _call(name: str) -> Run:
-    """Call a method of the debugger that other parts deliver; what it returns is said."""
-
-    def run(desk: Desk, argument: str) -> None:
-        method = getattr(desk.debugger, name)
-        answer = method(argument) if argument else method()
-        if isinstance(answer, str) and answer:
-            desk.say(answer)
-
-    return run
-
-
 def _run(desk: Desk, argument: str) -> None:
     debugger = desk.debugger
     if debugger.running:
@@ -147,116 +124,56 @@ def _visit(direction: int) -> Run:
     return run
 
 
-# -- goto ------------------------------------------------------------------------------------
+def _command(name: str) -> Run:
+    """A command of the session's language that moves: what it finds is shown by the panes."""
+
+    def run(desk: Desk, argument: str) -> None:
+        desk.repeat(lambda: bool(execute(desk.debugger, f"{name} {argument}".strip())))
+
+    return run
 
 
-def goto(debugger: Debugger, argument: str) -> bool:
-    """Go where ``3:1200``, ``:1200``, ``3``, ``setup:5``, ``sample 2:17``, ``line 102``, ``loss``, ``start`` or ``end``
-    says. Returns True when the script had to be sent on. Raises CommandError."""
-    words = argument.split()
-    if not words:
-        raise CommandError("goto where? STEP[:EVENT], :EVENT, sample N[:EVENT], setup[:EVENT], line N, loss, start, end")
-    if words[0] == "line":
-        return _goto_line(debugger, words[1:])
-    if words[0] in ("loss", "start", "end") and len(words) == 1:
-        return _goto_mark(debugger, words[0])
-    place, colon, event_text = argument.replace(",", "").partition(":")
-    place = place.strip()
-    event = 0
-    if colon:
-        try:
-            event = int(event_text) - 1
-        except ValueError:
-            raise CommandError(f"“{event_text}” is no event: write its number, such as 3:1200") from None
-    trace = debugger.trace
-    if not place and trace is not None:
-        return _jump(debugger, trace, event)
-    kind, number = _episode(place)
-    index = 0 if kind == "setup" else debugger.episode_index(kind, number)
-    known = debugger.history.traces.get(index) if index is not None else None
-    if known is not None and len(known):
-        return _jump(debugger, known, event)
-    if index is not None and index <= debugger.history.current and not (kind == "step" and debugger.history.newest is None):
-        raise CommandError(f"{place} was run freely: only its loss and weights are kept")
-    if event:
-        raise CommandError(f"{place} is not recorded yet: go to {place} first, then to its events")
-    return debugger.run_to(kind, number)
+def _question(name: str) -> Run:
+    """A command of the session's language that answers in words."""
+
+    def run(desk: Desk, argument: str) -> None:
+        if desk.debugger.running:
+            raise CommandError("the script is running: space pauses it")
+        desk.answer(name, execute(desk.debugger, f"{name} {argument}".strip()).text)
+
+    return run
 
 
-def _episode(place: str) -> tuple[str, int]:
-    word, _, digits = place.rpartition(" ")
-    word = word.strip().rstrip("s") or ("step" if digits.isdigit() else digits)
-    if word == "setup":
-        return "setup", 0
-    if word in ("step", "sample") and digits.isdigit():
-        return word, int(digits)
-    raise CommandError(f"goto “{place}”? Write STEP[:EVENT], :EVENT, sample N, setup, line N, loss, start or end")
+def _with_argument(name: str, run: Run) -> Run:
+    """Ask for the argument on the command line where there is none."""
+
+    def ask(desk: Desk, argument: str) -> None:
+        if argument:
+            run(desk, argument)
+        else:
+            desk.open("command", name + " ")
+
+    return ask
 
 
-def _jump(debugger: Debugger, trace: Trace, event: int) -> bool:
-    if not 0 <= event < len(trace):
-        name = debugger.name_of(Moment(trace.index, 0)).partition(":")[0]
-        raise CommandError(f"{name} has events 1 to {len(trace):,} so far")
-    debugger.goto(event, trace.index)
-    return False
-
-
-def _goto_mark(debugger: Debugger, mark: str) -> bool:
-    trace = debugger.trace
-    if trace is None:
-        raise CommandError("nothing is recorded yet")
-    if mark == "loss":
-        node = trace.loss_node()
-        if node < 0:
-            raise CommandError("no backward pass in this episode yet: ] goes on to it")
-        return _jump(debugger, trace, trace.born_at(node))
-    return _jump(debugger, trace, 0 if mark == "start" else len(trace) - 1)
-
-
-def _goto_line(debugger: Debugger, words: list[str]) -> bool:
-    """The next event of a line after the cursor, else the first one."""
-    if len(words) != 1 or not words[0].isdigit():
-        raise CommandError("goto line N: write a line's number")
-    line = int(words[0])
-    trace = debugger.trace
-    if trace is None:
-        raise CommandError("nothing is recorded yet")
-    event = next_event_of_line(trace, line, debugger.moment.event)
-    if event < 0:
-        raise CommandError(f"line {line} makes no operation in this episode, as far as it is recorded")
-    return _jump(debugger, trace, event)
-
-
-def next_event_of_line(trace: Trace, line: int, event: int, file: int = 0) -> int:
-    """The first creation after ``event`` that a line makes, else the first one of the episode; -1 for none."""
-    sites = {
-        s.number for s in trace.program.sites
-        if s is not None and s.file == file and s.line <= line <= s.end_line and (s.line == line or s.end_line - s.line < 12)
-    }  # fmt: skip
-    exact = {n for n in sites if trace.program.site(n).line == line} or sites
-    first = -1
-    for i, site in enumerate(trace.site):
-        if site in exact:
-            born = trace.born[i]
-            if born > event:
-                return born
-            if first < 0:
-                first = born
-    return first
-
-
-def _goto(desk: Desk, argument: str) -> None:
-    if not argument:
-        desk.open("command", "goto ")
+def _toggle(desk: Desk, argument: str) -> None:
+    if argument:
+        _question("break")(desk, argument)
         return
-    desk.repeat(lambda: goto(desk.debugger, argument))
+    place = desk.place()
+    if place is None:
+        raise CommandError("no line here to break on: break 120, break op:exp, break softmax")
+    file, line = place
+    debugger = desk.debugger
+    is_set = debugger.toggle_line(file, line)
+    desk.say(f"breakpoint {'set on' if is_set else 'removed from'} line {line}")
 
 
 # -- the registry ----------------------------------------------------------------------------
 
 STEPPING, RUNNING, LOOKING, STOPPING, SCREEN = "Step", "Run", "Look", "Stop and change", "Screen"
 
-ACTIONS: tuple[Action, ...] = (
+_OWN: tuple[Action, ...] = (
     Action("step", ("s", "right"), "step", "One operation on, as the source writes it", STEPPING,
            _move("step"), "[N]", 1, moves=True),
     Action("back", ("S", "left"), "back", "One operation back", STEPPING, _move("back"), "[N]", 2, moves=True),
@@ -287,14 +204,12 @@ ACTIONS: tuple[Action, ...] = (
            "NAME [N]", moves=True),
     Action("run", ("space",), "run", "Run freely; pause", RUNNING, _run, "", 4),
     Action("pause", ("ctrl+c",), "pause", "Pause where the script is; never ends the session", RUNNING, _pause),
-    Action("continue", ("c",), "continue", "Run to the next stop", RUNNING, _move("continue_forward"), "[N]",
-           needs="continue_forward", footer=5),
-    Action("rcontinue", ("C",), "continue back", "Back to the stop before", RUNNING, _move("continue_backward"), "[N]",
-           needs="continue_backward"),
+    Action("continue", ("c",), "continue", "Run to the next stop", RUNNING, _move("continue_forward"), "[N]", 5),
+    Action("rcontinue", ("C",), "continue back", "Back to the stop before", RUNNING, _move("continue_backward"), "[N]"),
     Action("interrupt", ("!",), "interrupt", "Signal a script that does not pause: SIGINT, then SIGTERM, then SIGKILL",
            RUNNING, _open("interrupt")),
     Action("goto", ("g",), "goto", "Go to a moment: 3:1200, :1200, sample 2, setup, line 102, loss, start, end",
-           LOOKING, _goto, "WHERE", 10),
+           LOOKING, _with_argument("goto", _command("goto")), "WHERE", 10),
     Action("follow", (), "follow", "To where the selected value is made (Enter in a pane)", LOOKING, _open("follow"),
            moves=True),
     Action("return", ("backspace",), "return", "Back to where you came from", LOOKING, _visit(-1), moves=True),
@@ -303,6 +218,14 @@ ACTIONS: tuple[Action, ...] = (
            _open("full")),
     Action("explain", (), "explain", "What the focused pane shows, with this moment's numbers", LOOKING,
            _open("help")),
+    Action("break", ("b",), "break", "Breakpoint on this line, on or off; or where, and on which condition", STOPPING,
+           _toggle, "[WHERE] [if COND]", 11),
+    Action("breakpoints", ("B",), "list", "The breakpoints", STOPPING, _open("breakpoints")),
+    Action("find", ("/",), "find", "Nodes by name, regular expression, operation, line, scope, value", LOOKING,
+           _open("find"), "[WHAT] [sort KEY]", 12),
+    Action("export", ("e",), "export", "A picture of what is shown", LOOKING, _open("export"), "[FILE]", 13),
+    Action("until", (), "until", "Run to a line, once", RUNNING, _command("until"), "LINE"),
+    Action("restart", (), "restart", "Begin anew; breakpoints stay", RUNNING, _open("restart")),
     Action("command", (":",), "command", "Type a command", SCREEN, _open("command"), footer=15),
     Action("palette", ("ctrl+p",), "palette", "Search everything there is to do", SCREEN, _open("palette")),
     Action("help", ("?",), "help", "Keys, commands, and what the focused pane shows", SCREEN, _open("help"), "", 16),
@@ -319,12 +242,35 @@ ACTIONS: tuple[Action, ...] = (
     ),
 )  # fmt: skip
 
+_WORDS: dict[str, tuple[tuple[str, ...], str]] = {
+    "display": (("w",), "display"), "watch": (("W",), "watch"), "set": (("i",), "set"), "check": (("k",), "check"),
+    "findnext": ((".",), "next found"), "findprev": ((",",), "found before"),
+}  # fmt: skip
+"""Keys and words of commands that the session's language has and the screen takes over as they are."""
+
+_MOVING = ("findnext", "findprev")
+
+
+def _taken_over() -> tuple[Action, ...]:
+    """The session's other commands: one there is one here."""
+    own = {n for a in _OWN for n in (a.name, *a.aliases)}
+    found = []
+    for command in commands.COMMANDS:
+        if command.name in own or command.name in ("pause", "help", "show"):
+            continue
+        keys, label = _WORDS.get(command.name, ((), command.name))
+        run = _command(command.name) if command.name in _MOVING else _question(command.name)
+        if keys and command.argument and command.name != "check":
+            run = _with_argument(command.name, run)
+        sentence = command.help[:1].upper() + command.help[1:]
+        found.append(Action(command.name, keys, label, sentence, STOPPING, run, command.argument))
+    return tuple(found)
+
+
+ACTIONS: tuple[Action, ...] = (*_OWN, *_taken_over())
+"""Everything, in the order in which help lists it."""
+
 BY_NAME: dict[str, Action] = {n: a for a in ACTIONS for n in (a.name, *a.aliases)}
-
-
-def offered(debugger: Debugger | None) -> list[Action]:
-    """The actions that this debugger can do, in the registry's order."""
-    return [a for a in ACTIONS if not a.needs or debugger is None or hasattr(debugger, a.needs)]
 
 
 def find(word: str) -> Action:

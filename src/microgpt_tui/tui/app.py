@@ -7,9 +7,11 @@ thread (``ScriptSpoke``), and the panes are drawn when it stops.
 
 from __future__ import annotations
 
+import importlib
 import sys
 from collections import deque
 from collections.abc import Callable
+from contextlib import suppress
 from threading import Event
 from time import monotonic
 from typing import ClassVar
@@ -23,17 +25,21 @@ from textual.screen import Screen
 from textual.timer import Timer
 from textual.widgets import Label, Static
 
+from microgpt_tui.session.commands import CommandError, execute
 from microgpt_tui.session.debugger import Debugger, Moment
 from microgpt_tui.session.failure import explain
 from microgpt_tui.session.process import Launch
 from microgpt_tui.tui import actions
-from microgpt_tui.tui.actions import ACTIONS, Action, CommandError
+from microgpt_tui.tui.actions import ACTIONS, Action
+from microgpt_tui.tui.collector import Collector
 from microgpt_tui.tui.commands import CommandLine, parse
 from microgpt_tui.tui.footer import Footer
 from microgpt_tui.tui.messages import ActionChosen, CommandCancelled, CommandGiven, ScriptSpoke
 from microgpt_tui.tui.pane import MomentChosen, NodeChosen, Pane, View
 from microgpt_tui.tui.panels import LEFT, RIGHT, LeftPanel, RightPanel, panel_of
+from microgpt_tui.tui.panes.source import SourcePane
 from microgpt_tui.tui.providers import RegistryCommands
+from microgpt_tui.tui.screens.answer import AnswerScreen
 from microgpt_tui.tui.screens.help import HelpScreen, pane_keys_markdown
 from microgpt_tui.tui.status import StatusLine
 from microgpt_tui.tui.timeline import Timeline
@@ -64,10 +70,12 @@ def _bindings() -> list[BindingType]:
     for action in ACTIONS:
         for key in action.keys:
             name = _KEYS.get(key, key)
-            found.append(
-                Binding(name, f"do('{action.name}')", action.label, show=False, priority=key in ("ctrl+c",))
-            )
+            found.append(Binding(name, f"do('{action.name}')", action.label, show=False, priority=key in ("ctrl+c",)))
     return found
+
+
+class MainScreen(Screen[object], inherit_bindings=False):
+    """The panes' screen: without Textual's own keys for Tab and Ctrl+C, which have other meanings here."""
 
 
 class DebuggerApp(App[int]):
@@ -100,6 +108,7 @@ class DebuggerApp(App[int]):
         self._asked_to_pause = 0.0
         self._signals = 0
         self._ticker: Timer | None = None
+        self._collector = Collector()
         self._last_view: View | None = None
         self._focus_right = 0
 
@@ -115,7 +124,7 @@ class DebuggerApp(App[int]):
             yield RightPanel(1, "graph")
         yield Timeline(id="timeline")
         with Container(id="bottom"):
-            yield Footer(self.debugger, id="footer")
+            yield Footer(id="footer")
             with Container(id="prompt"):
                 yield Label(":")
                 yield CommandLine(self.debugger)
@@ -123,10 +132,12 @@ class DebuggerApp(App[int]):
 
     def get_default_screen(self) -> Screen[object]:
         """The one screen."""
-        return Screen(id="_default")
+        return MainScreen(id="_default")
 
     def on_mount(self) -> None:
         self._ticker = self.set_interval(FRAME, self._tick, pause=True)
+        self._collector.start()
+        self.set_interval(1.0, self._collector.tick)
         self._arrange(self.size.width, self.size.height)
         self.panel(0).pane.focus()
         if self._hint:
@@ -140,6 +151,7 @@ class DebuggerApp(App[int]):
     def on_unmount(self) -> None:
         if self._ticker is not None:
             self._ticker.stop()
+        self._collector.stop()
 
     def on_resize(self, event: events.Resize) -> None:
         self._arrange(event.size.width, event.size.height)
@@ -322,6 +334,22 @@ class DebuggerApp(App[int]):
         if not self._awaiting:
             self.repaint()
 
+    def answer(self, command: str, text: str) -> None:
+        """Show what a command answers: a line in the footer, more on a page of its own."""
+        self.repaint()
+        text = text.strip()
+        if "\n" in text:
+            self.push_screen(AnswerScreen(command, text))
+        else:
+            self.say(text or f"{command}: done")
+
+    def place(self) -> tuple[int, int] | None:
+        """The line that the person means: the selected one of the Source pane, else the one being executed."""
+        pane = self.screen_stack[0].query_one("#panel-source", LeftPanel).pane
+        if isinstance(pane, SourcePane) and pane.line:
+            return pane.file, pane.line
+        return self.debugger.line_here()
+
     def open(self, what: str, argument: str = "") -> None:
         """Show a pane or a screen, or do what only a screen can."""
         opener = getattr(self, "open_" + what.replace("-", "_"), None)
@@ -340,10 +368,8 @@ class DebuggerApp(App[int]):
 
     def perform(self, action: Action, argument: str = "") -> None:
         """Do an action; what cannot be done is said, never raised."""
+        self._collector.busy()
         self.footer.say("")
-        if action.needs and not hasattr(self.debugger, action.needs):
-            self.complain(f"{action.name} is not there in this installation")
-            return
         self._for_long = not action.moves
         try:
             action.run(self, argument)
@@ -392,7 +418,45 @@ class DebuggerApp(App[int]):
         explanation = pane.explain(self._last_view) if pane is not None else ""
         title = pane.title if pane is not None else "microgpt-tui"
         keys = pane_keys_markdown(pane) if pane is not None else ""
-        self.push_screen(HelpScreen(title, explanation, actions.offered(self.debugger), keys))
+        self.push_screen(HelpScreen(title, explanation, list(ACTIONS), keys))
+
+    def open_restart(self, argument: str) -> None:
+        """Begin the script anew."""
+        self._pending.clear()
+        self._last_view = self._chosen = None
+        self.debugger.restart()
+        self._listening = False
+        self.listen()
+        self._run_begins(for_long=True)
+
+    def open_breakpoints(self, argument: str) -> None:
+        """The list of breakpoints."""
+        if not self._open_screen("breakpoints", "BreakpointsScreen", argument):
+            self.answer("breakpoints", execute(self.debugger, "breakpoints").text)
+
+    def open_find(self, argument: str) -> None:
+        """Search nodes."""
+        if argument:
+            self.answer("find", execute(self.debugger, f"find {argument}").text)
+        elif not self._open_screen("find", "FindScreen", argument):
+            self.open_command("find ")
+
+    def open_export(self, argument: str) -> None:
+        """A picture of what the focused pane shows."""
+        pane = self._focused_pane()
+        export = getattr(pane, "action_export", None)
+        if export is None:
+            self.complain("export: the Graph pane (5) writes pictures; focus it first")
+        else:
+            export()
+
+    def _open_screen(self, module: str, name: str, argument: str) -> bool:
+        try:
+            made = getattr(importlib.import_module(f"microgpt_tui.tui.screens.{module}"), name)
+        except (ModuleNotFoundError, AttributeError):
+            return False
+        self.push_screen(made(self.debugger), lambda _: self.repaint())
+        return True
 
     def open_quit(self, argument: str) -> None:
         """End the session."""
@@ -543,10 +607,8 @@ class DebuggerApp(App[int]):
             self.repaint()
 
     def on_descendant_focus(self) -> None:
-        try:
+        with suppress(NoMatches):  # a focus before everything is there
             self.footer.refresh()
-        except NoMatches:
-            pass
 
 
 # -- opening -----------------------------------------------------------------------------------

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from textual.binding import Binding
+from typing import ClassVar
+
+from textual.binding import Binding, BindingType
 from textual.suggester import Suggester
 from textual.widgets import Input
 
+from microgpt_tui.session.commands import CommandError, complete
 from microgpt_tui.session.debugger import Debugger
 from microgpt_tui.tui import actions
-from microgpt_tui.tui.actions import Action, CommandError
+from microgpt_tui.tui.actions import Action
 from microgpt_tui.tui.messages import CommandCancelled, CommandGiven
 
 KEPT = 200
@@ -35,13 +38,11 @@ def completions(text: str, debugger: Debugger | None = None) -> list[str]:
     text = text.lstrip()
     word, space, argument = text.partition(" ")
     if not space:
-        return sorted({n for a in actions.offered(debugger) for n in (a.name, *a.aliases) if n.startswith(word)})
-    choices: list[str] = []
-    if word == "goto":
-        choices = ["loss", "start", "end", "setup", "line ", "sample ", "step "]
-    elif word in ("loop", "nextpos", "prevpos") and debugger is not None and debugger.trace is not None:
-        choices = loop_names(debugger)
-    return [f"{word} {c}" for c in choices if c.startswith(argument)]
+        return sorted({n for a in actions.ACTIONS for n in (a.name, *a.aliases) if n.startswith(word)})
+    if word in ("loop", "nextpos", "prevpos"):
+        found = loop_names(debugger) if debugger is not None else []
+        return [f"{word} {c}" for c in found if c.startswith(argument)]
+    return complete(debugger, text) if debugger is not None else []
 
 
 def loop_names(debugger: Debugger) -> list[str]:
@@ -67,7 +68,7 @@ class _Completer(Suggester):
 class CommandLine(Input):
     """One line at the bottom; ``Up`` and ``Down`` walk its history, ``Tab`` completes, ``Escape`` leaves."""
 
-    BINDINGS = [
+    BINDINGS: ClassVar[list[BindingType]] = [
         Binding("escape", "cancel", "leave", show=False),
         Binding("ctrl+c", "cancel", "leave", show=False, priority=True),
         Binding("up", "older", "older", show=False),

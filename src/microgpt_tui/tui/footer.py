@@ -11,9 +11,8 @@ from textual import events
 from textual.strip import Strip
 from textual.widget import Widget
 
-from microgpt_tui.session.debugger import Debugger
 from microgpt_tui.tui import palette
-from microgpt_tui.tui.actions import Action, offered
+from microgpt_tui.tui.actions import ACTIONS, Action
 from microgpt_tui.tui.messages import ActionChosen
 from microgpt_tui.tui.pane import Pane
 
@@ -35,9 +34,8 @@ class Footer(Widget):
 
     DEFAULT_CSS = "Footer { height: 1; background: #1a1f2a; }"
 
-    def __init__(self, debugger: Debugger, *, id: str | None = None) -> None:
+    def __init__(self, *, id: str | None = None) -> None:
         super().__init__(id=id)
-        self.debugger = debugger
         self.notice = ""
         self.bad = False
         self._spans: list[tuple[int, int, str]] = []
@@ -56,7 +54,7 @@ class Footer(Widget):
             for binding in focused._bindings.shown_keys:
                 key = binding.key_display or SHOWN.get(binding.key, binding.key)
                 found.append(Hint(key, binding.description, ""))
-        ranked: list[Action] = sorted((a for a in offered(self.debugger) if a.footer), key=lambda a: a.footer)
+        ranked: list[Action] = sorted((a for a in ACTIONS if a.footer), key=lambda a: a.footer)
         found = found[:4]
         taken = {h.key for h in found}
         general = [Hint(SHOWN.get(a.keys[0], a.keys[0]), a.label, a.name) for a in ranked if a.keys]

@@ -5,9 +5,10 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING, cast
 
+from textual.content import Content
 from textual.command import DiscoveryHit, Hit, Hits, Provider
 
-from microgpt_tui.tui.actions import Action, offered
+from microgpt_tui.tui.actions import ACTIONS, Action
 
 if TYPE_CHECKING:
     from microgpt_tui.tui.app import DebuggerApp
@@ -32,13 +33,13 @@ class RegistryCommands(Provider):
 
     async def discover(self) -> Hits:
         """All of them."""
-        for action in offered(self._desk.debugger):
-            yield DiscoveryHit(self._title(action), partial(self._choose, action))
+        for action in ACTIONS:
+            yield DiscoveryHit(Content(self._title(action)), partial(self._choose, action))
 
     async def search(self, query: str) -> Hits:
         """Those that fit."""
         matcher = self.matcher(query)
-        for action in offered(self._desk.debugger):
+        for action in ACTIONS:
             title = self._title(action)
             score = matcher.match(title)
             if score > 0:

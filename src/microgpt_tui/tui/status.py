@@ -13,6 +13,7 @@ from textual.widget import Widget
 
 from microgpt_tui.session.debugger import Debugger
 from microgpt_tui.session.history import Stop
+from microgpt_tui.session.stops import explain
 from microgpt_tui.trace.codes import PHASE_NAMES, BindKind
 from microgpt_tui.trace.navigation import loop_turn
 from microgpt_tui.trace.trace import Trace
@@ -55,7 +56,7 @@ class Speed:
 
 
 def document(trace: Trace, event: int) -> str:
-    """The text that the episode is about: a module-level text variable that the episode bound (``doc``), or "". """
+    """The text that the episode is about: a module-level text variable that the episode bound (``doc``), or ""."""
     found = ""
     for frame, names in bindings(trace).by_frame.items():
         if trace.scope_parent[frame] >= 0 and frame > 2:
@@ -74,25 +75,20 @@ def position(trace: Trace, event: int) -> str:
     return trace.scope_values.get(scope, "") if scope >= 0 else ""
 
 
-def reason(stop: Stop | None) -> tuple[str, str]:
+def reason(debugger: Debugger) -> tuple[str, str]:
     """Why the script stands still, and the colour of it."""
+    stop = debugger.history.stop
+    if debugger.hit is not None and debugger.hit[0] == debugger.moment:
+        stop = Stop("break", {"numbers": list(debugger.hit[1]), "texts": [
+            b.text for n in debugger.hit[1] for b in debugger.breakpoints if b.number == n]})  # fmt: skip
+    elif not debugger.at_frontier:
+        return ("the script is over · in the recording" if debugger.over else "in the recording"), palette.ACCENT
     if stop is None:
         return "", palette.DIM
-    detail = stop.detail
-    if stop.reason == "end":
-        return "the script has ended", palette.GOOD
-    if stop.reason == "exit":
-        return f"exit {detail.get('status')}", palette.GOOD if not detail.get("status") else palette.BAD
-    if stop.reason == "exception":
-        message = str(detail.get("message", "")).partition("\n")[0]
-        return f"{detail.get('error')}{': ' + message if message else ''}", palette.BAD
-    if stop.reason in ("signal", "killed"):
-        status = detail.get("status")
-        return f"killed{f' (status {status})' if status is not None else ''}", palette.BAD
     if stop.reason in ("step", "pause"):
         return "paused", palette.DIM
-    label = detail.get("label") or detail.get("text") or detail.get("which") or ""
-    return f"{stop.reason}{': ' + str(label) if label else ''}", palette.BAD
+    good = stop.reason == "end" or (stop.reason == "exit" and not stop.detail.get("status"))
+    return explain(stop, debugger.history).text.partition("\n")[0], palette.GOOD if good else palette.BAD
 
 
 class StatusLine(Widget):
@@ -140,9 +136,7 @@ class StatusLine(Widget):
             loss = trace.loss()
             if loss is not None:
                 found.append((3, f"loss {loss:.4f}", palette.TEXT))
-        why, color = reason(debugger.history.stop)
-        if view is not None and not debugger.at_frontier:
-            why, color = ("in the recording", palette.ACCENT) if not debugger.over else (why + " · in the recording", color)
+        why, color = reason(debugger)
         if why:
             found.append((2, why, color))
         return found

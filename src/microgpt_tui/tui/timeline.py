@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from time import monotonic
+
 from rich.segment import Segment
 from rich.style import Style
 from textual import events
@@ -19,6 +21,8 @@ from microgpt_tui.tui.panes.where import blocks
 
 AHEAD = 6
 """Columns that stand for the part of a running episode that is still to come."""
+SLOW = 0.004
+"""Seconds that a search for stops may take in every step."""
 
 
 class Timeline(Widget):
@@ -40,6 +44,7 @@ class Timeline(Widget):
         self._dragging = False
         self._turns: tuple[object, list[int]] = (None, [])
         self._site = -1
+        self._stops: tuple[object, int, bool, list[tuple[int, str]]] = (None, -1, False, [])
 
     def watch_view(self) -> None:
         """Draw again."""
@@ -56,7 +61,8 @@ class Timeline(Widget):
 
     def _labels(self, trace: Trace) -> tuple[str, str]:
         event = self.view.event + 1 if self.view is not None else 0
-        name = {"step": str(trace.number), "sample": f"sample {trace.number}"}.get(trace.episode_kind, trace.episode_kind)
+        kind = trace.episode_kind
+        name = {"step": str(trace.number), "sample": f"sample {trace.number}"}.get(kind, kind)
         size = len(f"{len(trace):,}") + len(name) + 1
         return " ", f" {name}:{event:,}".rjust(size + 1) + " "
 
@@ -141,15 +147,20 @@ class Timeline(Widget):
                 cells[column] = "┿" if column <= cursor else "┼"
 
     def _marks(self, view: View) -> list[tuple[int, str, str]]:
-        """Breakpoints' and NaN's places, where the debugger knows them."""
-        found = []
-        for attribute, mark in (("stop_events", "●"), ("nan_events", "✕")):
-            places = getattr(view.debugger, attribute, None)
-            if callable(places):
-                for event in places(view.trace):
-                    if 0 <= event < len(view.trace):
-                        found.append((self.column_of(view.trace, event), mark, palette.BAD))
-        return found
+        """Places where breakpoints stop, and where a NaN or an infinity was made."""
+        trace, breakpoints = view.trace, view.debugger.breakpoints
+        key = (trace.index, trace.first_node, breakpoints.revision)
+        known, version, slow, found = self._stops
+        if known != key or (version != trace.version and not slow):
+            begin = monotonic()
+            found = [
+                (event, "✕" if b.place.kind == "nan" else "●")
+                for b in breakpoints if b.enabled and b.log is None
+                for event in breakpoints.stops_of(b, trace)
+            ]  # fmt: skip
+            # While the episode grows step by step a slow search is not made anew for every step.
+            self._stops = key, trace.version, not trace.complete and monotonic() - begin > SLOW, found
+        return [(self.column_of(trace, event), mark, palette.BAD) for event, mark in found if event < len(trace)]
 
     # -- mouse -------------------------------------------------------------------------------
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from array import array
 from bisect import bisect_right
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from microgpt_tui.trace.recognise.operations import Graph, Role, graph_of
 from microgpt_tui.trace.trace import Matrix, Trace
@@ -55,8 +55,7 @@ def elements(trace: Trace) -> Elements:
     return places
 
 
-@dataclass(frozen=True, slots=True)
-class Read:
+class Read(NamedTuple):
     """A row of a matrix goes into the forward pass."""
 
     node: int
@@ -97,12 +96,21 @@ class Reads:
         low = starts[self._done]
         edges = trace.child[low : starts[end] if end < len(starts) else len(trace.child)]
         hits = [i for i, c in enumerate(edges, low) if c in wanted]
+        roles, ops, child, first = graph.roles, trace.op, trace.child, trace.first_node
+        multiplied = self.multiplied
         seen = -1
         for edge in hits:
             row = bisect_right(starts, edge) - 1
-            if row != seen:
-                self._take(trace.first_node + row, trace.child[edge])
-                seen = row
+            if row == seen:
+                continue
+            seen = row
+            begin = starts[row]
+            if roles[ops[row]] is Role.MULTIPLY:  # nearly always: a row of a linear layer times a computed vector
+                other = child[begin + 1] if edge == begin else child[begin]
+                if other >= first and starts[other - first] < starts[other - first + 1]:
+                    multiplied.append(Read(first + row, *wanted[child[edge]]))
+                    continue
+            self._take(first + row, child[edge])
         self._done = end
 
     def _take(self, node: int, parameter: int) -> None:

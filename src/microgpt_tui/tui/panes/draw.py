@@ -159,8 +159,8 @@ def print_lines(view: View, width: int) -> list[Line]:
     site = trace.program.site(trace.print_site[row]) if trace.print_site[row] >= 0 else None
     lines: list[Line] = [[text("the script printed", palette.ACCENT, bold=True)]]
     if site is not None:
-        lines.append([text(f"line {site.line}  ", palette.DIM),
-                      text(trace.program.line_text(site.file, site.line).strip()[: width - 12], palette.NEUTRAL)])  # fmt: skip
+        code = trace.program.line_text(site.file, site.line).strip()
+        lines.append([text(f"line {site.line}  ", palette.DIM), text(code[: width - 12], palette.NEUTRAL)])
     lines.append([])
     begin = max(before, end - 4000) if row else max(0, end - 400)
     raw = view.debugger.process.output(begin, end).decode("utf-8", "replace")

@@ -55,12 +55,12 @@ class GraphPane(Pane):
 # Graph
 
 What the selected value was made of (left) and what was made of it (right). Each box is one operation: its name where a
-variable holds it, its *data*, and `∇` its gradient. The data flow to the right; in the backward pass the gradients flow
-to the left along the same lines: a node hands **local gradient × its own gradient** to each operand, and an operand adds up
-what all of its users hand to it.
+variable holds it, its *data*, and `∇` its gradient. The data flow to the right; in the backward pass the gradients
+flow to the left along the same lines: a node hands **local gradient × its own gradient** to each operand, and an
+operand adds up what all of its users hand to it.
 
-`∇·` not reached yet, `∇…` contributions are still missing, `∇✓` final. `‹2` and `3›` count the inputs and users that are not
-drawn. A plain `┼` is a crossing, `├` and `●` are branches of one line.
+`∇·` not reached yet, `∇…` contributions are still missing, `∇✓` final. `‹2` and `3›` count the inputs and users
+that are not drawn. A plain `┼` is a crossing, `├` and `●` are branches of one line.
 
 | key | |
 |---|---|
@@ -354,6 +354,13 @@ drawn. A plain `┼` is a crossing, `├` and `●` are branches of one line.
         at = THRESHOLDS.index(self.threshold) + step
         self.threshold = THRESHOLDS[at % len(THRESHOLDS)]
         self.restate()
+
+    def action_export(self) -> None:
+        """Open the export dialog for what is shown."""
+        from microgpt_tui.tui.screens.export import ExportScreen
+
+        if self.view is not None:
+            self.app.push_screen(ExportScreen.over(self.app, self.view))
 
     def action_paths(self) -> None:
         """List the paths to the loss, or draw the graph again."""

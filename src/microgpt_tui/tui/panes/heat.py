@@ -66,6 +66,33 @@ def signed(value: float, scale: float, width: int = 2, chosen: bool = False) -> 
     return _signed(int(part * (palette.LEVELS - 1) + 0.5), int(part * 4 + 0.5), sign, width, chosen)
 
 
+@lru_cache(maxsize=16)
+def signed_cells(width: int) -> tuple[list[Segment], list[Segment]]:
+    """Finished cells by level, for (negative, positive) numbers: the fast way for large heatmaps."""
+    levels = range(palette.LEVELS)
+    parts = [level / (palette.LEVELS - 1) for level in levels]
+    negative = [Segment(*signed(-part or -1e-9, 1.0, width)) for part in parts]
+    return negative, [Segment(*signed(part or 1e-9, 1.0, width)) for part in parts]
+
+
+def signed_cells_of(values: Sequence[float], scale: float, width: int) -> Line:
+    """One cell per number."""
+    negative, positive = signed_cells(width)
+    top = palette.LEVELS - 1
+    factor = top / scale if scale else 0.0
+    zero = Segment(*signed(0.0, 1.0, width))
+    line: Line = []
+    add = line.append
+    for value in values:
+        if value < 0:
+            add(negative[min(top, int(0.5 - value * factor))] if value > -math.inf else Segment(*_odd(width)))
+        elif value > 0:
+            add(positive[min(top, int(0.5 + value * factor))] if value < math.inf else Segment(*_odd(width)))
+        else:
+            add(zero if value == 0 else Segment(*_odd(width)))
+    return line
+
+
 class Row:
     """A line under construction; neighbours of one style are joined."""
 
@@ -84,6 +111,13 @@ class Row:
             self._style = style
         self._pieces.append(content)
         self.width += len(content)
+        return self
+
+    def cells(self, line: Line, columns: int) -> Row:
+        """Add finished cells that take so many columns."""
+        self._flush()
+        self.line += line
+        self.width += columns
         return self
 
     def pad(self, column: int) -> Row:
@@ -220,5 +254,5 @@ def wrapped(words: list[Segment], width: int) -> list[Line]:
 
 __all__ = [
     "DIM", "FAINT", "MARK", "PLAIN", "Row", "bar", "column_bars", "column_of", "curve", "place_at", "share",
-    "share_legend", "signed", "signed_legend", "wrapped",
+    "share_legend", "signed", "signed_cells_of", "signed_legend", "wrapped",
 ]  # fmt: skip

@@ -20,7 +20,7 @@ LONGEST = 1000
 """Characters of a line that are shown."""
 
 _ESCAPES = re.compile(r"\x1b(\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(\x07|\x1b\\)?|[PX^_][^\x1b]*(\x1b\\)?|[ -/]*[0-~])?")
-_CONTROLS = {i: 0x2400 + i for i in range(32) if i != 9} | {127: 0x2421} | {i: 0xFFFD for i in range(0x80, 0xA0)}
+_CONTROLS = {i: 0x2400 + i for i in range(32) if i != 9} | {127: 0x2421} | dict.fromkeys(range(128, 160), 65533)
 
 
 def harmless(raw: bytes) -> str:
@@ -102,9 +102,9 @@ class OutputPane(ListingPane):
 
     title = "Output"
     explanation = """
-What the script has written **up to this moment**; at the frontier all of it. Escape sequences are taken out, a carriage return
-overwrites its line as in a terminal. `Enter` on a line goes to the moment that printed it (where that step was recorded).
-What went to stderr stands below, marked `!`.
+What the script has written **up to this moment**; at the frontier all of it. Escape sequences are taken
+out, a carriage return overwrites its line as in a terminal. `Enter` on a line goes to the moment that
+printed it (where that step was recorded). What went to stderr stands below, marked `!`.
 """
 
     BINDINGS: ClassVar[list[BindingType]] = [Binding("enter", "choose", "to its moment")]
@@ -164,7 +164,10 @@ What went to stderr stands below, marked `!`.
         elif index == head + out:
             line = [text("── stderr", palette.BAD)]
         else:
-            line = [text("! ", palette.BAD), text(harmless(self._err.line(index - head - out - 1, self._err.end)), "#ff9fac")]
+            line = [
+                text("! ", palette.BAD),
+                text(harmless(self._err.line(index - head - out - 1, self._err.end)), "#ff9fac"),
+            ]
         if index == self.selected and self.has_focus:
             line = [text("▶ ", palette.ACCENT), *line]
         return line

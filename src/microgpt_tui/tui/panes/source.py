@@ -14,6 +14,7 @@ from rich.style import Style
 from textual import events
 from textual.binding import Binding, BindingType
 
+from microgpt_tui.session.debugger import Debugger
 from microgpt_tui.trace.codes import ACCUMULATE, ASSIGN, CREATE, PRINT, SAMPLE, UPDATE, ZERO, SiteKind
 from microgpt_tui.trace.navigation import unit_of
 from microgpt_tui.trace.trace import Site, Trace
@@ -97,10 +98,11 @@ class SourcePane(Pane):
 
     title = "Source"
     explanation = """
-The script as it is. **▶** marks the statement being executed; the exact sub-expression is underlined. In a backward pass
-`self.grad += …` itself says little, so **◀** marks the line where the forward pass made the node whose grad is written.
-Numbers at the right count the nodes that a line has made in this episode up to this moment. `●` is a breakpoint.
-`Up`/`Down` select a line, `Enter` goes to the next operation that it makes, `o` shows another file of the script.
+The script as it is. **▶** marks the statement being executed; the exact sub-expression is underlined. In a
+backward pass `self.grad += …` itself says little, so **◀** marks the line where the forward pass made the
+node whose grad is written. Numbers at the right count the nodes that a line has made in this episode up to
+this moment. `●` is a breakpoint. `Up`/`Down` select a line, `Enter` goes to the next operation that it
+makes, `o` shows another file of the script.
 """
 
     BINDINGS: ClassVar[list[BindingType]] = [
@@ -189,8 +191,9 @@ Numbers at the right count the nodes that a line has made in this episode up to 
             self.scroll_to(y=max(0, target), animate=False, force=True, immediate=True)
         room = self._room(self.content_width, site.line)
         start, end = site.column, site.end_column if site.end_line == site.line else site.column + 20
-        if not (self._left <= start and end <= self._left + room):
-            self._left = 0 if end <= room else max(0, min(start - 1, end - room + 1))
+        need = min(end - start, 14)
+        if not (self._left <= start and start + need <= self._left + room) or (self._left and start + need <= room):
+            self._left = 0 if start + need <= room else max(0, start - 6)
             self.refresh()
 
     def _gutter(self) -> int:
@@ -353,11 +356,10 @@ def _columns(site: Site, number: int, total: int) -> tuple[int, int]:
     return start, end
 
 
-def break_lines(debugger: object, file: int) -> dict[int, str]:
+def break_lines(debugger: Debugger, file: int) -> dict[int, str]:
     """Line -> mark of its breakpoint: ``●`` armed, ``○`` not."""
     found: dict[int, str] = {}
-    for item in getattr(debugger, "breakpoints", None) or ():
-        line = getattr(item, "line", None)
-        if isinstance(line, int) and line > 0 and getattr(item, "file", 0) in (file, None):
-            found[line] = "●" if getattr(item, "enabled", True) else "○"
+    for item in debugger.breakpoints:
+        if item.line and item.file == file:
+            found[item.line] = "●" if item.enabled else "○"
     return found

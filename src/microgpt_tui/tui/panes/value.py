@@ -30,19 +30,22 @@ class ValuePane(ListingPane):
 
     title = "Value"
     explanation = """
-One **node** (an instance of the script's autograd class). `data` is its number; `grad` is d(loss)/d(this number), *so far*
-at this moment and *final* as far as it is recorded.
+One **node** (an instance of the script's autograd class). `data` is its number; `grad` is d(loss)/d(this
+number), *so far* at this moment and *final* as far as it is recorded.
 
-**Made by** shows the operation with names, then with numbers. `∂/∂input` is the local gradient: how much the result moves
-when that input moves.
+**Made by** shows the operation with names, then with numbers. `∂/∂input` is the local gradient: how much
+the result moves when that input moves.
 
-The **gradient ledger** lists every contribution in the order in which the backward pass adds them. By the chain rule each is
+The **gradient ledger** lists every contribution in the order in which the backward pass adds them. By the
+chain rule each is
 
     delta = local × upstream = ∂(user)/∂(this) · ∂(loss)/∂(user)
 
-and their running sum is the grad, to the last bit. `▶` is the contribution of this very moment, `·` are still to come.
+and their running sum is the grad, to the last bit. `▶` is the contribution of this very moment, `·` are
+still to come.
 
-`Up`/`Down` select an input, a user or a contribution; `Enter` follows it, `Backspace` returns; `v` writes numbers in full.
+`Up`/`Down` select an input, a user or a contribution; `Enter` follows it, `Backspace` returns; `v` writes
+numbers in full.
 """
 
     BINDINGS: ClassVar[list[BindingType]] = [
@@ -112,9 +115,7 @@ and their running sum is the grad, to the last bit. `▶` is the contribution of
         op = trace.op_name(node)
         right = f"{trace.program.class_name} #{node:,}"
         role = "parameter" if trace.is_parameter(node) and trace.index else op
-        lines.append(
-            _spread([text(own, palette.ACCENT, bold=True), text(f"  {role}", palette.DIM)], right, width)
-        )
+        lines.append(_spread([text(own, palette.ACCENT, bold=True), text(f"  {role}", palette.DIM)], right, width))
         site = trace.site_of(node)
         born = trace.born_at(node)
         where = f"line {site.line}" if born < 0 else f"line {site.line} · event {born + 1:,}"
@@ -196,7 +197,7 @@ and their running sum is the grad, to the last bit. `▶` is the contribution of
         columns = self._columns(width)
         title = "gradient ledger"
         head = title.ljust(columns[0] + 6)
-        for label, size in zip(("local ×", "upstream =", "delta", "sum"), columns[1:], strict=True):
+        for label, size in zip(("local", "× upstream", "= delta", "sum"), columns[1:], strict=True):
             head += label.rjust(size)
         lines.append([text(title, palette.TEXT, bold=True), text(head[len(title) :], palette.FAINT)])
         if start:
@@ -291,7 +292,9 @@ and their running sum is the grad, to the last bit. `▶` is the contribution of
                 return [
                     text("  → ", palette.FAINT),
                     text(_fit(f"{name(trace, user)} {place}", room), palette.FAINT if later else palette.TEXT),
-                    text("not yet".rjust(column), palette.FAINT) if later else _signed(self.number(value, column), value),
+                    text("not yet".rjust(column), palette.FAINT)
+                    if later
+                    else _signed(self.number(value, column), value),
                 ]
 
             return make
@@ -323,12 +326,12 @@ and their running sum is the grad, to the last bit. `▶` is the contribution of
         made = formula(view.trace, view.node, view.event)
         rows = [f"    {made.symbols}", f"    {made.numbers}"]
         rows += [
-            f"    ∂/∂{o.name} = {o.rule + ' = ' if o.rule else ''}{o.local:.6g}" for o in made.operands if o.local == o.local
+            f"    ∂/∂{o.name} = {o.rule + ' = ' if o.rule else ''}{o.local:.6g}"
+            for o in made.operands
+            if o.local == o.local
         ]
         event = view.trace.kind[view.event]
-        return (
-            f"{self.explanation}\n**Now** ({EVENT_NAMES[event]}):\n\n" + "\n".join(rows) + "\n"
-        )
+        return f"{self.explanation}\n**Now** ({EVENT_NAMES[event]}):\n\n" + "\n".join(rows) + "\n"
 
 
 # -- pieces ----------------------------------------------------------------------------------
@@ -400,5 +403,3 @@ def _wrapped(pieces: Line, width: int) -> list[Line]:
         lines[-1].append(piece)
         used += size
     return lines
-
-

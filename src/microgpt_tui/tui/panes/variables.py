@@ -11,6 +11,7 @@ from rich.style import Style
 from textual import events
 from textual.binding import Binding, BindingType
 
+from microgpt_tui.session.looking import displayed
 from microgpt_tui.trace.codes import BACKWARD, OPTIMIZER, BindKind
 from microgpt_tui.trace.names import name as node_name
 from microgpt_tui.trace.trace import Trace
@@ -28,10 +29,10 @@ class VariablesPane(ListingPane):
 
     title = "Variables"
     explanation = """
-What the code at the cursor can see: the running call's variables first, then its callers', then the module's.
-A list is a strip of cells: **+** orange and **-** blue, brighter means larger in magnitude (within that list). In a backward
-pass a second strip shows the grads *so far*. `Enter` opens a variable into its values and follows a value to its Value pane;
-`v` shows numbers in full.
+What the code at the cursor can see: the running call's variables first, then its callers', then the
+module's. A list is a strip of cells: **+** orange and **-** blue, brighter means larger in magnitude
+(within that list). In a backward pass a second strip shows the grads *so far*. `Enter` opens a variable
+into its values and follows a value to its Value pane; `v` shows numbers in full.
 """
 
     BINDINGS: ClassVar[list[BindingType]] = [
@@ -62,10 +63,12 @@ pass a second strip shows the grads *so far*. `Enter` opens a variable into its 
         """A line per variable, more for its grads and for an opened one."""
         self.targets, self.late, self._cells = {}, {}, {}
         found = in_scope(view.trace, view.event)
-        if not found:
+        lines: list[Line] = []
+        for display in displayed(view.debugger):
+            lines.append([text("▸ ", palette.GOOD), text(display.line)])
+        if not found and not lines:
             return empty("no variables yet", "what the script assigns shows up here")
         backward = view.trace.phase_of(view.event) in (BACKWARD, OPTIMIZER)
-        lines: list[Line] = []
         frame: int | None = None
         label_width = min(16, max((len(v.name) for v in found if v.scope >= 0), default=6))
         self._shape_width = min(12, max((len(_shape(v)) for v in found if v.scope >= 0 and v.shape), default=5))
@@ -127,7 +130,10 @@ pass a second strip shows the grads *so far*. `Enter` opens a variable into its 
             pieces: Line = [_signed(shown, value)]
             grad = view.trace.grad_at(node, view.event)
             if grad:
-                pieces += [text("  grad ", palette.DIM), _signed(repr(grad) if self.full else palette.number(grad), grad)]
+                pieces += [
+                    text("  grad ", palette.DIM),
+                    _signed(repr(grad) if self.full else palette.number(grad), grad),
+                ]
             self._cells[line] = [(at, at + len(shown), node)]
             return pieces
         if variable.kind == BindKind.NUMBER and isinstance(variable.value, float):
@@ -143,9 +149,7 @@ pass a second strip shows the grads *so far*. `Enter` opens a variable into its 
         trace, event = view.trace, view.event
         return [trace.data_at(n, event) if n >= 0 else math.nan for n in flat]
 
-    def _strip(
-        self, line: int, values: list[float], nodes: list[int] | None, at: int, room: int, count: int
-    ) -> Line:
+    def _strip(self, line: int, values: list[float], nodes: list[int] | None, at: int, room: int, count: int) -> Line:
         if nodes is None and all(v == int(v) for v in values if math.isfinite(v)) and values:
             plain = " ".join(str(int(v)) if math.isfinite(v) else "?" for v in values[: room // 2 + 1])
             return [text(plain if len(plain) <= room else plain[: max(0, room - 1)] + "…")]

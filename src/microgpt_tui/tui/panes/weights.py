@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from array import array
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -31,6 +31,8 @@ class Layer:
     name: str
     value: Callable[[int], float]
     """Element (row-major) -> its number."""
+    part: Callable[[int, int], Sequence[float]]
+    """Elements from one to before another."""
     whole: Callable[[], list[float] | array[float]]
     """All of them at once, for statistics."""
     key: object
@@ -148,9 +150,11 @@ beside the weight: around 0.001 training goes its way, much above it is a leap, 
             return (now[where[i]] - old) / abs(old) if old else 0.0
 
         value = change if name == "change" else ratio
-        return Layer(
-            name, value, lambda: [value(i) for i in range(len(where))], (name, key, self.since, self.matrix, self.step)
-        )
+
+        def part(begin: int, end: int) -> list[float]:
+            return [value(i) for i in range(begin, min(end, len(where)))]
+
+        return Layer(name, value, part, lambda: part(0, len(where)), (name, key, self.since, self.matrix, self.step))
 
     def _base(self, view: View, looked: Summary | None, reference: bool) -> array[float] | None:
         steps = view.history.steps
@@ -331,11 +335,11 @@ beside the weight: around 0.001 training goes its way, much above it is a leap, 
         body = f"{row_number} {name}" if name else str(row_number)
         row.put(("▶" if here else " ") + body.rjust(label - 2) + " ", heat.MARK if here else heat.DIM)
         begin = row_number * _columns(matrix)
-        value, put, signed = layer.value, row.put, heat.signed
-        chosen = self.cell[1] if here else -1
-        for column in range(first, first + shown):
-            put(*signed(value(begin + column), scale, size, column == chosen))
-        return row.done()
+        line = heat.signed_cells_of(layer.part(begin + first, begin + first + shown), scale, size)
+        if here and first <= self.cell[1] < first + shown:
+            at = self.cell[1] - first
+            line[at] = Segment(*heat.signed(layer.value(begin + self.cell[1]), scale, size, True))
+        return row.cells(line, shown * size).done()
 
     def _index(self, matrix: Matrix) -> int:
         self.cell = (min(self.cell[0], _rows(matrix) - 1), min(self.cell[1], _columns(matrix) - 1))
@@ -440,12 +444,20 @@ _CURVE = Style(color="#56b4e9")
 
 def _column(name: str, column: array[float] | None, where: range | list[int], key: object) -> Layer:
     if column is None or not len(column):
-        return Layer(name, lambda i: 0.0, lambda: [], (name, None))
+        return Layer(name, lambda i: 0.0, lambda b, e: [0.0] * (e - b), lambda: [], (name, None))
+    own = column
     if isinstance(where, range):
-        begin, end, own = where.start, where.stop, column
-        return Layer(name, lambda i: own[begin + i], lambda: own[begin:end], key)
-    own, index = column, where
-    return Layer(name, lambda i: own[index[i]], lambda: [own[i] for i in index], key)
+        first, last = where.start, where.stop
+        return Layer(
+            name, lambda i: own[first + i], lambda b, e: own[first + b : min(last, first + e)],
+            lambda: own[first:last], key,
+        )  # fmt: skip
+    index = where
+
+    def part(begin: int, end: int) -> list[float]:
+        return [own[i] for i in index[begin:end]]
+
+    return Layer(name, lambda i: own[index[i]], part, lambda: part(0, len(index)), key)
 
 
 def _scale(found: Statistics) -> float:

@@ -54,9 +54,7 @@ def blocks(trace: Trace) -> Blocks:
 
 def block_path(trace: Trace, event: int) -> list[int]:
     """Calls and loop turns around an event, outermost first."""
-    return [
-        s for s in trace.scope_path(trace.scope_of(event)) if trace.scope_kind(s) in (SiteKind.CALL, SiteKind.TURN)
-    ]
+    return [s for s in trace.scope_path(trace.scope_of(event)) if trace.scope_kind(s) in (SiteKind.CALL, SiteKind.TURN)]
 
 
 def forward_place(trace: Trace, event: int) -> int:
@@ -91,9 +89,10 @@ class WherePane(ListingPane):
 
     title = "Where"
     explanation = """
-The calls and loop turns around the current operation, outermost first, with the number of events in each and how far this
-one has come (`op k of n`); below the innermost, the blocks beside it. In a backward pass the breadcrumb also says **of** which
-forward place the grad is being written. `Enter` goes to a block's start; `f` and `F` go to the end and start of the innermost.
+The calls and loop turns around the current operation, outermost first, with the number of events in each
+and how far this one has come (`op k of n`); below the innermost, the blocks beside it. In a backward pass
+the breadcrumb also says **of** which forward place the grad is being written. `Enter` goes to a block's
+start; `f` and `F` go to the end and start of the innermost.
 """
 
     def __init__(self, *, id: str | None = None, classes: str | None = None) -> None:

@@ -31,9 +31,7 @@ def keys_markdown(actions: list[Action]) -> str:
 def pane_keys_markdown(pane: Pane) -> str:
     """The keys that only this pane has."""
     rows = [
-        f"| `{b.key_display or b.key}` | {b.description} |"
-        for _, b in pane._bindings
-        if b.description and not b.system
+        f"| `{b.key_display or b.key}` | {b.description} |" for _, b in pane._bindings if b.description and not b.system
     ]
     seen = list(dict.fromkeys(rows))
     return "\n".join(["| key here | |", "|---|---|", *seen]) if seen else ""
