@@ -31,9 +31,13 @@ def short_bundled() -> Path:
     return path
 
 
-@cache
 def session(name: str, sample: bool = False) -> Debugger:
     """A script of ``sample_data`` (or ``bundled``) with a whole training step, or a whole sample, recorded."""
+    return _session(name, sample)
+
+
+@cache
+def _session(name: str, sample: bool) -> Debugger:
     script = short_bundled() if name == "bundled" else SCRIPTS[name]
     debugger = Debugger(Launch(script, private_folder=True, data=None if name == "bundled" else NAMES))
     _open.append(debugger)

@@ -313,11 +313,14 @@ def fold_selection(
 
 
 def _outside(trace: Trace, scope: int, level: Level) -> dict[int, int]:
-    """How far to open the position that a scope is in; without positions, all there is."""
+    """How far to open what is around a scope: its position by blocks, and the blocks that the scope lies in."""
     path = trace.scope_path(scope)
     rank = ranks(trace).rank
     position = next((s for s in path if rank[s] == 1), path[0])
-    return {position: min(level, Level.BLOCKS)}
+    opened = {position: int(min(level, Level.BLOCKS))}
+    if level > Level.BLOCKS:
+        opened |= {s: rank[s] + 1 for s in path if rank[s] >= Level.BLOCKS}
+    return opened
 
 
 def made_in(trace: Trace, scope: int, event: int | None = None) -> range:

@@ -7,6 +7,10 @@ from microgpt_tui.session.debugger import Debugger, Moment
 from microgpt_tui.session.looking import checked, diagnose, evaluated, found
 from microgpt_tui.session.moving import moved
 from microgpt_tui.session.result import CommandError, Handler, Result
+from microgpt_tui.trace.find import Results
+
+MOST_ROWS = 1000
+"""Rows of a search that are given as data."""
 
 # -- looking and changing --------------------------------------------------------------------
 
@@ -37,14 +41,15 @@ def undo(debugger: Debugger, argument: str) -> Result:
 
 def find_nodes(debugger: Debugger, argument: str) -> Result:
     rows = found(debugger, argument)
-    data = [{"event": r.event, "node": r.node, "name": r.name, "op": r.op, "data": r.data, "line": r.line} for r in rows]
+    data = [{"event": r.event, "node": r.node, "name": r.name, "op": r.op, "data": r.data, "line": r.line}
+            for r in rows[:MOST_ROWS]]  # fmt: skip
     head = f"{len(rows):,} found" + (", the first 20:" if len(rows) > 20 else "")
     lines = [f"  {r.event + 1:>9,}  {r.name or '#' + str(r.node):<24} {r.op:<8} {r.data:<+14.6g} line {r.line}"
              for r in rows[:20]]  # fmt: skip
     if rows:
-        debugger.found = [Moment(debugger.moment.episode, r.event) for r in rows]
-        debugger.found_at = -1
-    return Result("\n".join([head, *lines]), {"count": len(rows), "found": data[:1000]})
+        events = rows.events if isinstance(rows, Results) else [r.event for r in rows]
+        debugger.found = [Moment(debugger.moment.episode, e) for e in events]
+    return Result("\n".join([head, *lines]), {"count": len(rows), "found": data})
 
 
 def finding(by: int) -> Handler:

@@ -25,7 +25,6 @@ from microgpt_tui.trace.navigation import BEFORE, BEYOND, Edge, Goal
 from microgpt_tui.trace.trace import Trace
 from microgpt_tui.trace.watches import expression
 
-
 FEW = 4
 """Events of one operation, inside which no step stops."""
 
@@ -59,7 +58,6 @@ class Debugger:
         self.bookmarks: dict[str, Moment] = {}
         self.found: list[Moment] = []
         """What the last search has found: where ``findnext`` goes."""
-        self.found_at = -1
 
     # -- messages --------------------------------------------------------------------------
 

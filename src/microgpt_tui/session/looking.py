@@ -158,7 +158,7 @@ def _number(value: dict[str, Any]) -> float | None:
 # -- find, check, root cause -----------------------------------------------------------------
 
 
-def found(debugger: Debugger, text: str) -> list[find.Found]:
+def found(debugger: Debugger, text: str) -> Sequence[find.Found]:
     """Search the episode under the cursor. Raises ConditionError."""
     trace = debugger.trace
     if trace is None or not len(trace):

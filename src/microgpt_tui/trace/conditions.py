@@ -78,10 +78,9 @@ class Inputs(tuple[float, ...]):
     __slots__ = ()
 
     def __getitem__(self, index: Any) -> Any:
-        try:
-            return tuple.__getitem__(self, index)
-        except IndexError:
+        if type(index) is int and not -len(self) <= index < len(self):
             return NAN
+        return tuple.__getitem__(self, index)
 
 
 @dataclass(frozen=True)
@@ -184,7 +183,7 @@ def condition(text: str, extra: frozenset[str] = frozenset()) -> Condition:
     try:
         tree = ast.parse(stripped, mode="eval")
     except SyntaxError as error:
-        column = max(0, (error.offset or 1) - 1)
+        column = error.offset - 1 if error.offset else len(stripped)  # at its end: no offset
         hint = " (write == to compare)" if stripped[column : column + 1] == "=" or "'='" in str(error.msg) else ""
         raise ConditionError(f"not an expression: {error.msg}{hint}", stripped, min(column, len(stripped))) from None
     except (ValueError, MemoryError, RecursionError) as error:

@@ -159,13 +159,19 @@ class Facts:
         out = [none] * len(t)
         first, data, child, starts = t.first_node, t.data, t.child, t.child_start
         base, updated = self.base, set(t.updated)
+        older = {c: base(c) for c in set(child) if c < first}
+        first_update = t.update_event[0] if t.updated else len(t)
         ends = [*starts[1:], len(child)]
         for event, start, end in zip(t.born, starts, ends, strict=True):
-            if event >= 0 and end > start:
-                out[event] = Inputs(
-                    t.data_at(c, event) if c in updated else data[c - first] if c >= first else base(c)
+            if event < 0 or end == start:
+                continue
+            if event < first_update:
+                out[event] = Inputs([data[c - first] if c >= first else older[c] for c in child[start:end]])
+            else:
+                out[event] = Inputs([
+                    t.data_at(c, event) if c in updated else data[c - first] if c >= first else older[c]
                     for c in child[start:end]
-                )
+                ])  # fmt: skip
         return out
 
     def _kind(self) -> list[str]:
@@ -302,6 +308,14 @@ class Facts:
 
 def names_known(trace: Trace) -> dict[int, tuple[int, str]]:
     """Node of this episode -> (the event from which on it has a name, the name): its first variable."""
+    cached = trace.__dict__.get("_names_known")
+    if cached is None or cached[0] != trace.version:
+        cached = trace.__dict__["_names_known"] = trace.version, _names_known(trace)
+    names: dict[int, tuple[int, str]] = cached[1]
+    return names
+
+
+def _names_known(trace: Trace) -> dict[int, tuple[int, str]]:
     t = trace
     found: dict[int, tuple[int, str]] = {}
     for row in range(len(t.bind_event)):

@@ -6,11 +6,14 @@ import math
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import overload
 
 from microgpt_tui.trace.breakpoints import BreakpointError, Output, parse, resolve
 from microgpt_tui.trace.breakpoints import find as find_place
+from microgpt_tui.trace.codes import SiteKind
 from microgpt_tui.trace.conditions import ConditionError, condition
 from microgpt_tui.trace.facts import facts, loop_names, names_known, parameter_names
+from microgpt_tui.trace.names import own_name
 from microgpt_tui.trace.trace import Trace
 
 SORTS = ("event", "data", "grad", "size", "name")
@@ -50,39 +53,71 @@ def read_query(text: str) -> Query:
     return Query(text[: match.start()].strip(), match[1])
 
 
-def find(trace: Trace, query: Query, at: int | None = None, output: Output | None = None) -> list[Found]:
+class Results(Sequence[Found]):
+    """The events that a search has found, in its order; a row is made when it is looked at."""
+
+    def __init__(self, trace: Trace, events: Sequence[int], moment: int) -> None:
+        self.trace = trace
+        self.events = events
+        self.moment = moment
+        self.parameters = parameter_names(trace.program) if trace.index else {}
+
+    def __len__(self) -> int:
+        return len(self.events)
+
+    @overload
+    def __getitem__(self, index: int) -> Found: ...
+
+    @overload
+    def __getitem__(self, index: slice) -> list[Found]: ...
+
+    def __getitem__(self, index: int | slice) -> Found | list[Found]:
+        if isinstance(index, slice):
+            return [self.row(e) for e in self.events[index]]
+        return self.row(self.events[index])
+
+    def row(self, event: int) -> Found:
+        """One row; the gradient is that of the moment the search was made at."""
+        trace = self.trace
+        node = trace.node_of(event)
+        if node < 0:
+            return Found(event, -1, "", "", math.nan, math.nan, line_of(trace, event))
+        name = self.parameters.get(node) or own_name(trace, node) or ""
+        return Found(event, node, name, trace.op_name(node), trace.data_at(node, event),
+                     trace.grad_at(node, self.moment), line_of(trace, event))  # fmt: skip
+
+
+def line_of(trace: Trace, event: int) -> int:
+    """The line of the statement around an event."""
+    scope = trace.scope_of(event)
+    while scope >= 0 and trace.scope_kind(scope) not in (SiteKind.STATEMENT, SiteKind.CALL):
+        scope = trace.scope_parent[scope]
+    return trace.program.site(trace.scope_site[scope]).line if scope >= 0 else 0
+
+
+def find(trace: Trace, query: Query, at: int | None = None, output: Output | None = None) -> Results:
     """The events that a query names, in its order; gradients as they are at event ``at`` (default: the end).
 
     A query is a regular expression on names (``attn_logits``, ``/^q\\[\\d\\]$/``), a place as for a
     breakpoint (``op:exp``, ``softmax``, ``117``), a condition (``data > 5 and op == 'mul'``), or a place
     with a condition. Raises ConditionError, BreakpointError or re.error.
     """
-    events, known_names = _events(trace, query.text, output)
     moment = len(trace) - 1 if at is None else at
-    known = facts(trace)
-    nodes, ops, data, lines = known["node"], known["op"], known["data"], known["line"]
-    parameters = parameter_names(trace.program) if trace.index else {}
-    names = known_names if known_names is not None else {n: t for n, (_, t) in names_known(trace).items()}
-    ordered = _order(trace, query.sort, events, names, moment)
-    return [
-        Found(e, nodes[e], names.get(nodes[e]) or parameters.get(nodes[e], ""), ops[e], data[e],
-              trace.grad_at(nodes[e], moment) if nodes[e] >= 0 else math.nan, lines[e])
-        for e in ordered
-    ]  # fmt: skip
+    return Results(trace, _order(trace, query.sort, _events(trace, query.text, output), moment), moment)
 
 
-def _events(trace: Trace, text: str, output: Output | None) -> tuple[list[int], dict[int, str] | None]:
+def _events(trace: Trace, text: str, output: Output | None) -> list[int]:
     program = trace.program
     if text.startswith("/") and text.endswith("/") and len(text) > 2:
         return _by_name(trace, text[1:-1])
     if text.startswith("name:"):
         return _by_name(trace, text[5:].strip())
     if not text:
-        return [e for e in trace.born if e >= 0], None
+        return [e for e in trace.born if e >= 0]
     if not text.startswith("if "):
         try:
             place = parse(text, program)
-            return find_place(resolve(place, program), trace, output)[0], None
+            return find_place(resolve(place, program), trace, output)[0]
         except BreakpointError:
             pass
     try:
@@ -90,14 +125,14 @@ def _events(trace: Trace, text: str, output: Output | None) -> tuple[list[int], 
         if test.names:
             known = facts(trace)
             events = list(range(len(trace)))
-            return test.select(events, {n: known[n] for n in test.names})[0], None
+            return test.select(events, {n: known[n] for n in test.names})[0]
     except ConditionError:
         if any(sign in text for sign in ("==", "<", ">", " and ", " or ", " if ")):
             raise
     return _by_name(trace, text)
 
 
-def _by_name(trace: Trace, pattern: str) -> tuple[list[int], dict[int, str]]:
+def _by_name(trace: Trace, pattern: str) -> list[int]:
     """Creations of the nodes whose name has the pattern in it, and writes of the parameters that have."""
     try:
         search = re.compile(pattern).search
@@ -112,24 +147,26 @@ def _by_name(trace: Trace, pattern: str) -> tuple[list[int], dict[int, str]]:
     if parameters:
         events += [e for e, n in zip(trace.write_event, trace.target, strict=True) if n in parameters]
         events += [e for e, n in zip(trace.update_event, trace.updated, strict=True) if n in parameters]
-    return sorted(e for e in events if e >= 0), names
+    return sorted(e for e in events if e >= 0)
 
 
-def _order(trace: Trace, sort: str, events: list[int], names: dict[int, str], moment: int) -> Sequence[int]:
+def _order(trace: Trace, sort: str, events: list[int], moment: int) -> Sequence[int]:
     by = sort.lstrip("-")
     if by == "event":
         return events if not sort.startswith("-") else events[::-1]
-    known = facts(trace)
-    nodes, data = known["node"], known["data"]
-
-    def number(e: int) -> tuple[int, float]:
-        value = trace.grad_at(nodes[e], moment) if by == "grad" and nodes[e] >= 0 else data[e]
-        value = abs(value) if by == "size" else value
-        return (1, 0.0) if math.isnan(value) else (0, value)
-
+    down = sort.startswith("-")
     if by == "name":
-        return sorted(events, key=lambda e: names.get(nodes[e], ""), reverse=sort.startswith("-"))
-    return sorted(events, key=number, reverse=sort.startswith("-"))
+        names = names_known(trace)
+        return sorted(events, key=lambda e: names.get(trace.node_of(e), (0, ""))[1], reverse=down)
+    if by == "grad":
+        numbers = [trace.grad_at(trace.node_of(e), moment) if trace.node_of(e) >= 0 else math.nan for e in events]
+    else:
+        data = facts(trace)["data"]
+        numbers = [abs(data[e]) for e in events] if by == "size" else [data[e] for e in events]
+    keyed = sorted(zip(numbers, events, strict=True), key=lambda p: p[0], reverse=down) \
+        if not any(map(math.isnan, numbers)) else \
+        sorted(zip(numbers, events, strict=True), key=lambda p: (math.isnan(p[0]) != down, p[0]), reverse=down)
+    return [e for _, e in keyed]
 
 
 def annotated(trace: Trace, file: int = 0, event: int | None = None) -> dict[int, tuple[int, float, float]]:

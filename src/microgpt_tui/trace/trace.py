@@ -477,7 +477,7 @@ _LAZY = ("kept_position", "_int_data_set", "_int_after_set")
 def program_from(header: dict[str, Any]) -> Program:
     """The program as the debuggee describes it at its start."""
     sites: list[Site | None] = [
-        None if s is None else Site(i, SiteKind(s[0]), *s[1:6], s[6], s[7], tuple(s[8]))
+        None if s is None else Site(i, SiteKind(s[0]), s[1], s[2], s[3], s[4], s[5], s[6], s[7], tuple(s[8]))
         for i, s in enumerate(header["sites"])
     ]
     return Program(

@@ -22,6 +22,7 @@ from textual.binding import Binding, BindingType
 from textual.containers import Container
 from textual.css.query import NoMatches
 from textual.screen import Screen
+from textual.theme import Theme
 from textual.timer import Timer
 from textual.widgets import Label, Static
 
@@ -29,7 +30,7 @@ from microgpt_tui.session.commands import CommandError, execute
 from microgpt_tui.session.debugger import Debugger, Moment
 from microgpt_tui.session.failure import explain
 from microgpt_tui.session.process import Launch
-from microgpt_tui.tui import actions
+from microgpt_tui.tui import actions, palette
 from microgpt_tui.tui.actions import ACTIONS, Action
 from microgpt_tui.tui.collector import Collector
 from microgpt_tui.tui.commands import CommandLine, parse
@@ -55,6 +56,13 @@ COMPACT, WIDE = 100, 160
 """Below so many columns one side at a time; from so many two panels at the right."""
 WAITING = 30
 """Keys that wait while a step runs, at most."""
+
+THEME = Theme(
+    "microgpt", primary="#56b4e9", secondary="#cc79a7", accent=palette.ACCENT, foreground=palette.TEXT,
+    background=palette.BACKGROUND, surface=palette.SURFACE, panel="#222938", success=palette.GOOD,
+    warning=palette.PHASE_COLORS[3], error=palette.BAD, dark=True,
+)  # fmt: skip
+"""The palette's colours for what Textual draws by itself."""
 
 HINT = "s steps · S steps back · space runs and pauses · ? helps   (any key takes this line away)"
 
@@ -135,6 +143,8 @@ class DebuggerApp(App[int]):
         return MainScreen(id="_default")
 
     def on_mount(self) -> None:
+        self.register_theme(THEME)
+        self.theme = THEME.name
         self._ticker = self.set_interval(FRAME, self._tick, pause=True)
         self._collector.start()
         self.set_interval(1.0, self._collector.tick)
@@ -258,6 +268,11 @@ class DebuggerApp(App[int]):
         if self.debugger.notice and not self.footer.notice:
             self.say(self.debugger.notice)
 
+    @property
+    def busy(self) -> bool:
+        """True while a move waits for the script."""
+        return self._awaiting or bool(self._pending)
+
     def _is_running(self) -> bool:
         return self.debugger.running
 
@@ -331,12 +346,9 @@ class DebuggerApp(App[int]):
             return
         self._pending.extend([(move, self._for_long)] * count)
         self._go_on()
-        if not self._awaiting:
-            self.repaint()
 
     def answer(self, command: str, text: str) -> None:
         """Show what a command answers: a line in the footer, more on a page of its own."""
-        self.repaint()
         text = text.strip()
         if "\n" in text:
             self.push_screen(AnswerScreen(command, text))
@@ -375,6 +387,8 @@ class DebuggerApp(App[int]):
             action.run(self, argument)
         except (CommandError, ValueError) as error:
             self.complain(str(error))
+        if not self._awaiting:
+            self.repaint()
 
     @on(ActionChosen)
     def _action_chosen(self, message: ActionChosen) -> None:

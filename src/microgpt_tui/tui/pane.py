@@ -115,6 +115,11 @@ class Pane(ScrollView, can_focus=True, inherit_bindings=False):
         self._built(view, width)
         return self._lines[index] if index < len(self._lines) else []
 
+    def row(self, view: View, width: int, y: int, count: int) -> Line:
+        """The line in a row of the widget; by default the one that is scrolled there."""
+        index = y + self.scroll_offset.y
+        return self.line_at(view, width, index) if index < count else []
+
     def state_key(self) -> object:
         """What else the lines depend on (the pane's own modes and selection)."""
         return None
@@ -156,9 +161,9 @@ class Pane(ScrollView, can_focus=True, inherit_bindings=False):
 
     def _refresh_changed(self, view: View, width: int, count: int) -> None:
         """Draw only the visible lines that differ from those drawn last: most of a step changes little."""
-        top, height = self.scroll_offset.y, self.size.height
-        place = (top, width, self.size)
-        lines = [self.line_at(view, width, i) if i < count else [] for i in range(top, top + height)]
+        height = self.size.height
+        place = (self.scroll_offset, width, self.size)
+        lines = [self.row(view, width, y, count) for y in range(height)]
         before, old = self._frame
         self._frame = place, lines
         if place != before:
@@ -188,11 +193,10 @@ class Pane(ScrollView, can_focus=True, inherit_bindings=False):
         view, width, base = self.view, self.size.width, BASE
         if view is None:
             return Strip.blank(width, base)
-        index = y + self.scroll_offset.y
         inner = self.content_width
-        if index >= self.line_count(view, inner):
+        segments = self.row(view, inner, y, self.line_count(view, inner))
+        if not segments:
             return Strip.blank(width, base)
-        segments = self.line_at(view, inner, index)
         return Strip(segments).adjust_cell_length(width).apply_style(base)
 
 

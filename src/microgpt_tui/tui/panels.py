@@ -103,7 +103,7 @@ class RightPanel(Container):
 
     def retitle(self) -> None:
         """Write the tabs into the border: in full where they fit, shortened where they do not."""
-        room = self.size.width - 2
+        room = self.outer_size.width - 4
         for names, gap in (({}, " ─ "), ({}, "  "), ({}, " "), (SHORT, " "), (SHORT, "")):
             labels = [(n, k, names.get(n, t) if n != self.active else t) for n, k, t, _ in RIGHT]
             if sum(len(k) + 1 + len(t) for _, k, t in labels) + len(gap) * (len(labels) - 1) <= room:

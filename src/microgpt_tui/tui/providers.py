@@ -5,8 +5,8 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING, cast
 
-from textual.content import Content
 from textual.command import DiscoveryHit, Hit, Hits, Provider
+from textual.content import Content
 
 from microgpt_tui.tui.actions import ACTIONS, Action
 
@@ -34,7 +34,7 @@ class RegistryCommands(Provider):
     async def discover(self) -> Hits:
         """All of them."""
         for action in ACTIONS:
-            yield DiscoveryHit(Content(self._title(action)), partial(self._choose, action))
+            yield DiscoveryHit(Content(self._title(action)), partial(self._choose, action), action.name)
 
     async def search(self, query: str) -> Hits:
         """Those that fit."""
@@ -43,4 +43,4 @@ class RegistryCommands(Provider):
             title = self._title(action)
             score = matcher.match(title)
             if score > 0:
-                yield Hit(score, matcher.highlight(title), partial(self._choose, action))
+                yield Hit(score, Content(title), partial(self._choose, action), title)

@@ -91,3 +91,16 @@ def weighted_by_matrix(graph: Graph, node: int, matrix_nodes: Container[object])
             return best
         level = list(dict.fromkeys(c for c in below if not graph.is_parameter(c)))[:64]
     return -1, -1
+
+
+def sum_end(graph: Graph, product: int) -> int:
+    """The end of the chain of additions that a product goes into."""
+    node = product
+    while True:
+        users = graph.users(node)
+        if len(users) != 1 or graph.role(users[0]) is not Role.ADD:
+            return node
+        others = [c for c in graph.children(users[0]) if c != node]
+        if others and graph.role(int(others[0])) not in (Role.MULTIPLY, Role.LEAF):
+            return node
+        node = users[0]

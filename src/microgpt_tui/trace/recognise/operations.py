@@ -58,15 +58,15 @@ class Graph:
         self._next = array("i")
         self._roles_final = 0
 
-    def update(self) -> tuple[int, int]:
-        """Take in new nodes; returns the new rows (from, to). The newest node waits while it may still change."""
+    def update(self) -> None:
+        """Take in new nodes, up to ``done``. The newest one waits while it may still change."""
         trace = self.trace
         rows = len(trace.born)
         end = rows if trace.complete else self._settled(rows)
         self._find_roles()
         begin = self.done
         if end <= begin:
-            return begin, begin
+            return
         starts, child, first = trace.child_start, trace.child, trace.first_node
         last_edge = starts[end] if end < rows else len(child)
         head, following = self._head, self._next
@@ -80,7 +80,6 @@ class Graph:
                 head[c] = edge
             edge += 1
         self.done = end
-        return begin, end
 
     def _settled(self, rows: int) -> int:
         """Rows whose operands are final: not the newest node's, nor those of older nodes that were met after it."""

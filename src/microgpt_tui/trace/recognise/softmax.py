@@ -41,6 +41,7 @@ class Softmaxes:
         self.rows: list[SoftmaxRow] = []
         self._open: dict[int, None] = {}
         """Exponentials that belong to no row yet."""
+        self._done = 0
         self._version = -1
 
     def update(self) -> list[SoftmaxRow]:
@@ -50,9 +51,11 @@ class Softmaxes:
             return self.rows
         self._version = trace.version
         graph = self.graph
-        begin, end = graph.update()
+        graph.update()
+        begin, end = self._done, graph.done
         if end <= begin:
             return self.rows
+        self._done = end
         new = []
         for number, role in enumerate(graph.roles):
             if role is Role.EXP:

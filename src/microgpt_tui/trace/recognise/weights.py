@@ -9,9 +9,10 @@ from dataclasses import dataclass
 
 from microgpt_tui.trace.codes import BindKind, SiteKind
 from microgpt_tui.trace.recognise.attention import Recogniser, attention
+from microgpt_tui.trace.recognise.dots import sum_end
 from microgpt_tui.trace.recognise.operations import Role, graph_of
 from microgpt_tui.trace.recognise.parameters import elements, reads
-from microgpt_tui.trace.recognise.tokens import sum_end, tokens
+from microgpt_tui.trace.recognise.tokens import tokens
 from microgpt_tui.trace.trace import Matrix, Trace
 
 EXACT = 1 << 14
@@ -273,7 +274,7 @@ def _linear_role(trace: Trace, number: int) -> str:
 def _feeds_rectifier(trace: Trace, product: int) -> bool:
     """True when the sum that a product goes into has a user with one operand (relu, silu, gelu, tanh)."""
     graph = graph_of(trace)
-    for user in graph.users(sum_end(trace, product)):
+    for user in graph.users(sum_end(graph, product)):
         if len(graph.children(user)) == 1 and graph.role(user) is not Role.POWER:
             return True
     return False

@@ -2,46 +2,29 @@
 
 from __future__ import annotations
 
-import math
-from bisect import bisect_right
-from dataclasses import dataclass
 from typing import ClassVar
 
 from rich.segment import Segment
-from rich.style import Style
 from textual import events
 from textual.binding import Binding, BindingType
 
-from microgpt_tui.trace.recognise.attention import Attention, AttentionRow, Cell, attention, open_cell
-from microgpt_tui.trace.recognise.tokens import key_tokens, tokens
+from microgpt_tui.trace.recognise.attention import AttentionRow, Cell, attention, open_cell
 from microgpt_tui.tui import palette
 from microgpt_tui.tui.pane import Line, NodeChosen, Pane, View, empty, text
 from microgpt_tui.tui.panes import heat
+from microgpt_tui.tui.panes.attention_cell import formula, open_lines
+from microgpt_tui.tui.panes.attention_picture import (
+    MASKED,
+    Picture,
+    current_row,
+    entropy,
+    largest,
+    means,
+    paint,
+    row_of,
+)
 
 MODES = ("weight", "logit", "gradient")
-MASKED = 1e4
-"""A score of this magnitude is a mask, no score."""
-
-
-@dataclass(frozen=True, slots=True)
-class Picture:
-    """What the lines are drawn from: one per trace version, width and state of the pane."""
-
-    found: Attention
-    sequence: int
-    length: int
-    characters: tuple[str, ...]
-    cell: int
-    """Columns per cell."""
-    first_key: int
-    shown: int
-    """How many key positions fit side by side."""
-    across: int
-    """Heads side by side."""
-    block: int
-    """Columns per head."""
-    plan: tuple[tuple[str, int, int, int], ...]
-    """Lines: (kind, layer, first head, query position)."""
 
 
 class AttentionPane(Pane):
@@ -100,6 +83,8 @@ each key position got.
         self._parts: list[int] = []
         self._detail: list[Line] = []
         self._detail_key: object = None
+        self._drawn: dict[int, Line] = {}
+        self._drawn_key: object = None
         self._opened: tuple[object, Cell] | None = None
 
     # -- what is shown -----------------------------------------------------------------------
@@ -107,81 +92,25 @@ each key position got.
     def state_key(self) -> object:
         return (self.mode, self.at_layer, self.at_head, self.cell, self.sequence, self.one, self.part)
 
-    def _current(self, view: View) -> AttentionRow | None:
-        """The row that the moment is about: being made, or made last; in the backward pass the event's own."""
-        found = attention(view.trace)
-        order = view.trace.__dict__.get("_attention_order")
-        if order is None or order[0] is not found:
-            rows = sorted((r for rows in found.rows.values() for r in rows), key=lambda r: r.logits[0])
-            order = view.trace.__dict__["_attention_order"] = (found, [r.logits[0] for r in rows], rows)
-        if not order[2]:
-            return None
-        trace = view.trace
-        node = trace.node_of(view.event) if 0 <= view.event < len(trace) else -1
-        if node < trace.first_node:
-            born = bisect_right(trace.born, view.event)
-            node = trace.first_node + born - 1
-        at = max(0, bisect_right(order[1], node) - 1)
-        row = order[2][at]
-        assert isinstance(row, AttentionRow)
-        return row
-
     def _sequence(self, view: View) -> int:
         found = attention(view.trace)
         if self.sequence is not None and self.sequence < found.sequences:
             return self.sequence
-        row = self._current(view)
+        row = current_row(view)
         return row.sequence if row is not None else 0
 
     def _paint(self, view: View, width: int) -> Picture:
         found = attention(view.trace)
         sequence = self._sequence(view)
         height = max(8, self.size.height)
-        key = (id(found), view.trace.index, sequence, width, height, self.one, self.at_layer, self.at_head, self.cell)
+        column = self.cell[1] if self.cell else None
+        key = (view.trace.index, sequence, width, height, self.one, self.at_layer, self.at_head, column)
         if self._picture is None or key != self._picture_key or self._picture.found is not found:
-            self._picture = self._plan(view, found, sequence, width, height)
+            self._picture = paint(
+                view, sequence, width, height, layer=self.at_layer, head=self.at_head, column=column, one=self.one
+            )
             self._picture_key = key
         return self._picture
-
-    def _plan(self, view: View, found: Attention, sequence: int, width: int, height: int) -> Picture:
-        length = max(
-            (len(r.keys) + r.keys.start for (s, _, _), rows in found.rows.items() if s == sequence for r in rows),
-            default=0,
-        )
-        ids = key_tokens(view.trace, sequence)
-        vocabulary = tokens(view.trace).vocabulary
-        characters = tuple(vocabulary.short(t) if t >= 0 else str(i % 10) for i, t in enumerate(ids))
-        characters += tuple(str(i % 10) for i in range(len(characters), length))
-        room = width - 4
-        if self.one:
-            cell = 6 if length * 6 <= room else 4 if length * 4 <= room else 2 if length * 2 <= room else 1
-        else:
-            most = max(found.heads, default=1)
-            cell = 2 if (4 + 2 * length) * min(most, 4) <= width or length * 2 <= room < length * 4 else 1
-        shown = max(1, min(length, room // cell))
-        first_key = 0
-        if length > shown:
-            column = self.cell[1] if self.cell else length - 1
-            first_key = max(0, min(length - shown, column - shown // 2))
-        block = max(12, 4 + shown * cell)
-        across = 1 if self.one else max(1, width // block)
-        plan: list[tuple[str, int, int, int]] = [("title", 0, 0, 0)]
-        rows = 1 + length + 2
-        unfolded = sum(2 + -(-heads // across) * rows for heads in found.heads)
-        fold = not self.one and len(found.heads) > 1 and unfolded > max(height * 4, 60)
-        for layer, heads in enumerate(found.heads):
-            if self.one and layer != self.at_layer:
-                continue
-            if len(found.heads) > 1 and not self.one:
-                plan.append(("layer", layer, int(fold and layer != self.at_layer), 0))
-                if fold and layer != self.at_layer:
-                    continue
-            for first in [self.at_head] if self.one else range(0, heads, across):
-                plan.append(("head", layer, first, 0))
-                plan += [("row", layer, first, query) for query in range(length)]
-                plan.append(("entropy", layer, first, 0))
-                plan.append(("mean", layer, first, 0))
-        return Picture(found, sequence, length, characters, cell, first_key, shown, across, block, tuple(plan))
 
     def line_count(self, view: View, width: int) -> int:
         if not attention(view.trace).heads:
@@ -190,6 +119,15 @@ each key position got.
         return len(picture.plan) + len(self._details(view, width))
 
     def line_at(self, view: View, width: int, index: int) -> Line:
+        key = (view.version, width, self.size.height, self.state_key())
+        if key != self._drawn_key:
+            self._drawn, self._drawn_key = {}, key
+        line = self._drawn.get(index)
+        if line is None:
+            line = self._drawn[index] = self._line(view, width, index)
+        return line
+
+    def _line(self, view: View, width: int, index: int) -> Line:
         if not attention(view.trace).heads:
             lines = self._nothing(view)
             return lines[index] if index < len(lines) else []
@@ -234,7 +172,7 @@ each key position got.
                 text(f"{mark} layer {layer} · {picture.found.heads[layer]} heads{tail}", palette.DIM, bold=not first)
             ]
         row = heat.Row()
-        current = self._current(view)
+        current = current_row(view)
         heads = (
             range(first, first + 1)
             if self.one
@@ -250,13 +188,13 @@ each key position got.
                 self._row_line(view, row, picture, rows, query, current, chosen)
             elif kind == "entropy":
                 at = self._query(view, picture)
-                value = self._entropy(view, rows, at)
+                value = entropy(view, rows, at)
                 label = "entropy" if picture.block >= 16 else "H"
                 row.put(f"   {label} " + ("–" if value is None else f"{value:.2f}"), heat.DIM)
             else:
-                means = self._means(view, rows, picture)
+                shares = means(view, rows, picture)
                 row.put("μ  ", heat.DIM)
-                marks = heat.column_bars(means, 1.0)
+                marks = heat.column_bars(shares, 1.0)
                 row.put("".join(c * picture.cell for c in marks), heat.DIM)
         return row.done()
 
@@ -291,7 +229,7 @@ each key position got.
         character = picture.characters[query] if query < len(picture.characters) else " "
         here = current is not None and current.sequence == picture.sequence and current.query == query
         row.put(("▶" if here else " ") + character + " ", heat.MARK if here else heat.DIM)
-        found = _row_of(rows, query)
+        found = row_of(rows, query)
         if found is None:
             row.put(" " * (picture.shown * picture.cell), heat.FAINT)
             return
@@ -309,7 +247,10 @@ each key position got.
             node = nodes[column]
             mark = selected == (query, key)
             if node < first or born[node - first] > event:
-                put(("[" + " " * width)[:width] if mark else "·".ljust(width), heat.MARK if mark else heat.FAINT)
+                put(
+                    ("[·" if mark and width > 1 else "◆" if mark else "·").ljust(width),
+                    heat.MARK if mark else heat.FAINT,
+                )
                 continue
             if self.mode == "weight":
                 value = trace.data[node - first]
@@ -331,79 +272,43 @@ each key position got.
     def _scale(self, view: View, picture: Picture) -> float:
         """The largest magnitude in the whole episode, over all heads: one scale for all, steady while scrubbing."""
         trace = view.trace
-        written = len(trace.target) // 4096 if self.mode == "gradient" else -1
+        gradient = self.mode == "gradient"
+        written = len(trace.target) // 4096 if gradient else -1
         key = (
             trace.index,
             len(picture.found.rows),
             picture.length,
             picture.sequence,
-            self.mode,
+            gradient,
             written,
             trace.complete,
         )
         known = self._scales.get(key)
         if known is None:
-            nodes = [
-                node
-                for (sequence, _, _), rows in picture.found.rows.items()
-                if sequence == picture.sequence
-                for row in rows
-                for node in row.logits
-            ]
-            if self.mode == "logit":
-                values = [abs(trace.data[node - trace.first_node]) for node in nodes]
-            else:
-                last = len(trace)
-                values = [abs(trace.grad_at(node, last)) for node in nodes]
-            known = max((v for v in values if v < MASKED), default=0.0)
+            known = largest(view, picture, gradient)
             self._scales = {key: known}
         return known
 
     def _query(self, view: View, picture: Picture) -> int:
         if self.cell is not None:
             return min(self.cell[0], picture.length - 1)
-        current = self._current(view)
+        current = current_row(view)
         return current.query if current is not None and current.sequence == picture.sequence else picture.length - 1
 
     def _selected(self, view: View, picture: Picture) -> tuple[int, int]:
         query = self._query(view, picture)
         if self.cell is not None:
             return query, min(self.cell[1], picture.length - 1)
-        row = _row_of(picture.found.rows.get((picture.sequence, self.at_layer, self.at_head), []), query)
+        row = row_of(picture.found.rows.get((picture.sequence, self.at_layer, self.at_head), []), query)
         return query, min(query, row.keys.stop - 1) if row is not None else query
-
-    def _entropy(self, view: View, rows: list[AttentionRow], query: int) -> float | None:
-        """Entropy in nats of one row; None while it is not made."""
-        row = _row_of(rows, query)
-        if row is None or view.trace.born_at(row.weights[-1]) > view.event:
-            return None
-        values = [view.trace.data[n - view.trace.first_node] for n in row.weights]
-        return -sum(v * math.log(v) for v in values if v > 0)
 
     def _entropies(self, view: View, picture: Picture, layer: int) -> list[float]:
         query = self._query(view, picture)
         found = [
-            self._entropy(view, picture.found.rows.get((picture.sequence, layer, head), []), query)
+            entropy(view, picture.found.rows.get((picture.sequence, layer, head), []), query)
             for head in range(picture.found.heads[layer])
         ]
         return [f for f in found if f is not None]
-
-    def _means(self, view: View, rows: list[AttentionRow], picture: Picture) -> list[float]:
-        """Mean weight per key position shown, over the rows made so far that can see it."""
-        trace = view.trace
-        first = trace.first_node
-        totals = [0.0] * picture.length
-        counts = [0] * picture.length
-        for row in rows:
-            if trace.born[row.weights[-1] - first] > view.event:
-                break
-            start = row.keys.start
-            for column, node in enumerate(row.weights):
-                if 0 <= start + column < picture.length and start + column <= row.query:
-                    totals[start + column] += trace.data[node - first]
-                    counts[start + column] += 1
-        shown = range(picture.first_key, picture.first_key + picture.shown)
-        return [totals[i] / counts[i] if counts[i] else 0.0 for i in shown]
 
     def opened(self, view: View) -> Cell | None:
         """The selected cell with everything that made it; None while its row is not there."""
@@ -413,7 +318,7 @@ each key position got.
         width = self.content_width or 80
         picture = self._paint(view, width)
         query, key = self._selected(view, picture)
-        row = _row_of(found.rows.get((picture.sequence, self.at_layer, self.at_head), []), query)
+        row = row_of(found.rows.get((picture.sequence, self.at_layer, self.at_head), []), query)
         if row is None or not row.keys.start <= key < row.keys.stop:
             return None
         mark = (row.softmax.first, key, view.trace.version)
@@ -429,66 +334,20 @@ each key position got.
         return self._detail
 
     def _detail_lines(self, view: View, width: int) -> list[Line]:
-        """The opened cell as a sentence of selectable numbers."""
+        """The opened cell as a table of selectable numbers."""
         picture = self._paint(view, width)
         query, key = self._selected(view, picture)
-        self._parts = []
-        characters = picture.characters
-        name = f"h{self.at_head}  {_character(characters, query)} → {_character(characters, key)}"
+        name = f"h{self.at_head}  {_character(picture, query)} → {_character(picture, key)}  ({query} → {key})"
         if len(picture.found.heads) > 1:
             name = f"layer {self.at_layer} {name}"
-        words: list[Segment] = [text(f"{name} ({query} → {key})  ", palette.ACCENT, bold=True)]
         cell = self.opened(view)
         if cell is None:
+            self._parts = []
             why = "a later position: hidden from this query" if key > query else "not made yet"
-            return [[], [*words, text(why, palette.DIM)]]
-        lines: list[Line] = [[]]
-        words.append(text("q·k = ", palette.DIM))
-        for j, (q, k, product) in enumerate(zip(cell.query, cell.key, cell.products, strict=True)):
-            if j:
-                words.append(text(" + ", palette.DIM))
-            words += [self._number(view, q), text("×", palette.DIM), self._number(view, k), text("=", palette.DIM)]
-            words.append(self._number(view, product))
-        if cell.products:
-            words += [text("  = ", palette.DIM), self._number(view, cell.sum)]
-        else:
-            words.append(text("masked: the score is a constant ", palette.DIM))
-        lines += heat.wrapped(words, width)
-        words = [text("    ", palette.DIM)]
-        total, score = self._value(view, cell.sum), self._value(view, cell.score)
-        if cell.score != cell.sum and total and score == score:
-            words.append(text(f"scale {_scale_text(score / total, len(cell.query))} → ", palette.DIM))
-        words += [text("score ", palette.DIM), self._number(view, cell.score), text("  softmax: exp ", palette.DIM)]
-        words += [self._number(view, cell.exp), text(" / ", palette.DIM), self._number(view, cell.total)]
-        words += [text(" = weight ", palette.DIM), self._number(view, cell.weight)]
-        if self._value(view, cell.weight) == self._value(view, cell.weight):
-            words.append(text(f"  grad {palette.number(view.trace.grad_at(cell.weight, view.event))}", palette.DIM))
-        lines += heat.wrapped(words, width)
-        words = [text("    × v = ", palette.DIM)]
-        for j, (value, share) in enumerate(zip(cell.values, cell.shares, strict=True)):
-            words += [text(", " if j else "[", palette.DIM), self._number(view, value), text("→", palette.DIM)]
-            words.append(self._number(view, share))
-        words.append(text("]" if cell.values else "not blended yet", palette.DIM))
-        if cell.output:
-            words.append(text("  head out ", palette.DIM))
-            for j, node in enumerate(cell.output):
-                words += [text(", " if j else "[", palette.DIM), self._number(view, node)]
-            words.append(text("]", palette.DIM))
-        lines += heat.wrapped(words, width)
-        return lines
-
-    def _value(self, view: View, node: int) -> float:
-        return view.trace.data_at(node, view.event)
-
-    def _number(self, view: View, node: int) -> Segment:
-        """A number of the opened cell; the selected one is marked."""
-        index = len(self._parts)
-        self._parts.append(node)
-        value = self._value(view, node)
-        shown = palette.number(value) if value == value else "…"
-        color = palette.DIM if value != value else palette.NEGATIVE if value < 0 else palette.POSITIVE
-        chosen = index == self.part
-        return Segment(shown, Style(color=color, bold=chosen, reverse=chosen, meta={"part": index}))
+            return [[], [text(f"{name}  ", palette.ACCENT, bold=True), text(why, palette.DIM)]]
+        opened = open_lines(view, width, self.part, f"{name}   x: next number, Enter: go there", cell)
+        self._parts = opened.parts
+        return [[], *opened.lines]
 
     # -- actions -----------------------------------------------------------------------------
 
@@ -594,7 +453,7 @@ each key position got.
         heads = attention(view.trace).heads
         if heads and (self.at_layer >= len(heads) or self.at_head >= heads[self.at_layer]):
             self.at_layer = self.at_head = 0
-        if not self.pinned and (current := self._current(view)) is not None:
+        if not self.pinned and (current := current_row(view)) is not None:
             self.at_layer, self.at_head = current.layer, current.head
         super().show(view)
 
@@ -603,39 +462,8 @@ each key position got.
     def explain(self, view: View | None) -> str:
         if view is None or (cell := self.opened(view)) is None or not cell.products:
             return self.explanation
-        trace = view.trace
-        values = {n: trace.data_at(n, view.event) for n in (cell.sum, cell.score, cell.exp, cell.total, cell.weight)}
-        terms = " + ".join(
-            f"({trace.data_at(q, view.event):.4g})·({trace.data_at(k, view.event):.4g})"
-            for q, k in zip(cell.query, cell.key, strict=True)
-        )
-        d = len(cell.query)
-        return (
-            self.explanation
-            + f"""
-## Right now
-
-Layer {cell.row.layer}, head {cell.row.head}, query {cell.row.query} → key {cell.row.keys[cell.column]}:
-
-    q·k    = {terms}
-           = {values[cell.sum]!r}
-    logit  = q·k scaled (√{d} = {math.sqrt(d):.4g}) = {values[cell.score]!r}
-    weight = exp(logit - max) / Σ = {values[cell.exp]:.6g} / {values[cell.total]:.6g} = {values[cell.weight]!r}
-"""
-        )
+        return self.explanation + formula(view, cell)
 
 
-def _row_of(rows: list[AttentionRow], query: int) -> AttentionRow | None:
-    if 0 <= query < len(rows) and rows[query].query == query:
-        return rows[query]
-    return next((r for r in rows if r.query == query), None)
-
-
-def _character(characters: tuple[str, ...], position: int) -> str:
-    return characters[position] if 0 <= position < len(characters) else "?"
-
-
-def _scale_text(factor: float, dimensions: int) -> str:
-    if dimensions and math.isclose(factor, dimensions**-0.5, rel_tol=1e-9):
-        return f"÷√{dimensions}"
-    return f"×{factor:.4g}"
+def _character(picture: Picture, position: int) -> str:
+    return picture.characters[position] if 0 <= position < len(picture.characters) else "?"

@@ -40,14 +40,14 @@ class GraphPane(Pane):
         Binding("down", "beside(1)", "below", show=False),
         Binding("enter", "centre", "centre"),
         Binding("backspace", "back", "back"),
-        Binding("plus,equals_sign", "depth(1)", "more", key_display="+"),
-        Binding("minus", "depth(-1)", "less", key_display="-"),
+        Binding("plus,equals_sign", "depth(1)", "further", show=False),
+        Binding("minus", "depth(-1)", "nearer", show=False),
         Binding("f", "level(-1)", "fold"),
         Binding("F", "level(1)", "unfold", show=False),
-        Binding("v", "show(1)", "inputs/loss/…"),
+        Binding("v", "show(1)", "slices"),
         Binding("V", "show(-1)", "show before", show=False),
-        Binding("m", "mark", "mark one end"),
-        Binding("t", "threshold(1)", "threshold"),
+        Binding("m", "mark", "mark one end", show=False),
+        Binding("t", "threshold(1)", "threshold", show=False),
         Binding("T", "threshold(-1)", "threshold lower", show=False),
         Binding("p", "paths", "paths"),
     ]
@@ -287,7 +287,11 @@ that are not drawn. A plain `┼` is a crossing, `├` and `●` are branches of
             return
         row = drawn.sheet.places[cursor].y
         carrying = [k for k in near if drawn.arrows[(k, cursor) if direction < 0 else (cursor, k)].carrying]
-        target = carrying[0] if carrying else min(near, key=lambda k: abs(drawn.sheet.places[k].y - row))
+
+        def distance(key: int) -> tuple[bool, int]:
+            return drawn.boxes[key].kind == "constant", abs(drawn.sheet.places[key].y - row)
+
+        target = carrying[0] if carrying else min(near, key=distance)
         self.edge = (target, cursor) if direction < 0 else (cursor, target)
         self.cursor = target
         self.restate()

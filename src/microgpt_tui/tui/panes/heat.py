@@ -31,11 +31,12 @@ def _share(level: int, shade: int, width: int, chosen: bool) -> tuple[str, Style
 def _signed(level: int, shade: int, sign: int, width: int, chosen: bool) -> tuple[str, Style]:
     mark = "-" if sign < 0 else "+" if sign > 0 else " "
     if palette.NO_COLOR:
-        body = mark + palette.SHADES[shade] * (width - 1) if width > 1 else mark
-        return _framed(body, chosen), Style(reverse=chosen)
+        body = mark + palette.SHADES[shade] * (width - 1)
+        return body[:-1] + "]" if chosen and width > 1 else body, Style(reverse=chosen)
     color = palette.signed_color(math.copysign(level / (palette.LEVELS - 1), sign), 1.0)
-    body = (mark + " " * (width - 1))[:width]
-    return _framed(body, chosen), Style(color=palette.readable_on(color), bgcolor=color, bold=chosen)
+    body = mark + " " * (width - 1)
+    body = body[:-1] + "]" if chosen and width > 1 else "◆" if chosen else body
+    return body, Style(color=palette.readable_on(color), bgcolor=color, bold=chosen)
 
 
 def _framed(body: str, chosen: bool) -> str:

@@ -210,6 +210,12 @@ makes, `o` shows another file of the script.
         files = view.program.files if view is not None else []
         return files[self.file][1] if self.file < len(files) else ""
 
+    def on_resize(self) -> None:
+        """The current place stays in sight."""
+        super().on_resize()
+        if self.view is not None:
+            self._keep_in_sight()
+
     # -- drawing -----------------------------------------------------------------------------
 
     def line_count(self, view: View, width: int) -> int:
@@ -245,6 +251,18 @@ makes, `o` shows another file of the script.
         made = self._counts.get(number, 0)
         line.append(Segment(" " * (room - used) + (f" {made:,}" if made else ""), base + Style(color=palette.DIM)))
         return line
+
+    def row(self, view: View, width: int, y: int, count: int) -> Line:
+        """As scrolled; the write of a grad stays at the top or bottom when the forward place is far from it."""
+        here, reached = self.marks.here, self.marks.reached
+        height = self.scrollable_content_region.height
+        if here is not None and reached is not None and here.file == self.file and height > 4:
+            top = self.scroll_offset.y
+            line = here.line - 1
+            pinned = 0 if line < top else height - 1 if line >= top + height else -1
+            if y == pinned:
+                return [_pinned(segment) for segment in self.line_at(view, width, line)]
+        return super().row(view, width, y, count)
 
     def _is_at(self, site: Site | None, number: int, *, first: bool = False) -> bool:
         if site is None or site.file != self.file:
@@ -338,6 +356,12 @@ makes, `o` shows another file of the script.
                 self.post_message(ActionChosen("break", str(number)))
             else:
                 self.select(number)
+
+
+def _pinned(segment: Segment) -> Segment:
+    """Told from its neighbours: it stands where another line would be."""
+    style = segment.style or Style()
+    return Segment(segment.text, Style(bgcolor="#2b2a22") + style if style.bgcolor is None else style)
 
 
 def _before(pieces: list[Piece], column: int) -> list[str]:

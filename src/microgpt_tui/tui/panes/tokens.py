@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 import math
-from itertools import accumulate
 from typing import ClassVar
 
 from rich.style import Style
 from textual import events
 from textual.binding import Binding, BindingType
 
-from microgpt_tui.trace.recognise.residual import Stream, lens, stream
-from microgpt_tui.trace.recognise.tokens import Distribution, Tokens, probability_values, softmax, tokens, what_if
+from microgpt_tui.trace.recognise.tokens import Distribution, Tokens, probability_values, tokens, what_if
 from microgpt_tui.tui import palette
 from microgpt_tui.tui.pane import Line, NodeChosen, Pane, View, empty, text
 from microgpt_tui.tui.panes import heat
+from microgpt_tui.tui.panes.tokens_lines import lens_lines, outcome_lines, script_temperature, text_lines
 
 TEMPERATURES = (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1.0, 1.2, 1.5, 2.0, 3.0)
 TOP_PS = (1.0, 0.95, 0.9, 0.8, 0.7, 0.5, 0.3, 0.1)
@@ -63,7 +62,7 @@ there?
         self.by_probability = True
         self.chosen_position: int | None = None
         """Index of the distribution that was chosen; None follows the cursor."""
-        self.row = 0
+        self.line_chosen = 0
         """Line of the selected token among the bars."""
         self.temperature: float | None = None
         self.top_k = 0
@@ -75,7 +74,7 @@ there?
 
     def state_key(self) -> object:
         return (
-            self.by_probability, self.chosen_position, self.row,
+            self.by_probability, self.chosen_position, self.line_chosen,
             self.temperature, self.top_k, self.top_p, self.show_lens,
         )  # fmt: skip
 
@@ -117,7 +116,7 @@ there?
                 "matrix with one row per token.",
             )
         d = found.distributions[at]
-        lines = self._text_lines(view, found, at, width)
+        lines = text_lines(view, found, at, width)
         if not self._made(view, d):
             made = sum(1 for n in d.logits if view.trace.born_at(n) <= view.event)
             lines.append([text(f"  not made yet: {made} of {found.size} logits so far", palette.DIM)])
@@ -125,106 +124,14 @@ there?
                 return lines
             return lines + self._partial_lines(view, found, d, width)
         values = probability_values(view.trace, d)
-        lines += self._outcome_lines(view, found, d, values, width)
+        lines += outcome_lines(view, found, d, values, width)
         lines += self._bar_lines(view, found, d, values, width)
         if self.show_lens:
-            lines += self._lens_lines(view, found, d, width)
+            lines += lens_lines(view, found, d, width)
         return lines
 
     def _made(self, view: View, d: Distribution) -> bool:
         return view.trace.born_at(d.last if d.probabilities or d.loss < 0 else max(d.scaled)) <= view.event
-
-    def _text_lines(self, view: View, found: Tokens, at: int, width: int) -> list[Line]:
-        """The sequence with the current position marked."""
-        d = found.distributions[at]
-        vocabulary = found.vocabulary
-        row = heat.Row()
-        sequence = [x for x in found.distributions if x.sequence == d.sequence]
-        ids = [p for p in found.positions if p.sequence == d.sequence]
-        several = len({x.sequence for x in found.distributions})
-        row.put(f"text {d.sequence + 1}/{several} " if several > 1 else "text ", heat.DIM)
-        for p in ids[: max(1, width - 40)]:
-            here = p.position == d.position
-            reached = view.trace.born_at(p.node) <= view.event
-            style = heat.MARK if here else heat.PLAIN if reached else heat.FAINT
-            row.put(f"[{vocabulary.short(p.token)}]" if here else vocabulary.short(p.token), style)
-        if not ids:
-            row.put("(which tokens went in could not be told)", heat.DIM)
-        row.put(f"   position {d.position} of {len(sequence)}", heat.DIM)
-        if found.vocabulary.source:
-            row.put(f" · V={found.size} from {found.vocabulary.source}"[: max(0, width - row.width)], heat.FAINT)
-        return [row.done()]
-
-    def _outcome_lines(self, view: View, found: Tokens, d: Distribution, values: list[float], width: int) -> list[Line]:
-        name = found.vocabulary.name
-        lines: list[Line] = []
-        entropy = -sum(v * math.log(v) for v in values if v > 0)
-        if d.target >= 0:
-            p = values[d.target]
-            loss = view.trace.data_at(d.loss, view.event) if d.loss >= 0 else math.nan
-            words = [
-                text("target ", palette.DIM), text(name(d.target), palette.GOOD, bold=True),
-                text(f"  p {p:.4f}", palette.TEXT),
-                text(f"  loss {loss:.4f}" if loss == loss else "  loss not made yet", palette.TEXT, bold=loss == loss),
-                text(f"  (uniform {math.log(len(values)):.4f})", palette.DIM),
-                text(f"  entropy {entropy:.2f}", palette.DIM),
-            ]  # fmt: skip
-            lines += heat.wrapped(words, width)
-        if d.draw is not None:
-            lines += self._draw_lines(view, found, d, values, width)
-        elif d.target < 0:
-            lines.append([text(f"no target and no draw here · entropy {entropy:.2f}", palette.DIM)])
-        temperature = self._script_temperature(view, d)
-        if temperature is not None:
-            lines.append([text(f"the script divides the logits by {temperature:.4g} (temperature)", palette.DIM)])
-        if d.scaled and not d.probabilities:
-            lines.append([text("the script makes no probabilities here: softmax of its logits shown", palette.DIM)])
-        return lines
-
-    def _script_temperature(self, view: View, d: Distribution) -> float | None:
-        if d.logits == d.scaled:
-            return None
-        trace = view.trace
-        for raw, scaled in zip(d.logits, d.scaled, strict=True):
-            y = trace.data_at(scaled, view.event)
-            if y and y == y:
-                return trace.data_at(raw, view.event) / y
-        return None
-
-    def _draw_lines(self, view: View, found: Tokens, d: Distribution, values: list[float], width: int) -> list[Line]:
-        """The probabilities laid end to end, and where the random number fell."""
-        draw = d.draw
-        assert draw is not None
-        happened = draw.event <= view.event
-        words = [text("draw ", palette.DIM)]
-        if not happened:
-            return [[*words, text("not yet", palette.DIM)]]
-        token = found.vocabulary.name(draw.token) if draw.token >= 0 else "?"
-        words += [text(f"{draw.draw:.6f}", palette.TEXT, bold=True), text(" → ", palette.DIM)]
-        words.append(text(token, palette.GOOD, bold=True))
-        ends = list(accumulate(values))
-        if 0 <= draw.token < len(values):
-            begin = ends[draw.token] - values[draw.token]
-            words.append(text(f"  which covers {begin:.4f} – {ends[draw.token]:.4f}", palette.DIM))
-        lines = [words]
-        if not draw.weights:
-            lines.append([text("(a random number without weights: the script chose by rules of its own)", palette.DIM)])
-        row = heat.Row()
-        room = max(10, width - 2)
-        mark = min(room - 1, int(draw.draw * room))
-        token_at, names = 0, []
-        for x in range(room):
-            while token_at < len(ends) - 1 and ends[token_at] * room <= x + 0.5:
-                token_at += 1
-            names.append(token_at)
-        for x, t in enumerate(names):
-            color = palette.POSITIVE if t % 2 else palette.NEGATIVE
-            begins = x == 0 or names[x - 1] != t
-            style = Style(color="#101218", bgcolor=palette.GOOD if t == draw.token else color)
-            row.put(found.vocabulary.short(t) if begins else " ", style)
-        lines.append(row.done())
-        lines.append([text(" " * mark + "▲", palette.ACCENT, bold=True)])
-        return lines
 
     def _partial_lines(self, view: View, found: Tokens, d: Distribution, width: int) -> list[Line]:
         """The logits while they are being made."""
@@ -282,7 +189,7 @@ there?
         self, row: heat.Row, found: Tokens, d: Distribution, token: int, place: int, values: list[float],
         logits: list[float], other: list[float] | None, room: int, top: float,
     ) -> None:  # fmt: skip
-        chosen = place == self.row
+        chosen = place == self.line_chosen
         target = token == d.target or (d.draw is not None and token == d.draw.token)
         style = heat.MARK if chosen else heat.PLAIN
         row.put("▶" if chosen else " ", style)
@@ -302,38 +209,11 @@ there?
         row.put(f" {other[token]:.4f} ", heat.MARK if other[token] else heat.FAINT)
         row.put(heat.bar(other[token] / top, half), _OTHER)
 
-    def _lens_lines(self, view: View, found: Tokens, d: Distribution, width: int) -> list[Line]:
-        below = stream(view.trace, d)
-        if below is None:
-            return [[text("logit lens (l): the vector under the output matrix could not be told here", palette.FAINT)]]
-        lines: list[Line] = [[text("logit lens (l): the top tokens if the model stopped after …", palette.DIM)]]
-        label = max(len(s.label) for s in below.stages)
-        for stage, shares in self._lens(view, d, below):
-            order = sorted(range(len(shares)), key=lambda i: -shares[i])
-            words = f"  {stage.ljust(label)}  "
-            row = heat.Row().put(words, heat.DIM)
-            for t in order:
-                piece = f"{found.vocabulary.short(t)} {shares[t]:.3f}  "
-                if row.width + len(piece) > width:
-                    break
-                row.put(piece, Style(color=palette.GOOD, bold=True) if t == d.target else heat.PLAIN)
-            lines.append(row.done())
-        return lines
-
-    def _lens(self, view: View, d: Distribution, below: Stream) -> list[tuple[str, list[float]]]:
-        cache = view.trace.__dict__.setdefault("_tokens_lens", {})
-        key = (d.first, d.last)
-        if key not in cache:
-            cache[key] = [(stage.label, softmax(lens(view.trace, below, stage))) for stage in below.stages]
-        result = cache[key]
-        assert isinstance(result, list)
-        return result
-
     def _temperature(self, view: View, d: Distribution) -> float:
         """The what-if's temperature; until it is set, the script's own."""
         if self.temperature is not None:
             return self.temperature
-        return self._script_temperature(view, d) or 1.0
+        return script_temperature(view, d) or 1.0
 
     # -- actions -----------------------------------------------------------------------------
 
@@ -352,7 +232,7 @@ there?
 
     def action_select(self, by: int) -> None:
         """Another token."""
-        self.row = min(max(0, len(self._order) - 1), max(0, self.row + by))
+        self.line_chosen = min(max(0, len(self._order) - 1), max(0, self.line_chosen + by))
         self.restate()
 
     def action_temperature(self, by: int) -> None:
@@ -391,8 +271,8 @@ there?
 
     def action_go(self) -> None:
         """Go to the selected token's probability."""
-        if self._bars and self.row < len(self._order):
-            self.post_message(NodeChosen(self._bars[self._order[self.row]], follow=True))
+        if self._bars and self.line_chosen < len(self._order):
+            self.post_message(NodeChosen(self._bars[self._order[self.line_chosen]], follow=True))
 
     def on_click(self, event: events.Click) -> None:
         """A click on a token of the text selects its position."""

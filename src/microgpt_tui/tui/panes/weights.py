@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import math
-from array import array
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from typing import ClassVar
 
 from rich.segment import Segment
@@ -13,30 +10,15 @@ from rich.style import Style
 from textual import events
 from textual.binding import Binding, BindingType
 
-from microgpt_tui.session.history import Summary
 from microgpt_tui.trace.recognise.tokens import tokens
 from microgpt_tui.trace.recognise.weights import Statistics, meaning, parameters, places, statistics
 from microgpt_tui.trace.trace import Matrix
 from microgpt_tui.tui import palette
 from microgpt_tui.tui.pane import Line, NodeChosen, Pane, View, empty, text
 from microgpt_tui.tui.panes import heat
+from microgpt_tui.tui.panes.weights_layer import Layer, layer_at, layer_names
 
 CHART_HEIGHT = 3
-
-
-@dataclass(frozen=True, slots=True)
-class Layer:
-    """Numbers of one matrix to look at: a value per element, and what they depend on."""
-
-    name: str
-    value: Callable[[int], float]
-    """Element (row-major) -> its number."""
-    part: Callable[[int, int], Sequence[float]]
-    """Elements from one to before another."""
-    whole: Callable[[], list[float] | array[float]]
-    """All of them at once, for statistics."""
-    key: object
-    """Changes when any of the numbers does."""
 
 
 class WeightsPane(Pane):
@@ -85,6 +67,8 @@ beside the weight: around 0.001 training goes its way, much above it is a leap, 
         self._statistics: dict[object, Statistics] = {}
         self._head: list[Line] = []
         self._head_key: object = None
+        self._drawn: dict[int, Line] = {}
+        self._drawn_key: object = None
         self._layer: Layer | None = None
         self._layer_key: object = None
 
@@ -100,71 +84,13 @@ beside the weight: around 0.001 training goes its way, much above it is a leap, 
         self.matrix = min(self.matrix, len(matrices) - 1)
         return matrices[self.matrix]
 
-    def layer_names(self, view: View) -> list[str]:
-        """What can be shown of a matrix."""
-        return ["data", "grad", *view.trace.buffers, "change", "update/weight"]
-
-    def layer_of(self, view: View, matrix: Matrix) -> Layer:
-        """The chosen layer of a matrix at the moment, or after the step that is looked at."""
+    def layer_of(self, view: View) -> Layer:
+        """The chosen layer of the chosen matrix at the moment, or after the step that is looked at."""
         key = (view.version, self.matrix, self.at_layer, self.step, self.since)
         if self._layer is None or key != self._layer_key:
-            self._layer = self._make_layer(view, matrix)
+            self._layer = layer_at(view, self.matrix, self.at_layer, step=self.step, since=self.since)
             self._layer_key = key
         return self._layer
-
-    def _make_layer(self, view: View, matrix: Matrix) -> Layer:
-        names = self.layer_names(view)
-        name = names[self.at_layer % len(names)]
-        where = places(view.trace, matrix)
-        steps = view.history.steps
-        looked = steps[self.step] if self.step is not None and self.step < len(steps) else None
-        if name in ("change", "update/weight"):
-            return self._difference(view, name, where, looked)
-        if looked is not None:
-            column = looked.data if name == "data" else looked.grad if name == "grad" else None
-            return _column(name, column, where, (name, looked.index, self.matrix))
-        own = parameters(view.trace)
-        timeline = own.data if name == "data" else own.grad if name == "grad" else own.buffers.get(name)
-        if timeline is None:
-            return _column(name, None, where, name)
-        return _column(name, timeline.at(view.event), where, (name, view.trace.index, timeline.applied, self.matrix))
-
-    def _difference(self, view: View, name: str, where: range | list[int], looked: Summary | None) -> Layer:
-        """Change since the reference, or this step's change beside the weight."""
-        own = parameters(view.trace)
-        now: array[float]
-        if looked is not None and looked.data is not None:
-            now, key = looked.data, (looked.index, -1)
-        else:
-            now = own.data.at(view.event)
-            key = (view.trace.index, own.data.applied)
-        base = self._base(view, looked, name == "change")
-        if base is None:
-            return _column(name, None, where, name)
-
-        def change(i: int) -> float:
-            return now[where[i]] - base[where[i]]
-
-        def ratio(i: int) -> float:
-            old = base[where[i]]
-            return (now[where[i]] - old) / abs(old) if old else 0.0
-
-        value = change if name == "change" else ratio
-
-        def part(begin: int, end: int) -> list[float]:
-            return [value(i) for i in range(begin, min(end, len(where)))]
-
-        return Layer(name, value, part, lambda: part(0, len(where)), (name, key, self.since, self.matrix, self.step))
-
-    def _base(self, view: View, looked: Summary | None, reference: bool) -> array[float] | None:
-        steps = view.history.steps
-        if reference and self.since is not None and self.since < len(steps):
-            return steps[self.since].data
-        if looked is None:
-            count = len(view.program.kept)
-            return view.trace.start_data if len(view.trace.start_data) == count else None
-        before = steps.index(looked) - 1
-        return steps[before].data if before >= 0 else None
 
     def statistics_of(self, layer: Layer) -> Statistics:
         """Its statistics, kept for the layers shown last."""
@@ -184,6 +110,15 @@ beside the weight: around 0.001 training goes its way, much above it is a leap, 
         return len(self._heading(view, matrix, width)) + _rows(matrix)
 
     def line_at(self, view: View, width: int, index: int) -> Line:
+        key = (view.version, len(view.history.summaries), width, self.state_key())
+        if key != self._drawn_key:
+            self._drawn, self._drawn_key = {}, key
+        line = self._drawn.get(index)
+        if line is None:
+            line = self._drawn[index] = self._line(view, width, index)
+        return line
+
+    def _line(self, view: View, width: int, index: int) -> Line:
         matrix = self._chosen(view)
         if matrix is None:
             lines = self._nothing()
@@ -219,13 +154,13 @@ beside the weight: around 0.001 training goes its way, much above it is a leap, 
         return self._head
 
     def _heading_lines(self, view: View, matrix: Matrix, width: int) -> list[Line]:
-        layer = self.layer_of(view, matrix)
+        layer = self.layer_of(view)
         found = self.statistics_of(layer)
         scale = _scale(found)
         about = meaning(view.trace, self.matrix)
         shape = "×".join(map(str, matrix.shape))
         count = len(view.program.matrices)
-        names = " ".join(f"[{n}]" if n == layer.name else n for n in self.layer_names(view))
+        names = " ".join(f"[{n}]" if n == layer.name else n for n in layer_names(view))
         lines: list[Line] = []
         title = [
             text(matrix.name, palette.ACCENT, bold=True),
@@ -326,7 +261,7 @@ beside the weight: around 0.001 training goes its way, much above it is a leap, 
         return ""
 
     def _heat_line(self, view: View, matrix: Matrix, width: int, row_number: int) -> Line:
-        layer = self.layer_of(view, matrix)
+        layer = self.layer_of(view)
         scale = _scale(self.statistics_of(layer))
         label, size, first, shown = self._window(view, matrix, width)
         name = self._row_name(view, matrix, row_number)
@@ -358,7 +293,7 @@ beside the weight: around 0.001 training goes its way, much above it is a leap, 
     def action_layer(self, by: int) -> None:
         """Data, gradient, buffers, change, ratio."""
         if self.view is not None:
-            self.at_layer = (self.at_layer + by) % len(self.layer_names(self.view))
+            self.at_layer = (self.at_layer + by) % len(layer_names(self.view))
             self.restate()
 
     def action_move(self, down: int, right: int) -> None:
@@ -397,7 +332,7 @@ beside the weight: around 0.001 training goes its way, much above it is a leap, 
         """Count ``change`` from the step that is looked at (or the last one)."""
         if self.view is not None and (count := len(self.view.history.steps)):
             self.since = self.step if self.step is not None else count - 1
-            self.at_layer = self.layer_names(self.view).index("change")
+            self.at_layer = layer_names(self.view).index("change")
             self.restate()
 
     def action_now(self) -> None:
@@ -440,24 +375,6 @@ beside the weight: around 0.001 training goes its way, much above it is a leap, 
 
 
 _CURVE = Style(color="#56b4e9")
-
-
-def _column(name: str, column: array[float] | None, where: range | list[int], key: object) -> Layer:
-    if column is None or not len(column):
-        return Layer(name, lambda i: 0.0, lambda b, e: [0.0] * (e - b), lambda: [], (name, None))
-    own = column
-    if isinstance(where, range):
-        first, last = where.start, where.stop
-        return Layer(
-            name, lambda i: own[first + i], lambda b, e: own[first + b : min(last, first + e)],
-            lambda: own[first:last], key,
-        )  # fmt: skip
-    index = where
-
-    def part(begin: int, end: int) -> list[float]:
-        return [own[i] for i in index[begin:end]]
-
-    return Layer(name, lambda i: own[index[i]], part, lambda: part(0, len(index)), key)
 
 
 def _scale(found: Statistics) -> float:

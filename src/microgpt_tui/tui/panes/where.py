@@ -5,14 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from rich.cells import cell_len
-from textual.strip import Strip
 
 from microgpt_tui.trace.codes import ACCUMULATE, ASSIGN, SiteKind
 from microgpt_tui.trace.names import place_text
 from microgpt_tui.trace.navigation import block_of
 from microgpt_tui.trace.trace import Trace
 from microgpt_tui.tui import palette
-from microgpt_tui.tui.pane import BASE, Line, View, text
+from microgpt_tui.tui.pane import Line, View, text
 from microgpt_tui.tui.panes.listing import ListingPane, Target
 
 SIBLINGS = 400
@@ -112,6 +111,12 @@ start; `f` and `F` go to the end and start of the innermost.
             self.reveal(min(self._current + 1, max(0, len(self._lines) - 1)))
             self.reveal(self._current)
 
+    def on_resize(self) -> None:
+        """The innermost block stays in sight."""
+        super().on_resize()
+        if self.view is not None:
+            self.reveal(self._current)
+
     def reveal(self, line: int, margin: int = 0) -> None:
         """Scroll as little as shows a line below the breadcrumb."""
         if 0 <= line < self.scroll_offset.y + self._crumbs:
@@ -119,13 +124,9 @@ start; `f` and `F` go to the end and start of the innermost.
         else:
             super().reveal(line, margin)
 
-    def render_line(self, y: int) -> Strip:
+    def row(self, view: View, width: int, y: int, count: int) -> Line:
         """The breadcrumb stays while the tree scrolls below it."""
-        if y < self._crumbs and self.view is not None:
-            width = self.content_width
-            line = self.line_at(self.view, width, y)
-            return Strip(line).adjust_cell_length(self.size.width).apply_style(BASE)
-        return super().render_line(y)
+        return self.line_at(view, width, y) if y < self._crumbs else super().row(view, width, y, count)
 
     def default_line(self) -> int:
         """The innermost block."""

@@ -60,6 +60,7 @@ class Choice:
     size: str
     labels: str
     edges: str
+    direction: str
     file: str
 
 
@@ -143,8 +144,8 @@ class ExportScreen(ModalScreen[Path | None]):
                 yield _select("labels", [(x, x) for x in LABELS], "both")
                 yield Label("edges")
                 yield _select("edges", [(x, x) for x in EDGES], "count")
-                yield Label("")
-                yield Label("")
+                yield Label("runs")
+                yield _select("direction", [("as it fits", "auto"), ("left to right", "lr"), ("top down", "td")], "auto")
                 yield Label("file")
                 yield Input(str(self.folder / "microgpt-cone.svg"), id="file", compact=True)
             yield Static("", id="plan")
@@ -164,13 +165,15 @@ class ExportScreen(ModalScreen[Path | None]):
     def choice(self) -> Choice:
         """The fields as they are now."""
         values = {name: str(self.query_one(f"#{name}", Select).value) for name in
-                  ("what", "form", "theme", "size", "labels", "edges")}  # fmt: skip
+                  ("what", "form", "theme", "size", "labels", "edges", "direction")}  # fmt: skip
         return Choice(file=self.query_one("#file", Input).value.strip(), **values)
 
     def request(self, choice: Choice) -> Request:
         """The choice as a request to draw."""
-        style = style_named(choice.theme, choice.size, "lr", choice.labels, choice.edges)
-        return Request(choice.what, self.shown.node, style=style, script=self.shown.debugger.launch.script.name)
+        fits = choice.direction == "auto"
+        style = style_named(choice.theme, choice.size, "lr" if fits else choice.direction, choice.labels, choice.edges)
+        script = self.shown.debugger.launch.script.name
+        return Request(choice.what, self.shown.node, style=style, script=script, auto_direction=fits)
 
     @on(Select.Changed)
     def _changed(self, event: Select.Changed) -> None:

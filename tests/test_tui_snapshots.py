@@ -1,0 +1,97 @@
+"""The screen as pictures, at known moments of a fixed session; no timings are on them.
+
+``pytest --snapshot-update`` takes new ones: look at them before keeping them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from textual.pilot import Pilot
+from tui_fixtures import small_launch
+
+from microgpt_tui.session.debugger import Debugger
+from microgpt_tui.trace.codes import UPDATE
+from microgpt_tui.tui.app import DebuggerApp
+
+Compare = Callable[..., bool]
+SIZES = [(80, 24), (120, 40)]
+
+
+@pytest.fixture(scope="module")
+def recorded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Debugger]:
+    """A finished session: every step and sample recorded whole, so that nothing moves any more."""
+    debugger = Debugger(small_launch(tmp_path_factory.mktemp("corpus")))
+    debugger.wait()
+    while not debugger.over:
+        debugger.next_episode()
+        debugger.wait()
+    yield debugger
+    debugger.close()
+
+
+def at(debugger: Debugger, kind: str, number: int, event: int) -> DebuggerApp:
+    """The screen at a moment."""
+    index = debugger.episode_index(kind, number)
+    assert index is not None
+    debugger.visited, debugger.visited_at = [], 0
+    debugger.goto(event, index)
+    return DebuggerApp(debugger, hint=False)
+
+
+def middle_of_backward(debugger: Debugger) -> int:
+    """The second contribution to the node of step 2 that has the most."""
+    trace = debugger.history.traces[debugger.episode_index("step", 2) or 0]
+    node = max(range(trace.first_node, trace.end_node), key=lambda n: len(trace.writes_of(n)))
+    return trace.write_event[trace.writes_of(node)[1]]
+
+
+@pytest.mark.parametrize("size", SIZES)
+def test_forward(recorded: Debugger, snap_compare: Compare, size: tuple[int, int]) -> None:
+    assert snap_compare(at(recorded, "step", 2, 300), terminal_size=size)
+
+
+@pytest.mark.parametrize("size", SIZES)
+def test_backward_with_its_ledger(recorded: Debugger, snap_compare: Compare, size: tuple[int, int]) -> None:
+    assert snap_compare(at(recorded, "step", 2, middle_of_backward(recorded)), terminal_size=size)
+
+
+@pytest.mark.parametrize("size", SIZES)
+def test_an_update_of_the_optimizer(recorded: Debugger, snap_compare: Compare, size: tuple[int, int]) -> None:
+    trace = recorded.history.traces[recorded.episode_index("step", 2) or 0]
+    assert snap_compare(at(recorded, "step", 2, trace.kind.index(UPDATE) + 20), terminal_size=size)
+
+
+@pytest.mark.parametrize("size", SIZES)
+def test_a_draw(recorded: Debugger, snap_compare: Compare, size: tuple[int, int]) -> None:
+    trace = recorded.history.traces[recorded.episode_index("sample", 1) or 0]
+    assert snap_compare(at(recorded, "sample", 1, trace.sample_event[0]), terminal_size=size)
+
+
+@pytest.mark.parametrize("size", SIZES)
+def test_the_left_side(recorded: Debugger, snap_compare: Compare, size: tuple[int, int]) -> None:
+    assert snap_compare(at(recorded, "step", 2, middle_of_backward(recorded)), terminal_size=size, press=["1"])
+
+
+@pytest.mark.parametrize("size", SIZES)
+def test_output_at_the_end(recorded: Debugger, snap_compare: Compare, size: tuple[int, int]) -> None:
+    trace = recorded.history.newest
+    assert trace is not None
+    app = at(recorded, trace.episode_kind, trace.number, len(trace) - 1)
+
+    async def show(pilot: Pilot[int]) -> None:
+        await pilot.press("0")
+        await pilot.pause()
+
+    assert snap_compare(app, terminal_size=size, run_before=show)
+
+
+@pytest.mark.parametrize("size", SIZES)
+def test_help(recorded: Debugger, snap_compare: Compare, size: tuple[int, int]) -> None:
+    assert snap_compare(at(recorded, "step", 1, 50), terminal_size=size, press=["question_mark"])
+
+
+def test_too_small(recorded: Debugger, snap_compare: Compare) -> None:
+    assert snap_compare(at(recorded, "step", 1, 50), terminal_size=(50, 14))
