@@ -1,6 +1,6 @@
 """Measure speed and memory against the targets; writes RESULTS.md beside this file.
 
-python benchmarks/run.py            everything (about five minutes)
+python benchmarks/run.py            everything (some minutes)
 python benchmarks/run.py --quick    fewer steps and rounds, no big model; prints only
 """
 
@@ -40,7 +40,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description="Measure speed and memory against the targets.")
     parser.add_argument("--quick", action="store_true", help="fewer steps and rounds; RESULTS.md stays as it is")
     quick = parser.parse_args().quick
-    steps, rounds = (6, 1) if quick else (20, 5)
+    steps, rounds = (6, 1) if quick else (20, 3)
     lines: list[str] = []
 
     def say(*text: str) -> None:

@@ -72,7 +72,7 @@ def show(*values):
 '''
 
 SNIPPETS = {
-    "train": '''
+    "train": """
 for step in range(3):
     loss = sum((w_i * 2 - 1) ** 2 for w_i in w) / len(w)
     loss.backward()
@@ -80,8 +80,8 @@ for step in range(3):
         p.data -= 0.1 * p.grad
         p.grad = 0
     print(f"{step} {loss.data!r}")
-''',
-    "generators": '''
+""",
+    "generators": """
 def scaled(values, k):
     for i, v in enumerate(values):
         got = yield v * k + i
@@ -94,15 +94,15 @@ def outer():
     return x
 show(*outer())
 print(sum(v.data for v in (a * b for a in w for b in w if a is not b)))
-''',
-    "lambdas": '''
+""",
+    "lambdas": """
 f = lambda x, y=2, *z, k=1: x * y + k
 show(f(w[0]), f(w[1], 3), f(w[2], k=w[3]))
 show(*sorted(w, key=lambda v: -v.data))
 show(*map(lambda v: v.tanh(), w))
 print((lambda: (lambda a: a.data)(w[0]))())
-''',
-    "walrus": '''
+""",
+    "walrus": """
 if (y := w[0] * w[1]).data > -9 and (z := y + 1):
     show(y, z)
 show(*[t for v in w if (t := v * v).data > 0.1])
@@ -110,8 +110,8 @@ print(t.data)
 while (n := len(w)) > 3:
     w = w[:-1]
 show(*w)
-''',
-    "match": '''
+""",
+    "match": """
 def kind(x):
     match x:
         case Value(data=d) if d > 0:
@@ -127,8 +127,8 @@ def kind(x):
         case _:
             return None
 show(kind(w[0]), kind(w[1]), kind(w), kind({"k": w[2]}), kind(3), kind("?"))
-''',
-    "exceptions": '''
+""",
+    "exceptions": """
 def risky(v, k):
     try:
         if k == 1:
@@ -169,16 +169,16 @@ try:
         undefined_name
 except NameError as error:
     print(type(error.__context__).__name__, error)
-''',
-    "groups": '''
+""",
+    "groups": """
 try:
     raise ExceptionGroup("g", [ValueError(1), TypeError(2)])
 except* ValueError as group:
     show(w[0] * 2, group.exceptions)
 except* TypeError:
     show(w[1] * 2)
-''',
-    "async": '''
+""",
+    "async": """
 import asyncio
 async def add(a, b):
     await asyncio.sleep(0)
@@ -199,7 +199,7 @@ async def main():
         show(m)
     print([v.data async for v in agen()])
 asyncio.run(main())
-''',
+""",
     "decorators": '''
 import functools, contextlib
 def logged(tag):
@@ -232,7 +232,7 @@ def scope(v):
 with scope(w[0]) as a, scope(w[1]) as b:
     show(a + b)
 ''',
-    "nested": '''
+    "nested": """
 def outer(x):
     total = x * 1
     count = 0
@@ -270,8 +270,8 @@ class Layer:
 layer = Layer.make(2)
 show(*layer(w), layer.total, Layer.twice(w[0]), Layer.Inner().go(w[1]))
 print(Layer.__annotations__, sorted(k for k in vars(Layer) if not k.startswith("__")))
-''',
-    "arguments": '''
+""",
+    "arguments": """
 def f(a, /, b, *rest, c=1, **more):
     return a * b + sum(rest, Value(0.0)) + c + sum(more.values())
 show(f(w[0], w[1]), f(*w), f(w[0], b=2, c=w[3], d=4), f(*w[:2], *w[2:], **{"c": 2, "e": 5}))
@@ -283,8 +283,8 @@ def g(x=w[0] * 2, y=[]):
     y.append(x)
     return y
 show(*g(), *g(), g.__defaults__[0])
-''',
-    "scoping": '''
+""",
+    "scoping": """
 x = 10
 def set_global():
     global x
@@ -309,8 +309,8 @@ try:
     print(x)
 except NameError as error:
     print(error)
-''',
-    "targets": '''
+""",
+    "targets": """
 a = b = w[0] * 2
 show(a, b, a is b)
 w[0].grad = w[1].grad = 0.5
@@ -339,8 +339,8 @@ m = [[0.0] * 2 for _ in range(2)]
 m[1][0] = m[0][1] = w[0].data
 m[-1][1] += 2
 print(d["k"][0].grad, d["k"][1].data, d["n"], m)
-''',
-    "order": '''
+""",
+    "order": """
 log = []
 def at(i):
     log.append(i)
@@ -362,8 +362,8 @@ print([noisy(v.data) > 0 or noisy(1) for v in w])
 x = noisy(1) if noisy(0) else noisy(2)
 assert noisy(1), noisy("no")
 print(noisy(1) < noisy(2) < noisy(3))
-''',
-    "namespaces": '''
+""",
+    "namespaces": """
 print(sorted(k for k in globals() if not k.startswith("__")))
 print(sorted(k for k in dir() if not k.startswith("__")))
 def f(a):
@@ -379,8 +379,8 @@ print(sorted(vars(Value)), Value.__module__, Value.__init__.__doc__, Value.backw
 import inspect
 print(inspect.signature(Value), inspect.signature(f))
 print([n for n, v in inspect.getmembers(sys.modules["__main__"]) if inspect.isfunction(v)])
-''',
-    "introspection": '''
+""",
+    "introspection": """
 def f():
     frame = sys._getframe()
     return frame.f_code.co_name, frame.f_lineno - frame.f_code.co_firstlineno, frame.f_back.f_code.co_name
@@ -395,8 +395,8 @@ print(f.__code__.co_varnames, f.__name__, f.__module__, f.__qualname__)
 import gc
 print(isinstance(gc.get_threshold(), tuple))
 print(sys.gettrace(), sys.getprofile(), sys.flags.optimize)
-''',
-    "tracebacks": '''
+""",
+    "tracebacks": """
 import traceback
 def fails(v):
     total = v * 2 + sum(x * v for x in w)
@@ -413,8 +413,8 @@ try:
     [v.data for v in w][9]
 except IndexError as error:
     print([(f.name, f.lineno, f.colno, f.end_colno) for f in traceback.extract_tb(error.__traceback__)])
-''',
-    "pickling": '''
+""",
+    "pickling": """
 import pickle, copy
 class Plain:
     def __init__(self, v): self.v = v
@@ -424,8 +424,8 @@ twin = copy.deepcopy(w[0] * w[1])
 show(twin, len(twin._children))
 twin.grad += 1
 print(twin.grad, copy.copy(w[0]).data)
-''',
-    "output": '''
+""",
+    "output": """
 import io, contextlib, os
 print("to stdout", end="")
 print("to stderr", file=sys.stderr)
@@ -449,74 +449,74 @@ printer = print
 printer("by another name")
 p = sys.stdout.write
 p("bound\\n")
-''',
-    "many prints": '''
+""",
+    "many prints": """
 for i in range(4000):
     print(i, (w[0] * i).data)
-''',
-    "input": '''
+""",
+    "input": """
 try:
     input("? ")
 except EOFError as error:
     print("no input:", error)
 print(repr(sys.stdin.read()), sys.stdin.isatty(), sys.stdout.isatty())
-''',
-    "exit handlers": '''
+""",
+    "exit handlers": """
 import atexit, weakref
 atexit.register(lambda: print("first registered, last run"))
 @atexit.register
 def bye():
     show(w[0] * 2)
     print("bye")
-''',
+""",
     "sys.exit code": "show(w[0] * 2)\nsys.exit(3)\n",
     "sys.exit text": "show(w[0] * 2)\nsys.exit('a message')\n",
     "sys.exit none": "show(w[0] * 2)\nsys.exit()\n",
     "exit builtin": "show(w[0] * 2)\nexit(4)\n",
     "raise SystemExit": "try:\n    raise SystemExit(5)\nfinally:\n    show(w[0] * 2)\n",
     "os._exit": "import os\nprint('x', flush=True)\nos._exit(7)\n",
-    "uncaught": '''
+    "uncaught": """
 def inner(v):
     return v.missing * 2
 def outer():
     for v in w:
         inner(v)
 outer()
-''',
-    "uncaught chain": '''
+""",
+    "uncaught chain": """
 def f():
     try:
         w[0] + "text"
     except TypeError as error:
         raise RuntimeError("while adding") from error
 f()
-''',
-    "uncaught in class": '''
+""",
+    "uncaught in class": """
 def f(n):
     return f(n - 1) if n else w[0] / Value(0.0)
 f(3)
-''',
-    "uncaught recursion": '''
+""",
+    "uncaught recursion": """
 def f(n):
     return w[0] * f(n + 1)
 f(0)
-''',
-    "excepthook": '''
+""",
+    "excepthook": """
 def hook(kind, value, trace):
     print("hook:", kind.__name__, value, trace.tb_frame.f_code.co_name, trace.tb_lineno)
 sys.excepthook = hook
 w[0] + None
-''',
+""",
     "assert": "assert w[0].data > 1e9, 'too small: ' + str(w[0].data)\n",
     "keyboard": "raise KeyboardInterrupt\n",
-    "warnings": '''
+    "warnings": """
 import warnings
 def f():
     warnings.warn("careful")
     return w[0] * 2
 show(f())
-''',
-    "threads": '''
+""",
+    "threads": """
 import threading
 found = []
 def work(k):
@@ -526,19 +526,19 @@ for k in range(3):
     t.start()
     t.join()
 print(found)
-''',
-    "subprocess": '''
+""",
+    "subprocess": """
 import subprocess
 print(subprocess.run([sys.executable, "-c", "print(6 * 7)"], capture_output=True, text=True).stdout)
-''',
-    "exec and eval": '''
+""",
+    "exec and eval": """
 exec("z = w[0] * 3\\nprint(z.data)")
 print(eval("(w[0] + w[1]).data"), eval("len(w)", {"w": [1]}))
 namespace = {}
 exec(compile("def f(v): return v * 2", "<made>", "exec"), namespace)
 show(namespace["f"](w[0]))
-''',
-    "type hints": '''
+""",
+    "type hints": """
 from dataclasses import dataclass, field
 from typing import NamedTuple
 @dataclass
@@ -551,8 +551,8 @@ class Pair(NamedTuple):
 x: Value = w[0] * 2
 y: "undefined_type"
 print(Config(), Pair(w[0]).b, __annotations__)
-''',
-    "loops": '''
+""",
+    "loops": """
 for i in range(3):
     for j in range(2):
         if j: break
@@ -573,20 +573,20 @@ for _ in []: pass
 it = iter(w)
 for v in it:
     show(v, next(it, None))
-''',
-    "random": '''
+""",
+    "random": """
 print(random.choices(range(4), weights=[v.data**2 for v in w], k=1), random.choices("abc"))
 print(random.choices([1, 2], weights=(x for x in (1.0, 2.0))), random.random(), random.gauss(0, 1))
 own = random.Random(7)
 print(own.choices(range(9), weights=[1] * 9)[0], own.random(), random.getstate()[1][:3])
 from random import choices
 print(choices(["x", "y"], [0.2, 0.8], k=4), choices(range(3), cum_weights=[1, 2, 3]))
-''',
-    "reserved words of ours": '''
+""",
+    "reserved words of ours": """
 def mark(x): return x
 node = note = bind = 1
 print(mark(node), note, bind)
-''',
+""",
     "strings": '''
 name = "v"
 print(f"{w[0].data:.3f} {(w[0] * 2).data!r:>10} {name=} {sum(w).data:.2e}")

@@ -17,7 +17,9 @@ def sequences() -> dict[str, list[str]]:
     """Script -> the commands that ``docs/bugs.md`` tells, in order."""
     found: dict[str, list[str]] = {}
     for name, body in re.findall(r"^## \d+\. `(\w+)\.py`$(.*?)(?=^## |\Z)", GUIDE.read_text("utf-8"), re.M | re.S):
-        found[name] = [line.strip() for block in re.findall(r"```\n(.*?)```", body, re.S) for line in block.splitlines()]
+        found[name] = [
+            line.strip() for block in re.findall(r"```\n(.*?)```", body, re.S) for line in block.splitlines()
+        ]
     return found
 
 

@@ -129,7 +129,8 @@ ATOMS = st.one_of(
     st.tuples(st.sampled_from(["data", "grad", "delta", "factor", "abs(data)", "abs(grad)", "inputs[0]", "loss"]),
               st.sampled_from(["<", ">", "<=", ">=", "==", "!="]), NUMBERS).map(" ".join),
     st.sampled_from(["op == 'mul'", "op != 'add'", "kind == 'create'", "kind == 'update'", "kind == 'accumulate'",
-                     "pos == 1", "pos > 0", "h == 1", "li == 0", "'softmax' in scope", "phase == 'backward'", "step == 1",
+                     "pos == 1", "pos > 0", "h == 1", "li == 0", "'softmax' in scope", "phase == 'backward'",
+                     "step == 1",
                      "name.startswith('q')", "name == ''", "len(inputs) == 2", "isnan(delta)", "line > 150"]),
 )  # fmt: skip
 CONDITIONS = st.recursive(

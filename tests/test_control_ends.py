@@ -14,7 +14,7 @@ from microgpt_tui.session.debugger import Debugger
 from microgpt_tui.session.process import Launch
 from microgpt_tui.session.stops import explain, longest_chain
 
-ENGINE = '''
+ENGINE = """
 import math, os, sys, signal
 class Value:
     def __init__(self, data, children=(), local_grads=()):
@@ -49,7 +49,7 @@ for step in range(4):
     for p in weights:
         p.data -= 0.01 * p.grad
         p.grad = 0
-'''
+"""
 
 Start = Callable[[str], Debugger]
 

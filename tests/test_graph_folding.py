@@ -9,6 +9,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from microgpt_tui.graph import engines
+from microgpt_tui.graph.export import ExportError, Request, draw
 from microgpt_tui.graph.folding import fold, fold_nodes, fold_selection, fold_to_budget, made_in, scope_of_node
 from microgpt_tui.graph.growing import GrowingFold, growing
 from microgpt_tui.graph.levels import Level, closing, node_scopes, ranks
@@ -195,3 +197,16 @@ def test_after_the_backward_pass_all_gradients_are_final(step: Trace) -> None:
     end = len(step) - 1
     assert {fold_.reached(g, end) for g in range(len(fold_.groups))} <= {Reached.FINAL, Reached.WAITING}
     assert fold_.reached(fold_.group_of[step.loss_node()], 0) is Reached.NONE
+
+
+@pytest.mark.parametrize("what", ["step", "layer", "position", "model"])
+def test_fitting_a_slide_comes_to_an_end_on_every_script(other: Trace, what: str) -> None:
+    if not engines.engines():
+        pytest.skip("no Graphviz here")
+    node = next(n for n in range(other.first_node + len(other.born) * 2 // 3, other.end_node) if other.children(n))
+    try:
+        drawing = draw(other, len(other) - 1, Request(what, node))
+    except ExportError as error:
+        assert "around" in str(error)  # a script without layers or positions there
+        return
+    assert drawing.is_readable or "small text" in drawing.notes[-1]

@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from microgpt_tui.trace.recognise.residual import activations, lens, stream
+from microgpt_tui.trace.recognise.activations import activations
+from microgpt_tui.trace.recognise.residual import lens, stream
 from microgpt_tui.trace.recognise.tokens import probability_values, tokens, what_if
 from microgpt_tui.trace.recognise.training import texts
 from microgpt_tui.trace.recognise.vocabulary import vocabulary
@@ -129,8 +130,18 @@ def test_a_dead_rectifier_is_zero_at_every_position() -> None:
     results = [trace.data[i] for i, op in enumerate(trace.op) if op == relu]
     by_unit = [results[i::64] for i in range(64)]
     assert found.units == 64
-    assert found.zero == results.count(0) / len(results)
+    assert found.flat == results.count(0) / len(results)
     assert found.dead == sum(all(v == 0 for v in unit) for unit in by_unit)
+
+
+def test_saturation_of_tanh_and_sigmoid_is_told_from_what_they_compute() -> None:
+    trace = trace_of("closures_tuple")
+    found = {a.name.split(" ")[0]: a for a in activations(trace, len(trace))}
+    assert set(found) == {"tanh", "sigmoid"}
+    assert not any(a.rectifies for a in found.values())
+    tanh = trace.ops.index("tanh")
+    results = [trace.data[i] for i, op in enumerate(trace.op) if op == tanh]
+    assert found["tanh"].flat == sum(abs(r) > 0.97 for r in results) / len(results)
 
 
 def test_a_script_without_softmax_rows_of_attention_still_has_its_tokens() -> None:

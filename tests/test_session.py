@@ -195,6 +195,22 @@ def test_whatever_the_way_the_recording_is_the_same(script: Path, walk: list[str
         free.debugger.close()
 
 
+def test_the_setup_keeps_what_a_value_was_made_with(tmp_path: Path) -> None:
+    """Weights that the script scales after making them: the recorder learns of both numbers while it runs freely."""
+    path = tmp_path / "scaled.py"
+    scaling = "made = [v.data for v in w]\nfor v in w:\n    v.data *= 0.5\nprint(made)\n"
+    path.write_text(PRELUDE + scaling + SNIPPETS["train"], encoding="utf-8")
+    session = record(path)
+    try:
+        setup = session.setup
+        made = [setup.data_at(node, setup.born_at(node)) for node in range(4)]
+        assert session.debugger.process.output(0).decode().splitlines()[0] == str(made)
+        assert list(setup.old) == made
+        assert list(setup.new) == [x * 0.5 for x in made] == [setup.data_at(n, len(setup)) for n in range(4)]
+    finally:
+        session.debugger.close()
+
+
 def test_a_step_executes_one_operation_and_no_more(opened: Debugger) -> None:
     trace = opened.trace
     assert trace is not None

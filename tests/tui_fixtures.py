@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
+from time import monotonic
 
 from textual.pilot import Pilot
 
@@ -13,7 +14,6 @@ from microgpt_tui.session.debugger import Debugger
 from microgpt_tui.session.process import Launch
 from microgpt_tui.tui.app import DebuggerApp
 from microgpt_tui.tui.commands import CommandLine
-from microgpt_tui.tui.footer import Footer
 from microgpt_tui.tui.pane import Pane
 
 SCRIPT = Path(__file__).parents[1] / "src/microgpt_tui/programs/microgpt.py"
@@ -45,11 +45,14 @@ class Screen:
 
     async def settle(self) -> None:
         """Wait for the script's stop and for the repaint after it."""
-        for _ in range(2000):
+        until = monotonic() + 20
+        while monotonic() < until:
             await self.pilot.pause(0)
             if not self.debugger.running and not self.app.busy:
                 break
             await asyncio.sleep(0.005)
+        else:
+            raise TimeoutError(f"the script still runs: {self.debugger.history.stop}, {self.app._pending}")
         await self.pilot.pause(0)
         await self.pilot.pause(0)
 
@@ -67,12 +70,12 @@ class Screen:
     @property
     def status(self) -> str:
         """The status line as text."""
-        return "".join(s.text for s in self.app.status.render_line(0))
+        return "".join(s.text for s in self.app.main.status.render_line(0))
 
     @property
     def bottom(self) -> str:
         """The footer as text: keys, or what there is to say."""
-        return "".join(s.text for s in self.app.screen_stack[0].query_one(Footer).render_line(0))
+        return "".join(s.text for s in self.app.main.footer.render_line(0))
 
     def text(self, pane: str) -> str:
         """What a pane shows now, line by line."""

@@ -150,9 +150,11 @@ def _new(words: list[str], script_args: list[str]) -> int:
 
 def _export(words: list[str], script_args: list[str]) -> int:
     parser = _parser("export", "Write pictures and tables of a moment.")
-    if importlib.util.find_spec("microgpt_tui.graph.command") is None:
+    places = ("microgpt_tui.headless.export", "microgpt_tui.graph.command")
+    found = next((place for place in places if importlib.util.find_spec(place) is not None), None)
+    if found is None:
         parser.error("this installation has no export command")
-    command = importlib.import_module("microgpt_tui.graph.command")
+    command = importlib.import_module(found)
     command.add_arguments(parser)
     options = parser.parse_args(words)
     options.script_args = script_args

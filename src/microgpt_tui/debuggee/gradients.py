@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 
 from microgpt_tui.debuggee.emit import Emitter
-from microgpt_tui.debuggee.sites import DELTA, FACTOR, HANDS, NOTE, SOURCE, STEPPING
+from microgpt_tui.debuggee.sites import BEFORE, DELTA, FACTOR, HANDS, NOTE, SOURCE, STEPPING
 from microgpt_tui.debuggee.syntax import is_attribute_of, load_of, names_bound_inside, plain, same, tuple_of
 from microgpt_tui.trace.codes import LEAVE_HANDS, SiteKind
 
@@ -29,7 +29,7 @@ class GradientWriter(Emitter):
                     setattr(statement, name, self.gradients_only(inner))
             for handler in getattr(statement, "handlers", []):
                 handler.body = self.gradients_only(handler.body)
-            new = [statement, *self.writes(statement), *self.forget(statement)]
+            new = [*self.data_before(statement), statement, *self.writes(statement), *self.forget(statement)]
             self.fix(new, statement)
             out.extend(new)
         return out
@@ -102,6 +102,18 @@ class GradientWriter(Emitter):
                     elif part.attr == self.autograd.data_name:
                         notes.append(self.data_write(statement, part))
         return notes
+
+    def data_before(self, statement: ast.stmt) -> list[ast.stmt]:
+        """What to do before a node's data is written: the recorder may have to know what it was."""
+        if not isinstance(statement, ast.AugAssign | ast.Assign):
+            return []
+        targets = [statement.target] if isinstance(statement, ast.AugAssign) else statement.targets
+        return [
+            ast.Expr(self.call(BEFORE, ast.Constant(self.site(SiteKind.UPDATE, statement, "before")), load_of(t.value)))
+            for t in targets
+            if isinstance(t, ast.Attribute) and t.attr == self.autograd.data_name and plain(t.value)
+            and (isinstance(t.value, ast.Name) or isinstance(statement, ast.AugAssign))
+        ]  # fmt: skip
 
     def forget(self, statement: ast.stmt) -> list[ast.stmt]:
         """Outside functions, names of ours would stay among the script's globals: deleted right after use."""

@@ -201,7 +201,6 @@ class HookMaker:
             made[names.MARK] = _function("code", body, reach, False)
         return made
 
-
     def source(self, reach: dict[str, Any], added: list[str], waits: bool) -> Callable[..., None]:
         """The hook of a backward pass that is logged by whole nodes.
 

@@ -217,6 +217,7 @@ class Rewriter(GradientWriter):
         head: list[ast.stmt] = [self.mark(number)] if number >= 0 else []
         if isinstance(s, ast.For | ast.While):
             return self.loop(s, head)
+        head += self.data_before(s)
         notes = [*self.writes(s), *self.forget(s)] if isinstance(s, ast.Assign | ast.AugAssign) else []
         self.expressions(s)
         outer, self.assigned = self.assigned, dict(self.assigned)  # what one branch assigns, another may not have

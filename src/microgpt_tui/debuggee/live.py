@@ -299,5 +299,3 @@ class LiveFacts:
                 for place, node in enumerate(nodes):
                     self.parameters.setdefault(node, parameter_name(name, shape, place))
         return self.parameters
-
-

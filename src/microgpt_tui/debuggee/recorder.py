@@ -19,7 +19,8 @@ from types import FrameType
 from typing import Any
 
 from microgpt_tui.debuggee import sites as names
-from microgpt_tui.debuggee.encoder import Encoder, Opaque, Scope
+from microgpt_tui.debuggee.encoder import Encoder
+from microgpt_tui.debuggee.kinds import Opaque, Scope
 from microgpt_tui.debuggee.sites import SiteRecord
 from microgpt_tui.debuggee.walk import Kept, doubles, plain_namespace, walk
 from microgpt_tui.trace.codes import SiteKind
@@ -100,6 +101,7 @@ class Recorder:
         """Put the hooks that never change into ``builtins``, and the free ones beside them."""
         hooks = vars(builtins)
         hooks[names.BIND] = self.bind
+        hooks[names.BEFORE] = self.before
         hooks[names.HANDS] = self.hands
         hooks[names.STEPPING] = False
         hooks[names.CLASS] = self.define_class
@@ -200,6 +202,11 @@ class Recorder:
             return tuple(value)
         return Opaque(len(value))
 
+    def before(self, code: int, owner: Any) -> None:
+        """A node's data is about to be written: what it is now, where the episode's start does not tell."""
+        if isinstance(owner, self.node_class) and id(owner) not in self.kept_ids:
+            self.log.append((code, owner, self.data_of(owner)))
+
     def define_class(self, cls: type) -> None:
         """The script has defined its autograd class."""
         self.node_class = self.encoder.node_class = cls
@@ -223,8 +230,8 @@ class Recorder:
         encoder, grad_name = self.encoder, self.grad_name
         encoder.feed(self.log)
         ids, sums = encoder.ids, encoder.grads
-        made = [entry for entry in self.log if isinstance(entry, self.node_class)]
-        for node in (*self.kept_nodes, *encoder.outside, *made):
+        made = (entry for entry in self.log if isinstance(entry, self.node_class))
+        for node in {id(node): node for node in (*self.kept_nodes, *encoder.outside, *made)}.values():
             real = getattr(node, grad_name)
             if type(real) in (int, float):
                 number = ids[id(node)]

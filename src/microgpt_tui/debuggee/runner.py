@@ -14,8 +14,8 @@ from types import FrameType, ModuleType, TracebackType
 from typing import Any, NoReturn
 
 from microgpt_tui.debuggee.control import Control, Quit
-from microgpt_tui.debuggee.encoder import Scope
 from microgpt_tui.debuggee.evaluate import Questions, failing_operation
+from microgpt_tui.debuggee.kinds import Scope
 from microgpt_tui.debuggee.load import Loaded, ModulesBeside, Refused, load
 from microgpt_tui.debuggee.recorder import Recorder
 from microgpt_tui.debuggee.sites import SiteRecord

@@ -11,6 +11,7 @@ MARK, NODE, NOTE, SOURCE, HANDS, BIND, CLASS, EPISODE, BACKWARD, CHOOSE, DRAW, P
     "@mg_draw", "@mg_printed",
 )  # fmt: skip
 STEPPING = "@mg_stepping"
+BEFORE = "@mg_before"
 DELTA, FACTOR = "@mg_delta", "@mg_factor"
 
 

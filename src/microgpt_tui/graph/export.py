@@ -114,7 +114,7 @@ class Drawing:
             self.source(), form, self.engine, layout="nop2", dpi=144 if form == "png" else 0,
             timeout=timeout, cancelled=cancelled,
         )  # fmt: skip
-        return self.page.sized_svg(data) if form == "svg" else data
+        return self.page.sized_svg(data, self.style.theme.background) if form == "svg" else data
 
 
 # -- what to draw ----------------------------------------------------------------------------------
@@ -266,7 +266,7 @@ def draw(
     engine = engine or engines.find()
     best: Drawing | None = None
     notes: list[str] = []
-    attempt, label, first = request, "", 0
+    attempt, label, first, before = request, "", 0, 0
     while True:
         if cancelled():
             raise Cancelled("cancelled: nothing was written")
@@ -286,8 +286,9 @@ def draw(
         if best is not None and (request.force or best.is_readable):
             break
         budget = _smaller(attempt, count, best)
-        if not budget:
-            break
+        if not budget or count == before:
+            break  # it cannot be folded any further
+        before = count
         attempt = replace(attempt, budget=budget, limit=min(attempt.limit, budget))
         label = f"folded from {first} boxes, so that the text can be read (--force draws all)"
     if best is None:

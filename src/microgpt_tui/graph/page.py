@@ -69,13 +69,15 @@ class Page:
         """Attributes of the graph: the size in inches at 144 pixels each."""
         return f' size="{self.width * self.scale / 144:.4f},{self.height * self.scale / 144:.4f}!" notranslate=true'
 
-    def sized_svg(self, data: bytes) -> bytes:
-        """An SVG of this page that asks for its size in pixels instead of points."""
+    def sized_svg(self, data: bytes, background: str) -> bytes:
+        """An SVG of this page that asks for its size in pixels instead of points, with its ground up to the edge."""
         text = data.decode()
         start = text.index("<svg ")
         end = text.index("viewBox", start)
+        content = text.index(">", end) + 1
         size = f'<svg width="{self.width * self.scale:.0f}" height="{self.height * self.scale:.0f}"\n '
-        return (text[:start] + size + text[end:]).encode()
+        ground = f'\n<rect width="100%" height="100%" fill="{background}"/>'
+        return (text[:start] + size + text[end:content] + ground + text[content:]).encode()
 
     def node(self, key: int) -> str:
         """Where a node is pinned."""

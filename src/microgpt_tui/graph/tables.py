@@ -177,7 +177,7 @@ class TableDrawing:
             self.source(), form, self.engine, layout="nop2", dpi=144 if form == "png" else 0,
             timeout=timeout, cancelled=cancelled,
         )  # fmt: skip
-        return self.page.sized_svg(data) if form == "svg" else data
+        return self.page.sized_svg(data, self.style.theme.background) if form == "svg" else data
 
 
 def draw_table(table: Table, style: Style, engine: Engine | None = None, timeout: float = 60.0) -> TableDrawing:

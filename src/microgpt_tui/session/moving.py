@@ -154,7 +154,9 @@ def goto_moment(debugger: Debugger, argument: str) -> Result:
     if kind == "setup":
         return _jump(debugger, 0, event, place)
     if kind not in ("step", "sample") or not digits.isdigit():
-        raise CommandError(f"goto “{argument}”? Write STEP[:EVENT], :EVENT, sample N, setup, line N, loss, start or end")
+        raise CommandError(
+            f"goto “{argument}”? Write STEP[:EVENT], :EVENT, sample N, setup, line N, loss, start or end"
+        )
     index = debugger.episode_index(kind, int(digits))
     if index is not None:
         return _jump(debugger, index, event, place)

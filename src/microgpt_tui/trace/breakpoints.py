@@ -167,7 +167,7 @@ def _named(program: Program, kinds: Iterable[SiteKind]) -> dict[str, set[int]]:
     found: dict[str, set[int]] = {}
     for s in program.sites:
         if s is not None and s.kind in kinds:
-            for name in (s.names if s.kind == SiteKind.TURN and s.names else (s.name,)):
+            for name in s.names if s.kind == SiteKind.TURN and s.names else (s.name,):
                 found.setdefault(name, set()).add(s.number)
     return found
 

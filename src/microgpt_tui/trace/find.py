@@ -163,9 +163,11 @@ def _order(trace: Trace, sort: str, events: list[int], moment: int) -> Sequence[
     else:
         data = facts(trace)["data"]
         numbers = [abs(data[e]) for e in events] if by == "size" else [data[e] for e in events]
-    keyed = sorted(zip(numbers, events, strict=True), key=lambda p: p[0], reverse=down) \
-        if not any(map(math.isnan, numbers)) else \
-        sorted(zip(numbers, events, strict=True), key=lambda p: (math.isnan(p[0]) != down, p[0]), reverse=down)
+    keyed = (
+        sorted(zip(numbers, events, strict=True), key=lambda p: p[0], reverse=down)
+        if not any(map(math.isnan, numbers))
+        else sorted(zip(numbers, events, strict=True), key=lambda p: (math.isnan(p[0]) != down, p[0]), reverse=down)
+    )
     return [e for _, e in keyed]
 
 

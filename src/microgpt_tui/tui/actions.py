@@ -223,6 +223,8 @@ _OWN: tuple[Action, ...] = (
     Action("breakpoints", ("B",), "list", "The breakpoints", STOPPING, _open("breakpoints")),
     Action("find", ("/",), "find", "Nodes by name, regular expression, operation, line, scope, value", LOOKING,
            _open("find"), "[WHAT] [sort KEY]", 12),
+    Action("rootcause", (), "root cause", "Where a NaN, an infinity or a failing operation comes from", LOOKING,
+           _open("rootcause"), "[go]"),
     Action("export", ("e",), "export", "A picture of what is shown", LOOKING, _open("export"), "[FILE]", 13),
     Action("until", (), "until", "Run to a line, once", RUNNING, _command("until"), "LINE"),
     Action("restart", (), "restart", "Begin anew; breakpoints stay", RUNNING, _open("restart")),

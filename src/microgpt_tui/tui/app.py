@@ -7,7 +7,6 @@ thread (``ScriptSpoke``), and the panes are drawn when it stops.
 
 from __future__ import annotations
 
-import importlib
 import sys
 from collections import deque
 from collections.abc import Callable
@@ -17,32 +16,28 @@ from time import monotonic
 from typing import ClassVar
 
 from textual import events, on
-from textual.app import App, ComposeResult
+from textual.app import App
 from textual.binding import Binding, BindingType
-from textual.containers import Container
 from textual.css.query import NoMatches
 from textual.screen import Screen
 from textual.theme import Theme
 from textual.timer import Timer
-from textual.widgets import Label, Static
 
-from microgpt_tui.session.commands import CommandError, execute
+from microgpt_tui.session.commands import CommandError
 from microgpt_tui.session.debugger import Debugger, Moment
 from microgpt_tui.session.failure import explain
 from microgpt_tui.session.process import Launch
 from microgpt_tui.tui import actions, palette
 from microgpt_tui.tui.actions import ACTIONS, Action
 from microgpt_tui.tui.collector import Collector
-from microgpt_tui.tui.commands import CommandLine, parse
-from microgpt_tui.tui.footer import Footer
-from microgpt_tui.tui.messages import ActionChosen, CommandCancelled, CommandGiven, ScriptSpoke
-from microgpt_tui.tui.pane import MomentChosen, NodeChosen, Pane, View
-from microgpt_tui.tui.panels import LEFT, RIGHT, LeftPanel, RightPanel, panel_of
+from microgpt_tui.tui.commands import parse
+from microgpt_tui.tui.main_screen import MainScreen
+from microgpt_tui.tui.messages import ActionChosen, CommandCancelled, CommandGiven, Rearranged, ScriptSpoke
+from microgpt_tui.tui.openers import open_by_name
+from microgpt_tui.tui.pane import MomentChosen, NodeChosen, View
 from microgpt_tui.tui.panes.source import SourcePane
 from microgpt_tui.tui.providers import RegistryCommands
 from microgpt_tui.tui.screens.answer import AnswerScreen
-from microgpt_tui.tui.screens.help import HelpScreen, pane_keys_markdown
-from microgpt_tui.tui.status import StatusLine
 from microgpt_tui.tui.timeline import Timeline
 
 FRAME = 1 / 15
@@ -51,9 +46,6 @@ PATIENCE = 1.0
 """Seconds after which a script that does not pause is offered a signal."""
 OPENING = 2.0
 """Seconds that the screen waits for the script's first stop before it opens regardless."""
-SMALLEST = (60, 16)
-COMPACT, WIDE = 100, 160
-"""Below so many columns one side at a time; from so many two panels at the right."""
 WAITING = 30
 """Keys that wait while a step runs, at most."""
 
@@ -82,10 +74,6 @@ def _bindings() -> list[BindingType]:
     return found
 
 
-class MainScreen(Screen[object], inherit_bindings=False):
-    """The panes' screen: without Textual's own keys for Tab and Ctrl+C, which have other meanings here."""
-
-
 class DebuggerApp(App[int]):
     """The screen of one session."""
 
@@ -103,6 +91,7 @@ class DebuggerApp(App[int]):
         self._hint = hint
         self.heard = Event()
         """Set whenever the script has sent something."""
+        self._standing = False
         self._told = False
         self._listening = False
         self._chosen: tuple[Moment, int] | None = None
@@ -118,40 +107,27 @@ class DebuggerApp(App[int]):
         self._ticker: Timer | None = None
         self._collector = Collector()
         self._last_view: View | None = None
-        self._focus_right = 0
 
     # -- layout ------------------------------------------------------------------------------
 
-    def compose(self) -> ComposeResult:
-        yield StatusLine(self.debugger, id="status")
-        with Container(id="body"):
-            with Container(id="left"):
-                for name, *_ in LEFT:
-                    yield LeftPanel(name)
-            yield RightPanel(0, "value")
-            yield RightPanel(1, "graph")
-        yield Timeline(id="timeline")
-        with Container(id="bottom"):
-            yield Footer(id="footer")
-            with Container(id="prompt"):
-                yield Label(":")
-                yield CommandLine(self.debugger)
-        yield Static("", id="small")
-
     def get_default_screen(self) -> Screen[object]:
         """The one screen."""
-        return MainScreen(id="_default")
+        return MainScreen(self.debugger)
 
     def on_mount(self) -> None:
         self.register_theme(THEME)
         self.theme = THEME.name
+
+    def on_ready(self) -> None:
+        """The screen stands: fill it."""
+        self._standing = True
         self._ticker = self.set_interval(FRAME, self._tick, pause=True)
         self._collector.start()
         self.set_interval(1.0, self._collector.tick)
-        self._arrange(self.size.width, self.size.height)
-        self.panel(0).pane.focus()
+        self.main.fit(self.size.width, self.size.height)
+        self.main.home().focus()
         if self._hint:
-            self.footer.say(HINT)
+            self.say(HINT)
         self.listen()
         if self.debugger.running:
             self._run_begins(for_long=True)
@@ -164,47 +140,21 @@ class DebuggerApp(App[int]):
         self._collector.stop()
 
     def on_resize(self, event: events.Resize) -> None:
-        self._arrange(event.size.width, event.size.height)
-        self.call_after_refresh(self.repaint)
-
-    def _arrange(self, width: int, height: int) -> None:
-        screen = self.screen_stack[0]
-        screen.set_class(width < COMPACT, "compact")
-        screen.set_class(width >= WIDE, "wide")
-        small = width < SMALLEST[0] or height < SMALLEST[1]
-        screen.set_class(small, "small")
-        if small:
-            screen.query_one("#small", Static).update(
-                f"The terminal is too small: {width}×{height}.\nmicrogpt-tui needs {SMALLEST[0]}×{SMALLEST[1]} or more."
-                "\n\nMake it larger, or press q to quit."
-            )
+        if self._standing:
+            self.main.fit(event.size.width, event.size.height)
+            self.call_after_refresh(self.repaint)
 
     @property
-    def footer(self) -> Footer:
-        """The bottom line."""
-        return self.screen_stack[0].query_one(Footer)
+    def main(self) -> MainScreen:
+        """The screen of the panes, whatever lies over it."""
+        screen = self.screen_stack[0]
+        assert isinstance(screen, MainScreen)
+        return screen
 
     @property
-    def status(self) -> StatusLine:
-        """The top line."""
-        return self.screen_stack[0].query_one(StatusLine)
-
-    def panel(self, number: int) -> RightPanel:
-        """A right-hand panel."""
-        return self.screen_stack[0].query_one(f"#right-{number}", RightPanel)
-
-    def visible_panes(self) -> list[Pane]:
-        """The panes that are on the screen."""
-        screen = self.screen_stack[0]
-        found: list[Pane] = []
-        compact, flipped = screen.has_class("compact"), screen.has_class("flipped")
-        if not compact or flipped:
-            found += [panel.pane for panel in screen.query(LeftPanel)]
-        if not compact or not flipped:
-            found.append(self.panel(0).pane)
-            if screen.has_class("wide"):
-                found.append(self.panel(1).pane)
-        return found
+    def last_view(self) -> View | None:
+        """What the panes were shown last."""
+        return self._last_view
 
     # -- the script's messages: the one handler ------------------------------------------------
 
@@ -217,7 +167,7 @@ class DebuggerApp(App[int]):
     def _tell(self) -> None:
         """In the reader thread: something has come."""
         self.heard.set()
-        if self.is_running and not self._told:
+        if self._standing and self.is_running and not self._told:
             self._told = True
             self.post_message(ScriptSpoke())
 
@@ -226,7 +176,7 @@ class DebuggerApp(App[int]):
         self._told = False
         kinds = self.debugger.take_messages()
         if self.debugger.running:
-            self.status.speed.note(len(self.debugger.history.summaries))
+            self.main.status.speed.note(len(self.debugger.history.summaries))
         elif self._awaiting or "lost" in kinds or "ended" in kinds:
             self._stopped()
 
@@ -237,7 +187,7 @@ class DebuggerApp(App[int]):
         self._signals = 0
         if self._ticker is not None:
             self._ticker.pause()
-        self.status.unanswered = False
+        self.main.status.unanswered = False
         stop = self.debugger.history.stop
         if stop is not None and (stop.over or stop.reason not in ("step",)):
             self._pending.clear()
@@ -265,7 +215,7 @@ class DebuggerApp(App[int]):
                 return
             if not moved and self.debugger.notice:
                 self._pending.clear()
-        if self.debugger.notice and not self.footer.notice:
+        if self.debugger.notice and not self.main.footer.notice:
             self.say(self.debugger.notice)
 
     @property
@@ -279,8 +229,8 @@ class DebuggerApp(App[int]):
     def _run_begins(self, *, for_long: bool) -> None:
         self._awaiting = True
         self._running_freely = for_long
-        self.status.speed.reset()
-        self.status.speed.note(len(self.debugger.history.summaries))
+        self.main.status.speed.reset()
+        self.main.status.speed.note(len(self.debugger.history.summaries))
         if self._ticker is not None:
             self._ticker.reset()
             self._ticker.resume()
@@ -290,9 +240,9 @@ class DebuggerApp(App[int]):
         if not self.debugger.running or not self.is_running:
             return
         if self._asked_to_pause and monotonic() - self._asked_to_pause > PATIENCE:
-            self.status.unanswered = True
-        self.status.show(self._last_view, running=True)
-        for pane in self.visible_panes():
+            self.main.status.unanswered = True
+        self.main.status.show(self._last_view, running=True)
+        for pane in self.main.visible_panes():
             if "pane-training" in pane.classes or "pane-output" in pane.classes:
                 view = self._last_view
                 if view is not None:
@@ -320,22 +270,22 @@ class DebuggerApp(App[int]):
     def repaint(self) -> None:
         """Show where we are in everything that is visible."""
         view = self.view()
-        self.status.show(view, running=self.debugger.running)
+        self.main.status.show(view, running=self.debugger.running)
         if view is None:
             return
-        self.screen_stack[0].query_one(Timeline).view = view
-        for pane in self.visible_panes():
+        self.main.timeline.view = view
+        for pane in self.main.visible_panes():
             pane.show(view)
 
     # -- the desk of the actions -----------------------------------------------------------------
 
     def say(self, text: str) -> None:
         """One line for the person, until the next key."""
-        self.footer.say(text)
+        self.main.footer.say(text)
 
     def complain(self, text: str) -> None:
         """As ``say``, for what could not be done."""
-        self.footer.say(text, bad=True)
+        self.main.footer.say(text, bad=True)
 
     def repeat(self, move: Callable[[], bool], count: int = 1) -> None:
         """Make a move so many times, waiting for the script in between."""
@@ -357,22 +307,14 @@ class DebuggerApp(App[int]):
 
     def place(self) -> tuple[int, int] | None:
         """The line that the person means: the selected one of the Source pane, else the one being executed."""
-        pane = self.screen_stack[0].query_one("#panel-source", LeftPanel).pane
+        pane = self.main.left_pane("source")
         if isinstance(pane, SourcePane) and pane.line:
             return pane.file, pane.line
         return self.debugger.line_here()
 
     def open(self, what: str, argument: str = "") -> None:
         """Show a pane or a screen, or do what only a screen can."""
-        opener = getattr(self, "open_" + what.replace("-", "_"), None)
-        if opener is not None:
-            opener(argument)
-        elif what in {n for n, *_ in LEFT}:
-            self._focus_left(what)
-        elif what in {n for n, *_ in RIGHT}:
-            self.run_worker(self._focus_tab(what), exclusive=False)
-        else:
-            self.complain(f"nothing here is called {what}")
+        open_by_name(self, what, argument)
 
     async def action_do(self, name: str) -> None:
         """A key was pressed."""
@@ -381,12 +323,14 @@ class DebuggerApp(App[int]):
     def perform(self, action: Action, argument: str = "") -> None:
         """Do an action; what cannot be done is said, never raised."""
         self._collector.busy()
-        self.footer.say("")
+        self.main.footer.say("")
         self._for_long = not action.moves
         try:
             action.run(self, argument)
         except (CommandError, ValueError) as error:
             self.complain(str(error))
+        if self._is_running() and not self._awaiting:
+            self._run_begins(for_long=True)
         if not self._awaiting:
             self.repaint()
 
@@ -399,14 +343,14 @@ class DebuggerApp(App[int]):
             return
         self.perform(action, message.argument)
 
-    # -- what only a screen can do -----------------------------------------------------------------
+    # -- what the openers ask for ------------------------------------------------------------------
 
-    def open_pausing(self, argument: str) -> None:
+    def pausing(self) -> None:
         """A pause was asked for."""
         self._asked_to_pause = self._asked_to_pause or monotonic()
         self._pending.clear()
 
-    def open_interrupt(self, argument: str) -> None:
+    def interrupt(self) -> None:
         """Signal a script that does not answer."""
         if not self.debugger.running:
             self.say("the script waits already: nothing to interrupt")
@@ -414,27 +358,10 @@ class DebuggerApp(App[int]):
         sent = self.debugger.process.interrupt(self._signals)
         self._signals += 1
         self._asked_to_pause = monotonic()
-        self.status.unanswered = False
+        self.main.status.unanswered = False
         self.say(f"sent {sent} to the script")
 
-    def open_command(self, argument: str) -> None:
-        """Type a command."""
-        self.screen_stack[0].add_class("typing")
-        self.screen_stack[0].query_one(CommandLine).start(argument)
-
-    def open_palette(self, argument: str) -> None:
-        """Search everything there is to do."""
-        self.action_command_palette()
-
-    def open_help(self, argument: str) -> None:
-        """Explain the focused pane; list keys and commands."""
-        pane = self._focused_pane()
-        explanation = pane.explain(self._last_view) if pane is not None else ""
-        title = pane.title if pane is not None else "microgpt-tui"
-        keys = pane_keys_markdown(pane) if pane is not None else ""
-        self.push_screen(HelpScreen(title, explanation, list(ACTIONS), keys))
-
-    def open_restart(self, argument: str) -> None:
+    def restart(self) -> None:
         """Begin the script anew."""
         self._pending.clear()
         self._last_view = self._chosen = None
@@ -443,125 +370,19 @@ class DebuggerApp(App[int]):
         self.listen()
         self._run_begins(for_long=True)
 
-    def open_breakpoints(self, argument: str) -> None:
-        """The list of breakpoints."""
-        if not self._open_screen("breakpoints", "BreakpointsScreen", argument):
-            self.answer("breakpoints", execute(self.debugger, "breakpoints").text)
-
-    def open_find(self, argument: str) -> None:
-        """Search nodes."""
-        if argument:
-            self.answer("find", execute(self.debugger, f"find {argument}").text)
-        elif not self._open_screen("find", "FindScreen", argument):
-            self.open_command("find ")
-
-    def open_export(self, argument: str) -> None:
-        """A picture of what the focused pane shows."""
-        pane = self._focused_pane()
-        export = getattr(pane, "action_export", None)
-        if export is None:
-            self.complain("export: the Graph pane (5) writes pictures; focus it first")
-        else:
-            export()
-
-    def _open_screen(self, module: str, name: str, argument: str) -> bool:
-        try:
-            made = getattr(importlib.import_module(f"microgpt_tui.tui.screens.{module}"), name)
-        except (ModuleNotFoundError, AttributeError):
-            return False
-        self.push_screen(made(self.debugger), lambda _: self.repaint())
-        return True
-
-    def open_quit(self, argument: str) -> None:
-        """End the session."""
-        self.exit(0)
-
-    def open_follow(self, argument: str) -> None:
-        """Enter, in the focused pane."""
-        pane = self._focused_pane()
-        choose = getattr(pane, "action_choose", None)
-        if choose is not None:
-            choose()
-        elif self._last_view is not None:
-            self._follow(self._last_view.node)
-
-    def open_full(self, argument: str) -> None:
-        """Numbers in full in every pane that has them so."""
-        for pane in self.visible_panes():
-            toggle = getattr(pane, "action_full", None)
-            if toggle is not None:
-                toggle()
-
-    def open_flip(self, argument: str) -> None:
-        """The next pane, or the one named; on a small terminal the other side."""
-        if argument:
-            self.open(argument.lower())
-            return
-        self._cycle(1)
-
-    def open_flip_back(self, argument: str) -> None:
-        """The pane before."""
-        self._cycle(-1)
-
-    def _focused_pane(self) -> Pane | None:
-        focused = self.screen_stack[0].focused
-        return focused if isinstance(focused, Pane) else None
-
-    def _cycle(self, by: int) -> None:
-        screen = self.screen_stack[0]
-        if screen.has_class("compact"):
-            self._flip(not screen.has_class("flipped"))
-            return
-        panes = self.visible_panes()
-        focused = self._focused_pane()
-        at = panes.index(focused) if focused in panes else -by
-        self._focus(panes[(at + by) % len(panes)])
-
-    def _flip(self, flipped: bool) -> None:
-        screen = self.screen_stack[0]
-        screen.set_class(flipped, "flipped")
-        pane = screen.query_one("#panel-source", LeftPanel).pane if flipped else self.panel(0).pane
-        self.call_after_refresh(self._focus, pane)
-
-    def _focus(self, pane: Pane) -> None:
-        pane.focus()
-        panel = panel_of(pane)
-        if panel is not None:
-            self._focus_right = panel.number
-        self.footer.refresh()
-        self.repaint()
-
-    def _focus_left(self, name: str) -> None:
-        screen = self.screen_stack[0]
-        if screen.has_class("compact"):
-            screen.add_class("flipped")
-        self.call_after_refresh(self._focus, screen.query_one(f"#panel-{name}", LeftPanel).pane)
-
-    async def _focus_tab(self, name: str, panel: int | None = None) -> None:
-        screen = self.screen_stack[0]
-        screen.remove_class("flipped")
-        wide = screen.has_class("wide")
-        number = self._focus_right if panel is None else panel
-        if not wide:
-            number = 0
-        elif self.panel(1 - number).active == name:
-            number = 1 - number
-        pane = await self.panel(number).activate(name)
-        self.call_after_refresh(self._focus, pane)
-
     async def action_tab(self, name: str, panel: int) -> None:
         """A tab was clicked."""
-        await self._focus_tab(name, panel)
+        await self.main.show_tab(name, panel)
 
     def action_calm(self) -> None:
         """Take the notice away."""
-        self.footer.say("")
+        self.say("")
 
     # -- the command line ------------------------------------------------------------------------
 
     @on(CommandGiven)
     def _command_given(self, message: CommandGiven) -> None:
-        self._leave_command_line()
+        self.main.stop_typing()
         try:
             action, argument = parse(message.text)
         except CommandError as error:
@@ -570,28 +391,21 @@ class DebuggerApp(App[int]):
         self.perform(action, argument)
 
     @on(CommandCancelled)
-    def _leave_command_line(self) -> None:
-        screen = self.screen_stack[0]
-        screen.remove_class("typing")
-        compact_left = screen.has_class("compact") and screen.has_class("flipped")
-        pane = screen.query_one("#panel-source", LeftPanel).pane if compact_left else self.panel(self._shown_right).pane
-        pane.focus()
-
-    @property
-    def _shown_right(self) -> int:
-        return self._focus_right if self.screen_stack[0].has_class("wide") else 0
+    def _command_cancelled(self) -> None:
+        self.main.stop_typing()
 
     # -- choosing in panes -----------------------------------------------------------------------
 
     @on(NodeChosen)
     def _node_chosen(self, message: NodeChosen) -> None:
         if message.follow:
-            self._follow(message.node)
+            self.follow(message.node)
         elif message.node >= 0:
             self._chosen = (self.debugger.moment, message.node)
             self.repaint()
 
-    def _follow(self, node: int) -> None:
+    def follow(self, node: int) -> None:
+        """Go to where a node is made."""
         trace = self._last_view.trace if self._last_view is not None else None
         if trace is None or node < 0:
             return
@@ -620,9 +434,13 @@ class DebuggerApp(App[int]):
             self.debugger.moment = Moment(trace.index, message.event)
             self.repaint()
 
+    @on(Rearranged)
+    def _rearranged(self) -> None:
+        self.repaint()
+
     def on_descendant_focus(self) -> None:
         with suppress(NoMatches):  # a focus before everything is there
-            self.footer.refresh()
+            self.main.footer.refresh()
 
 
 # -- opening -----------------------------------------------------------------------------------

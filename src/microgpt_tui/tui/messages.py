@@ -38,3 +38,7 @@ class TabChosen(Message):
         self.name = name
         self.panel = panel
         """Which of the right-hand panels: 0 or 1."""
+
+
+class Rearranged(Message):
+    """Other panes are on the screen now, or another one has the focus."""

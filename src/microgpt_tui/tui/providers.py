@@ -27,7 +27,7 @@ class RegistryCommands(Provider):
 
     def _choose(self, action: Action) -> None:
         if action.argument and not action.argument.startswith("["):
-            self._desk.open_command(action.name + " ")
+            self._desk.open("command", action.name + " ")
         else:
             self._desk.perform(action)
 

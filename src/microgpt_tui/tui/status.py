@@ -82,7 +82,7 @@ def reason(debugger: Debugger) -> tuple[str, str]:
         stop = Stop("break", {"numbers": list(debugger.hit[1]), "texts": [
             b.text for n in debugger.hit[1] for b in debugger.breakpoints if b.number == n]})  # fmt: skip
     elif not debugger.at_frontier:
-        return ("the script is over · in the recording" if debugger.over else "in the recording"), palette.ACCENT
+        return ("over · in the recording" if debugger.over else "in the recording"), palette.ACCENT
     if stop is None:
         return "", palette.DIM
     if stop.reason in ("step", "pause"):
@@ -166,8 +166,13 @@ class StatusLine(Widget):
         base = Style(bgcolor="#222938")
         width = self.size.width
         parts = self.parts()
-        while len(parts) > 1 and sum(cell_len(t) + 3 for _, t, _ in parts) > width:
-            parts.remove(max(parts, key=lambda p: p[0]))
+        room = width - 1
+        kept: list[tuple[int, str, str]] = []
+        for part in sorted(parts, key=lambda p: p[0]):
+            if cell_len(part[1]) + 3 <= room or not kept:
+                kept.append(part)
+                room -= cell_len(part[1]) + 3
+        parts = [part for part in parts if part in kept]
         segments = [Segment(" ", base)]
         for i, (rank, content, color) in enumerate(parts):
             if i:

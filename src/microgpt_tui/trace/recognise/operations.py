@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from array import array
 from bisect import bisect_right
+from collections.abc import Callable
 from enum import IntEnum
 
 from microgpt_tui.trace.codes import OUTSIDE_OP
@@ -27,6 +28,8 @@ class Role(IntEnum):
     RECTIFY = 10
     """Zero (or almost) on one side of zero: relu and its kin."""
     LEAF = 11
+    TANH = 12
+    SIGMOID = 13
 
 
 _OPERATORS = {
@@ -128,7 +131,7 @@ class Graph:
             low, high = low or x < 0, high or x > 0
             if len(found) >= _SAMPLES and (low and high):
                 break
-        for role, function in _FUNCTIONS.items():
+        for function, role in _FUNCTIONS.items():
             if found and all(_same(function, x, y) for x, y in found):
                 return role
         if low and high and all((y == x if x > 0 else y == 0) for x, y in found):
@@ -191,17 +194,31 @@ class Graph:
         return depth > 0 and all(self.is_constant(c, depth - 1) for c in children)
 
 
-_FUNCTIONS = {
-    Role.EXP: math.exp,
-    Role.LOG: math.log,
-    Role.RECIPROCAL: lambda x: 1 / x,
-    Role.NEGATE: lambda x: -x,
+def _inverse(x: float) -> float:
+    return 1 / x
+
+
+def _negative(x: float) -> float:
+    return -x
+
+
+def _sigmoid(x: float) -> float:
+    return 1 / (1 + math.exp(-x))
+
+
+_FUNCTIONS: dict[Callable[[float], float], Role] = {
+    math.exp: Role.EXP,
+    math.log: Role.LOG,
+    _inverse: Role.RECIPROCAL,
+    _negative: Role.NEGATE,
+    math.tanh: Role.TANH,
+    _sigmoid: Role.SIGMOID,
 }
 
 
-def _same(function: object, x: float, y: float) -> bool:
+def _same(function: Callable[[float], float], x: float, y: float) -> bool:
     try:
-        return math.isclose(function(x), y, rel_tol=1e-12)  # type: ignore[operator]  # one of _FUNCTIONS
+        return math.isclose(function(x), y, rel_tol=1e-12)
     except (ValueError, ZeroDivisionError, OverflowError):
         return False
 

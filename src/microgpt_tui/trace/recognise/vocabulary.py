@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import unicodedata
 from dataclasses import dataclass
 from typing import Any
 
@@ -31,7 +32,7 @@ class Vocabulary:
             return SPECIAL if self.source else _digit(token)
         if text == " ":
             return "␣"
-        return text if len(text) == 1 and text.isprintable() else SPECIAL
+        return text if _takes_one_column(text) else SPECIAL
 
     def name(self, token: int) -> str:
         """For sentences: ``'a'``, ``<BOS>``, ``·`` or ``token 26``."""
@@ -41,6 +42,15 @@ class Vocabulary:
         if text is None:
             return SPECIAL if self.source else f"token {token}"
         return text if len(text) > 1 and text.isprintable() else f"'{text}'" if text.isprintable() else repr(text)
+
+
+def _takes_one_column(text: str) -> bool:
+    return (
+        len(text) == 1
+        and text.isprintable()
+        and unicodedata.east_asian_width(text) not in "WF"
+        and not unicodedata.category(text).startswith("M")
+    )
 
 
 def _digit(token: int) -> str:

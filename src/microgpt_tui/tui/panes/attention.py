@@ -13,8 +13,8 @@ from microgpt_tui.tui import palette
 from microgpt_tui.tui.pane import Line, NodeChosen, Pane, View, empty, text
 from microgpt_tui.tui.panes import heat
 from microgpt_tui.tui.panes.attention_cell import formula, open_lines
+from microgpt_tui.tui.panes.attention_cells import put_cells
 from microgpt_tui.tui.panes.attention_picture import (
-    MASKED,
     Picture,
     current_row,
     entropy,
@@ -225,7 +225,6 @@ each key position got.
         self, view: View, row: heat.Row, picture: Picture, rows: list[AttentionRow], query: int,
         current: AttentionRow | None, chosen: bool,
     ) -> None:  # fmt: skip
-        trace = view.trace
         character = picture.characters[query] if query < len(picture.characters) else " "
         here = current is not None and current.sequence == picture.sequence and current.query == query
         row.put(("▶" if here else " ") + character + " ", heat.MARK if here else heat.DIM)
@@ -234,38 +233,9 @@ each key position got.
             row.put(" " * (picture.shown * picture.cell), heat.FAINT)
             return
         selected = self._selected(view, picture) if chosen else None
-        first, born, event = trace.first_node, trace.born, view.event
-        nodes = found.weights if self.mode == "weight" else found.logits
+        mark = selected[1] if selected is not None and selected[0] == query else -1
         scale = 1.0 if self.mode == "weight" else self._scale(view, picture)
-        width = picture.cell
-        put = row.put
-        for key in range(picture.first_key, picture.first_key + picture.shown):
-            column = key - found.keys.start
-            if not 0 <= column < len(nodes):
-                put(" " * width, heat.FAINT)
-                continue
-            node = nodes[column]
-            mark = selected == (query, key)
-            if node < first or born[node - first] > event:
-                put(
-                    ("[·" if mark and width > 1 else "◆" if mark else "·").ljust(width),
-                    heat.MARK if mark else heat.FAINT,
-                )
-                continue
-            if self.mode == "weight":
-                value = trace.data[node - first]
-                piece, style = heat.share(value, scale, width, mark)
-                if width >= 4:
-                    piece = (f"›{value:.3f}" if mark else f"{value:.3f}")[:width].rjust(width)
-            else:
-                value = trace.data[node - first] if self.mode == "logit" else trace.grad_at(node, event)
-                if self.mode == "logit" and key > query and value < -MASKED:
-                    put("×".ljust(width), heat.FAINT)
-                    continue
-                piece, style = heat.signed(value, scale, width, mark)
-                if width >= 4:
-                    piece = palette.number(value)[:width].rjust(width)
-            put(piece, style)
+        put_cells(row, view, picture, found, self.mode, scale, mark)
 
     # -- numbers -----------------------------------------------------------------------------
 

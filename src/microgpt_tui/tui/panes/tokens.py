@@ -111,9 +111,9 @@ there?
         if at < 0:
             return empty(
                 "No distribution over tokens in what is recorded of this episode.",
-                "Looked for: a softmax as long as the vocabulary whose probability goes into a",
-                "logarithm or a random draw, a fused cross-entropy, or the results of an output",
-                "matrix with one row per token.",
+                "Looked for: a softmax as long as the vocabulary, with a probability in",
+                "a logarithm or a random draw; a fused cross-entropy; or the results of",
+                "an output matrix with one row per token.",
             )
         d = found.distributions[at]
         lines = text_lines(view, found, at, width)

@@ -11,7 +11,8 @@ from textual.binding import Binding, BindingType
 from textual.message import Message
 
 from microgpt_tui.session.history import Summary
-from microgpt_tui.trace.recognise.residual import activations, stream
+from microgpt_tui.trace.recognise.activations import activations
+from microgpt_tui.trace.recognise.residual import stream
 from microgpt_tui.trace.recognise.tokens import tokens
 from microgpt_tui.trace.recognise.training import Text, norm, running_mean, speed, texts
 from microgpt_tui.trace.trace import Trace
@@ -89,7 +90,8 @@ Left and right move the cursor over the finished steps; Enter goes to one that i
         else:
             lines += empty(
                 "No training step is finished yet.",
-                "Each leaves its loss, gradients and weights here; > runs one, space runs freely.",
+                "Each leaves its loss, gradients and weights here.",
+                "> runs one, space runs freely.",
             )[1:]
         lines += self._stream_lines(view, width)
         lines += self._text_lines(view, width)
@@ -243,15 +245,16 @@ Left and right move the cursor over the finished steps; Enter goes to one that i
             longest = max(s.norm for s in below.stages) or 1.0
             label = max(len(s.label) for s in below.stages)
             for stage in below.stages:
-                row = heat.Row().put(f"  {stage.label.ljust(label)}  norm {stage.norm:8.4g} ")
-                room = max(4, min(30, width - label - 46))
+                row = heat.Row().put(f"  {stage.label.ljust(label)}  norm {stage.norm:8.3g} ")
+                room = max(0, min(30, width - label - 47))
                 row.put(heat.bar(stage.norm / longest, room), _LOSS)
                 if stage.added == stage.added:
-                    row.put(f" added {stage.added:7.4g}  cos {stage.cosine:+.4f}", heat.DIM)
+                    row.put(f" added {stage.added:8.3g}  cos {stage.cosine:+.4f}", heat.DIM)
                 lines.append(row.done())
         for a in activations(view.trace, view.event):
             row = heat.Row().put(f"  {a.name}"[: max(10, width - 34)])
-            row.put(f"  zero {a.zero:4.0%}  dead {a.dead}/{a.units}", heat.DIM)
+            words = ("zero", "dead") if a.rectifies else ("saturated", "always")
+            row.put(f"  {words[0]} {a.flat:4.0%}  {words[1]} {a.dead}/{a.units}", heat.DIM)
             lines.append(row.done())
         return lines
 

@@ -324,6 +324,8 @@ numbers in full.
         if view is None or view.node < 0:
             return self.explanation
         made = formula(view.trace, view.node, view.event)
+        if not made.operands:
+            return self.explanation
         rows = [f"    {made.symbols}", f"    {made.numbers}"]
         rows += [
             f"    ∂/∂{o.name} = {o.rule + ' = ' if o.rule else ''}{o.local:.6g}"

@@ -131,8 +131,9 @@ beside the weight: around 0.001 training goes its way, much above it is a leap, 
     def _nothing(self) -> list[Line]:
         return empty(
             "No parameters were found.",
-            "Looked for: (lists of lists of) nodes of the autograd class that can be reached from the",
-            "script's names when the first training step begins. Before that there are none.",
+            "Looked for: (lists of lists of) nodes of the autograd class that the",
+            "script's names lead to when the first training step begins.",
+            "Before that there are none.",
         )
 
     def _window(self, view: View, matrix: Matrix, width: int) -> tuple[int, int, int, int]:

@@ -18,6 +18,10 @@ SIBLINGS = 400
 """Blocks beside the innermost one that are listed at most; what is left out is said."""
 
 
+LOW = 3
+"""Rows of a pane in which the breadcrumb takes one line only."""
+
+
 class Blocks:
     """Calls and loop turns by the block around them, grown with the trace."""
 
@@ -111,6 +115,10 @@ start; `f` and `F` go to the end and start of the innermost.
             self.reveal(min(self._current + 1, max(0, len(self._lines) - 1)))
             self.reveal(self._current)
 
+    def state_key(self) -> object:
+        """How much room the breadcrumb has."""
+        return self.size.height <= LOW
+
     def on_resize(self) -> None:
         """The innermost block stays in sight."""
         super().on_resize()
@@ -136,7 +144,7 @@ start; `f` and `F` go to the end and start of the innermost.
         """Breadcrumb, then the tree."""
         trace, event = view.trace, view.event
         self.targets, self.late = {}, {}
-        lines: list[Line] = list(_crumbs(breadcrumb(trace, event), width))
+        lines: list[Line] = list(_crumbs(breadcrumb(trace, event), width, 1 if self.size.height <= LOW else 2))
         path = block_path(trace, event)
         self._current, self._crumbs = 0, len(lines)
         for depth, scope in enumerate(path[:-1]):
@@ -203,14 +211,14 @@ start; `f` and `F` go to the end and start of the innermost.
         return self.explanation + (f"\nNow: **{where}**.\n" if where else "")
 
 
-def _crumbs(crumb: str, width: int) -> list[Line]:
-    """The breadcrumb in at most two lines; the middle goes first."""
+def _crumbs(crumb: str, width: int, most: int) -> list[Line]:
+    """The breadcrumb in at most so many lines; the middle goes first."""
     parts = crumb.replace("  of  ", " › \x00of ").split(" › ")
     lines: list[list[str]] = [[]]
     used = 0
     for part in parts:
         size = cell_len(part.lstrip("\x00")) + 3
-        if used and used + size > width and len(lines) < 2:
+        if used and used + size > width and len(lines) < most:
             lines.append([])
             used = 0
         lines[-1].append(part)

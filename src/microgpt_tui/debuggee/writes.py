@@ -1,0 +1,271 @@
+"""Writes of gradients and values into columns, with the running sums that the script has."""
+
+from __future__ import annotations
+
+from array import array
+from itertools import chain, islice, repeat
+from operator import attrgetter
+from typing import Any
+
+from microgpt_tui.debuggee.kinds import NAN, SITE_ACCUMULATE
+from microgpt_tui.debuggee.scopes import Scopes
+from microgpt_tui.debuggee.sites import SiteRecord
+from microgpt_tui.debuggee.walk import doubles
+from microgpt_tui.trace.codes import ACCUMULATE, ASSIGN, NO_NODE, UPDATE, ZERO
+
+
+class Writes(Scopes):
+    """Fills the columns of contributions, assignments and updates."""
+
+    def accumulate_run(self, log: list[Any], position: int, end: int) -> int:
+        """A run of ``child.grad += local * v.grad``, and where it ends: the hottest loop of the encoder."""
+        records, waiting = self.records, position
+        code, kinds = -1, 0
+        while waiting < end:  # where the run ends
+            entry = log[waiting]
+            if type(entry) is not tuple:
+                break
+            if entry[0] != code:
+                record = records[entry[0]]
+                if record is None or record.kind is not SITE_ACCUMULATE:
+                    break
+                code = entry[0]
+                kinds += 1
+            waiting += 1
+        run = log[position:waiting]
+        if self.fresh:
+            self.settle()
+        ids, node_class = self.ids, self.node_class
+        try:
+            targets = [ids[id(entry[1])] for entry in run]
+        except KeyError:
+            run = [entry for entry in run if isinstance(entry[1], node_class)]
+            targets = [self.number_of(entry[1]) for entry in run]
+        if not run:
+            return waiting
+        known = ids.get
+        self.write_grads(
+            targets,
+            [known(id(entry[2]), NO_NODE) for entry in run],
+            [entry[3] for entry in run],
+            [NAN if entry[4] is None else entry[4] for entry in run],
+            array("i", (code,)) * len(run) if kinds == 1 else array("i", [entry[0] for entry in run]),
+        )
+        return waiting
+
+    def write_grads(
+        self, targets: list[int], sources: list[int], deltas: list[Any], factors: list[Any], sites: array[int]
+    ) -> None:
+        """A run of contributions: the running sums are added up as the script does it, one after another."""
+        grads = self.grads
+        so_far = grads.get
+        afters: list[Any] = []
+        add = afters.append
+        for target, delta in zip(targets, deltas, strict=True):
+            after = grads[target] = so_far(target, 0) + delta
+            add(after)
+        self.write_rows(targets, sources, deltas, factors, afters, sites)
+
+    def write_rows(
+        self,
+        targets: list[int],
+        sources: Any,
+        deltas: list[Any],
+        factors: list[Any],
+        afters: list[Any],
+        sites: array[int],
+    ) -> None:
+        """Contributions and the sums after them become events."""
+        c = self.c
+        count, row, event = len(targets), len(c["target"]), self.events
+        self.event(ACCUMULATE, row)
+        c["kind"].frombytes(bytes((ACCUMULATE,)) * (count - 1))
+        c["row"].extend(range(row + 1, row + count))
+        c["target"].extend(targets)
+        c["source"].extend(sources)
+        c["delta"].extend(doubles(deltas))
+        c["factor"].extend(doubles(factors))
+        if set(map(type, afters)) != {float}:
+            afters = [
+                after if type(after) is float else self.odd_after(row + i, after) for i, after in enumerate(afters)
+            ]
+        c["after"].extend(afters)
+        c["write_site"].extend(sites)
+        c["write_event"].extend(range(event, event + count))
+
+    def hand_down_run(self, log: list[Any], position: int, end: int, loop: SiteRecord) -> int:
+        """A run of nodes that hand their gradients to their operands, and where it ends.
+
+        What each hands down is computed as the script does it: local gradient × its own grad.
+        """
+        if self.fresh:
+            self.settle()
+        node_class, ids = self.node_class, self.ids
+        waiting = position
+        while waiting < end and (type(log[waiting]) is node_class or isinstance(log[waiting], node_class)):
+            waiting += 1
+        nodes = log[position:waiting]
+        if loop.names == (self.children_name, self.locals_name) and not self.outside:
+            self.hand_down_recorded(nodes, loop)
+            return waiting
+        children = list(map(attrgetter(loop.names[0]), nodes))
+        factors = list(map(attrgetter(loop.names[1]), nodes))
+        counts = list(map(len, children))
+        if counts != list(map(len, factors)):  # the script's zip ends with the shorter one
+            counts = list(map(min, counts, map(len, factors)))
+            children = [tuple(islice(part, n)) for part, n in zip(children, counts, strict=True)]
+            factors = [tuple(islice(part, n)) for part, n in zip(factors, counts, strict=True)]
+        operands = list(chain.from_iterable(children))
+        try:
+            sources = list(map(ids.__getitem__, map(id, nodes)))
+            targets = list(map(ids.__getitem__, map(id, operands)))
+        except KeyError:
+            sources, targets = [], []
+            for node, part in zip(nodes, children, strict=True):
+                sources.append(self.number_of(node))
+                targets.extend(map(self.number_of, part))
+        if not targets:
+            return waiting
+        flat = list(chain.from_iterable(factors))
+        grads = self.grads
+        grads.update(dict.fromkeys(set(targets).difference(grads), 0))
+        so_far = grads.get
+        deltas: list[Any] = []
+        afters: list[Any] = []
+        add_delta, add_after = deltas.append, afters.append
+        edges = zip(targets, flat, strict=True)
+        for source, count in zip(sources, counts, strict=True):
+            if count:
+                upstream = so_far(source, 0)
+                for target, factor in islice(edges, count):
+                    delta = factor * upstream
+                    after = grads[target] = grads[target] + delta
+                    add_delta(delta)
+                    add_after(after)
+        givers = chain.from_iterable(map(repeat, sources, counts))
+        sites = array("i", (loop.statement,)) * len(targets)
+        self.write_rows(targets, givers, deltas, flat, afters, sites)
+        return waiting
+
+    def hand_down_recorded(self, nodes: list[Any], loop: SiteRecord) -> None:
+        """The same from the columns: operands and local gradients are recorded already, side by side in memory."""
+        c, ids, grads, first = self.c, self.ids, self.grads, self.first_node
+        starts, child, local = c["child_start"].tolist(), c["child"].tolist(), c["local"].tolist()
+        starts.append(len(child))
+        sums: list[Any] = [0] * (first + len(starts))
+        for number, value in grads.items():
+            sums[number] = value
+        targets: list[int] = []
+        factors: list[Any] = []
+        deltas: list[Any] = []
+        afters: list[Any] = []
+        counts: list[int] = []
+        add_delta, add_after, add_count = deltas.append, afters.append, counts.append
+        sources = list(map(ids.__getitem__, map(id, nodes)))
+        for at, source in enumerate(sources):
+            row = source - first
+            begin, end = (starts[row], starts[row + 1]) if row >= 0 else (0, 0)
+            upstream = sums[source]
+            if begin + 2 == end and type(upstream) is float:  # most operations have two operands
+                handed, given = child[begin:end], local[begin:end]
+                a, b = given
+                left, right = handed
+                a *= upstream
+                b *= upstream
+                add_count(2)
+                targets += handed
+                factors += given
+                add_delta(a)
+                add_delta(b)
+                a = sums[left] = sums[left] + a
+                b = sums[right] = sums[right] + b
+                add_after(a)
+                add_after(b)
+                continue
+            if row >= 0 and type(upstream) is float:
+                handed, given = child[begin:end], local[begin:end]
+            else:  # a leaf of the setup, or whole numbers (the seed): as the script has them
+                node = nodes[at]
+                pairs = list(zip(getattr(node, loop.names[0]), getattr(node, loop.names[1]), strict=False))
+                handed, given = [self.ids[id(other)] for other, _ in pairs], [factor for _, factor in pairs]
+            add_count(len(given))
+            targets += handed
+            factors += given
+            for target, factor in zip(handed, given, strict=True):
+                delta = factor * upstream
+                after = sums[target] = sums[target] + delta
+                add_delta(delta)
+                add_after(after)
+        if targets:
+            grads.update(zip(targets, afters, strict=True))
+            givers = chain.from_iterable(map(repeat, sources, counts))
+            self.write_rows(targets, givers, deltas, factors, afters, array("i", (loop.statement,)) * len(targets))
+
+    def odd_after(self, row: int, value: Any) -> float:
+        if type(value) is int:
+            self.c["int_after"].append(row)
+        try:
+            return float(value)
+        except (TypeError, ValueError, OverflowError):
+            return NAN
+
+    def assign(self, code: int, owner: Any, value: Any) -> None:
+        if self.fresh:
+            self.settle()
+        target = self.ids.get(id(owner))
+        if target is None:
+            if not isinstance(owner, self.node_class):
+                return
+            target = self.number_of(owner)
+        c = self.c
+        row = len(c["target"])
+        try:
+            number = float(value)
+        except (TypeError, ValueError, OverflowError):
+            number = NAN
+        is_zero = number == 0.0
+        put_target, put_source, put_delta, put_factor, put_site, put_event = self.put_write
+        put_target(target)
+        put_source(NO_NODE)
+        put_delta(NAN)
+        put_factor(NAN)
+        put_site(code)
+        put_event(len(c["kind"]))
+        c["after"].append(number)
+        if type(value) is int:
+            c["int_after"].append(row)
+        self.grads[target] = value
+        self.event(ZERO if is_zero else ASSIGN, row)
+
+    def before_update(self, owner: Any, value: Any) -> None:
+        """What a node's data is before it is written first in its own episode: what it was made with."""
+        number = self.number_of(owner)
+        row = number - self.first_node
+        if number in self.current or row < 0 or type(value) not in (int, float):
+            return
+        self.current[number] = self.c["data"][row] = float(value)
+
+    def update(self, code: int, owner: Any, value: Any, used: tuple[Any, ...]) -> None:
+        if self.fresh:
+            self.settle()
+        target = self.ids.get(id(owner))
+        if target is None:
+            if not isinstance(owner, self.node_class):
+                return
+            target = self.number_of(owner)
+        c = self.c
+        row = len(c["updated"])
+        old = self.current.get(target)
+        if old is None:
+            old = c["data"][target - self.first_node] if target >= self.first_node else NAN
+        number = value if type(value) is float else self.odd_number(target, value)
+        self.current[target] = number
+        put_target, put_old, put_new, put_site, put_event, put_start = self.put_update
+        put_target(target)
+        put_old(old)
+        put_new(number)
+        put_site(code)
+        put_event(len(c["kind"]))
+        put_start(len(c["used"]))
+        c["used"].extend([x if type(x) is float or type(x) is int else NAN for x in used])
+        self.event(UPDATE, row)

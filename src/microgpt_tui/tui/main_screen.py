@@ -1,0 +1,175 @@
+"""The panes' screen: what is where, at which size, and which pane has the focus."""
+
+from __future__ import annotations
+
+from textual.app import ComposeResult
+from textual.containers import Container
+from textual.screen import Screen
+from textual.widgets import Label, Static
+
+from microgpt_tui.session.debugger import Debugger
+from microgpt_tui.tui.commands import CommandLine
+from microgpt_tui.tui.footer import Footer
+from microgpt_tui.tui.messages import Rearranged
+from microgpt_tui.tui.pane import Pane
+from microgpt_tui.tui.panels import LEFT, LeftPanel, RightPanel, panel_of
+from microgpt_tui.tui.status import StatusLine
+from microgpt_tui.tui.timeline import Timeline
+
+SMALLEST = (60, 16)
+COMPACT, WIDE = 100, 160
+"""Below so many columns one side at a time; from so many two panels at the right."""
+
+
+class MainScreen(Screen[object], inherit_bindings=False):
+    """Status, panes, timeline, footer. Without Textual's own keys for Tab and Ctrl+C: they mean other things here."""
+
+    AUTO_FOCUS = None
+
+    def __init__(self, debugger: Debugger) -> None:
+        super().__init__(id="_default")
+        self.debugger = debugger
+        self._last_right = 0
+        """The right-hand panel that had the focus last."""
+
+    def compose(self) -> ComposeResult:
+        yield StatusLine(self.debugger, id="status")
+        with Container(id="body"):
+            with Container(id="left"):
+                for name, *_ in LEFT:
+                    yield LeftPanel(name)
+            yield RightPanel(0, "value")
+            yield RightPanel(1, "graph")
+        yield Timeline(id="timeline")
+        with Container(id="bottom"):
+            yield Footer(id="footer")
+            with Container(id="prompt"):
+                yield Label(":")
+                yield CommandLine(self.debugger)
+        yield Static("", id="small")
+
+    # -- parts -------------------------------------------------------------------------------
+
+    @property
+    def footer(self) -> Footer:
+        """The bottom line."""
+        return self.query_one(Footer)
+
+    @property
+    def status(self) -> StatusLine:
+        """The top line."""
+        return self.query_one(StatusLine)
+
+    @property
+    def timeline(self) -> Timeline:
+        """The line of the episode's phases."""
+        return self.query_one(Timeline)
+
+    def left_pane(self, name: str) -> Pane:
+        """Source, Where or Variables."""
+        return self.query_one(f"#panel-{name}", LeftPanel).pane
+
+    def panel(self, number: int) -> RightPanel:
+        """A right-hand panel."""
+        return self.query_one(f"#right-{number}", RightPanel)
+
+    @property
+    def focused_pane(self) -> Pane | None:
+        """The pane that has the focus."""
+        return self.focused if isinstance(self.focused, Pane) else None
+
+    # -- sizes -------------------------------------------------------------------------------
+
+    @property
+    def compact(self) -> bool:
+        """One side at a time."""
+        return self.has_class("compact")
+
+    @property
+    def wide(self) -> bool:
+        """Two panels at the right."""
+        return self.has_class("wide")
+
+    def fit(self, width: int, height: int) -> None:
+        """Lay out for a size."""
+        self.set_class(width < COMPACT, "compact")
+        self.set_class(width >= WIDE, "wide")
+        small = width < SMALLEST[0] or height < SMALLEST[1]
+        self.set_class(small, "small")
+        if small:
+            self.query_one("#small", Static).update(
+                f"The terminal is too small: {width}×{height}.\nmicrogpt-tui needs {SMALLEST[0]}×{SMALLEST[1]} or more."
+                "\n\nMake it larger, or press q to quit."
+            )
+
+    def visible_panes(self) -> list[Pane]:
+        """The panes that are on the screen."""
+        if self.has_class("small"):
+            return []
+        found: list[Pane] = []
+        flipped = self.has_class("flipped")
+        if not self.compact or flipped:
+            found += [panel.pane for panel in self.query(LeftPanel)]
+        if not self.compact or not flipped:
+            found.append(self.panel(0).pane)
+            if self.wide:
+                found.append(self.panel(1).pane)
+        return found
+
+    # -- focus -------------------------------------------------------------------------------
+
+    def focus_pane(self, pane: Pane) -> None:
+        """Give a visible pane the focus."""
+        pane.focus()
+        panel = panel_of(pane)
+        if panel is not None:
+            self._last_right = panel.number
+        self.footer.refresh()
+        self.post_message(Rearranged())
+
+    def cycle(self, by: int) -> None:
+        """To the next pane; where only one side fits, to the other side."""
+        if self.compact:
+            flipped = not self.has_class("flipped")
+            self.set_class(flipped, "flipped")
+            self.call_after_refresh(self.focus_pane, self.home())
+            return
+        panes = self.visible_panes()
+        focused = self.focused_pane
+        at = panes.index(focused) if focused in panes else -by
+        self.focus_pane(panes[(at + by) % len(panes)])
+
+    def home(self) -> Pane:
+        """The pane that gets the focus when nothing else has it."""
+        if self.compact and self.has_class("flipped"):
+            return self.left_pane("source")
+        return self.panel(self._last_right if self.wide else 0).pane
+
+    def show_left(self, name: str) -> None:
+        """Source, Where or Variables gets the focus."""
+        if self.compact:
+            self.add_class("flipped")
+        self.call_after_refresh(self.focus_pane, self.left_pane(name))
+
+    async def show_tab(self, name: str, panel: int | None = None) -> None:
+        """A tab of the right-hand side gets the focus: where it stands already, else in the panel used last."""
+        self.remove_class("flipped")
+        number = self._last_right if panel is None else panel
+        if not self.wide:
+            number = 0
+        elif self.panel(1 - number).active == name:
+            number = 1 - number
+        pane = await self.panel(number).activate(name)
+        self.call_after_refresh(self.focus_pane, pane)
+
+    # -- the command line ----------------------------------------------------------------------
+
+    def start_typing(self, text: str) -> None:
+        """The command line takes the footer's place."""
+        self.add_class("typing")
+        self.query_one(CommandLine).start(text)
+
+    def stop_typing(self) -> None:
+        """And gives it back."""
+        self.remove_class("typing")
+        self.home().focus()

@@ -1,0 +1,51 @@
+"""One row of one head's heatmap."""
+
+from __future__ import annotations
+
+from microgpt_tui.trace.recognise.attention import AttentionRow
+from microgpt_tui.tui import palette
+from microgpt_tui.tui.pane import View
+from microgpt_tui.tui.panes import heat
+from microgpt_tui.tui.panes.attention_picture import MASKED, Picture
+
+NUMBERS = 4
+"""From so many columns per cell the number itself is written."""
+
+
+def put_cells(
+    row: heat.Row, view: View, picture: Picture, found: AttentionRow, mode: str, scale: float, chosen: int
+) -> None:
+    """Add the cells of an attention row: shares for ``weight``, signed numbers for ``logit`` and ``gradient``.
+
+    A number that is not made yet at the moment is a dot, a masked score a cross; ``chosen`` is the marked key or -1.
+    """
+    trace, event = view.trace, view.event
+    first, born, data = trace.first_node, trace.born, trace.data
+    nodes = found.weights if mode == "weight" else found.logits
+    width = picture.cell
+    put = row.put
+    for key in range(picture.first_key, picture.first_key + picture.shown):
+        column = key - found.keys.start
+        if not 0 <= column < len(nodes):
+            put(" " * width, heat.FAINT)
+            continue
+        node = nodes[column]
+        mark = key == chosen
+        if node < first or born[node - first] > event:
+            put(("[·" if mark and width > 1 else "◆" if mark else "·").ljust(width), heat.MARK if mark else heat.FAINT)
+            continue
+        if mode == "weight":
+            value = data[node - first]
+            piece, style = heat.share(value, scale, width, mark)
+            if width >= NUMBERS:
+                piece = (f"›{value:.3f}" if mark else f"{value:.3f}")[:width].rjust(width)
+        else:
+            value = data[node - first] if mode == "logit" else trace.grad_at(node, event)
+            if mode == "logit" and key > found.query and value < -MASKED:
+                put("×".ljust(width), heat.FAINT)
+                continue
+            piece, style = heat.signed(value, scale, width, mark)
+            if width >= NUMBERS:
+                number = palette.number(value)
+                piece = (f"›{number}" if mark else number)[:width].rjust(width)
+        put(piece, style)

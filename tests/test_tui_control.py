@@ -1,0 +1,147 @@
+"""Breakpoints, search, evaluation and the root-cause card on the screen: keys pressed, what is seen then."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from control_fixtures import BUGS, NAMES
+from textual.widgets import OptionList, Static
+from tui_fixtures import Screen, opened, small_launch
+
+from microgpt_tui.session.process import Launch
+from microgpt_tui.tui.screens.breakpoints import BreakpointsScreen
+from microgpt_tui.tui.screens.find import FindScreen, Rows
+from microgpt_tui.tui.screens.rootcause import RootCauseScreen
+
+SIZES = [(80, 24), (120, 40)]
+
+
+@pytest.fixture
+def launch(tmp_path: Path) -> Launch:
+    return small_launch(tmp_path)
+
+
+def listed(screen: Screen) -> list[str]:
+    """The rows of the list of breakpoints."""
+    options = screen.app.screen.query_one("#breakpoints-list", OptionList)
+    return [str(options.get_option_at_index(i).prompt) for i in range(options.option_count)]
+
+
+def fault(screen: Screen) -> str:
+    return str(screen.app.screen.query_one("#breakpoints-fault", Static).content)
+
+
+@pytest.mark.parametrize("size", SIZES)
+async def test_a_breakpoint_is_typed_hit_and_gone_back_to(launch: Launch, size: tuple[int, int]) -> None:
+    async with opened(launch, size) as screen:
+        await screen.command("break op:exp if data > 0.5")
+        await screen.press("c")
+        first = screen.event
+        trace = screen.debugger.trace
+        assert trace is not None
+        assert trace.op_name(trace.node_of(first)) == "exp"
+        await screen.press("c")
+        assert screen.event > first
+        await screen.press("C")
+        assert screen.event == first
+
+
+async def test_b_sets_one_on_the_line_and_takes_it_away(launch: Launch) -> None:
+    async with opened(launch) as screen:
+        await screen.press("b")
+        assert [b.place.kind for b in screen.debugger.breakpoints] == ["nan", "line"]
+        assert "●" in screen.text("source")
+        await screen.press("b")
+        assert [b.place.kind for b in screen.debugger.breakpoints] == ["nan"]
+
+
+@pytest.mark.parametrize("size", SIZES)
+async def test_the_list_adds_edits_switches_and_removes(launch: Launch, size: tuple[int, int]) -> None:
+    async with opened(launch, size) as screen:
+        await screen.press("B")
+        assert isinstance(screen.app.screen, BreakpointsScreen)
+        assert len(listed(screen)) == 1
+        await screen.press("a", *"op:exq", "enter")
+        assert "Did you mean exp" in fault(screen)
+        await screen.press("backspace", "p", "enter")
+        assert "op:exp" in listed(screen)[1]
+        await screen.press("enter", *" if data > 5", "enter")
+        assert "op:exp if data > 5" in listed(screen)[1]
+        assert screen.debugger.breakpoints.get(1).place.condition == "data > 5"
+        await screen.press("space")
+        assert listed(screen)[1].startswith("○")
+        await screen.press("t")
+        assert "temporary" in listed(screen)[1]
+        await screen.press("d")
+        assert len(listed(screen)) == 1
+        await screen.press("escape")
+        assert not isinstance(screen.app.screen, BreakpointsScreen)
+
+
+async def test_the_list_goes_to_where_one_stops(launch: Launch) -> None:
+    async with opened(launch) as screen:
+        await screen.press("]")
+        await screen.command("break op:log")
+        await screen.press("B", "down", "g")
+        trace = screen.debugger.trace
+        assert trace is not None
+        assert trace.op_name(trace.node_of(screen.event)) == "log"
+
+
+@pytest.mark.parametrize("size", SIZES)
+async def test_find_answers_while_one_types_and_enter_goes_there(launch: Launch, size: tuple[int, int]) -> None:
+    async with opened(launch, size) as screen:
+        await screen.press("]", "slash")
+        assert isinstance(screen.app.screen, FindScreen)
+        everything = len(screen.app.screen.query_one(Rows).rows)
+        await screen.press(*"op:log")
+        rows = screen.app.screen.query_one(Rows).rows
+        assert 0 < len(rows) < everything
+        assert all(r.op == "log" for r in rows)
+        await screen.press("tab", "tab")
+        ordered = [r.data for r in screen.app.screen.query_one(Rows).rows]
+        assert ordered == sorted(ordered, reverse=True)
+        await screen.press("enter")
+        first = screen.event
+        assert not isinstance(screen.app.screen, FindScreen)
+        await screen.press("full_stop")
+        after = screen.event
+        await screen.press("comma")
+        assert screen.event < after or after == first
+
+
+async def test_a_wrong_command_says_why_and_does_nothing(launch: Launch) -> None:
+    async with opened(launch) as screen:
+        before = screen.event
+        await screen.command("break op:exp if dta > 5")
+        text = screen.bottom + "".join(str(w.content) for w in screen.app.screen.query(Static))
+        assert "dta" in text or "unknown name" in text
+        assert screen.event == before
+        assert len(screen.debugger.breakpoints) == 1
+
+
+async def test_the_root_cause_card_names_the_operand_and_goes_there() -> None:
+    launch = Launch(BUGS / "log_of_zero.py", data=NAMES)
+    async with opened(launch) as screen:
+        await screen.press("c")
+        assert screen.debugger.over
+        end = screen.event
+        await screen.command("rootcause")
+        assert isinstance(screen.app.screen, RootCauseScreen)
+        card = screen.app.screen.card().plain
+        assert "log(0)" in card
+        assert "exps[4]" in card
+        await screen.press("up", "down", "enter")
+        assert not isinstance(screen.app.screen, RootCauseScreen)
+        assert screen.event < end
+
+
+async def test_set_and_print_from_the_command_line(launch: Launch) -> None:
+    async with opened(launch) as screen:
+        await screen.command("set wte[0][0] = 0.5")
+        assert "altered" in screen.bottom
+        await screen.command("print state_dict['wte'][0][0]")
+        assert "0.5" in screen.bottom
+        await screen.command("undo")
+        assert screen.debugger.alterations[-1].undone
