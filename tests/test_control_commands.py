@@ -145,6 +145,14 @@ def test_headless_with_json() -> None:
     assert "log(0)" in commands[5]["text"]
 
 
+def test_what_is_no_number_is_a_text_in_data(debugger: Debugger) -> None:
+    give(debugger, "goto 1:1", "display loss")
+    told = execute(debugger, "show").data
+    assert told["displays"] == [{"expression": "loss", "value": "nan"}]
+    json.dumps(told, allow_nan=False)
+    give(debugger, "undisplay")
+
+
 def test_breakpoints_can_be_set_while_the_step_is_half_done() -> None:
     made = tanh_gpt(nan=False)
     try:

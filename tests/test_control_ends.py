@@ -13,6 +13,7 @@ from control_fixtures import BUGS, give, said, session, tanh_gpt
 from microgpt_tui.session.debugger import Debugger
 from microgpt_tui.session.process import Launch
 from microgpt_tui.session.stops import explain, longest_chain
+from microgpt_tui.trace.codes import ALTERED_LINE
 
 ENGINE = """
 import math, os, sys, signal
@@ -192,7 +193,7 @@ def test_a_number_can_be_set_and_put_back_and_the_run_goes_on_from_it() -> None:
         assert "altered from here on" in said(debugger, "set lm_head[0][0] = 3")
         trace = debugger.trace
         assert trace is not None
-        assert trace.program.site(trace.update_site[0]).name == "set"
+        assert trace.program.site(trace.update_site[0]).line == ALTERED_LINE
         assert said(debugger, "print state_dict['lm_head'][0][0].data") == "3.0"
         give(debugger, "undo")
         assert said(debugger, "print state_dict['lm_head'][0][0].data") == before

@@ -83,6 +83,11 @@ for sample_idx in range(2):
     print(out)
 """
 )
+TRY = """\
+    try:
+        loss.backward()
+    except Exception:
+        pass"""
 SCRIPTS = {"local_grads": PRELUDE + SNIPPETS["train"], "closures": CLOSURES}
 
 
@@ -297,6 +302,18 @@ def test_an_exception_in_the_middle_of_a_step_leaves_its_events(tmp_path: Path) 
         assert newest.loss() is not None
     finally:
         debugger.close()
+
+
+def test_a_script_whose_debugger_is_gone_ends(tmp_path: Path) -> None:
+    path = tmp_path / "stubborn.py"
+    loop = SNIPPETS["train"].replace("range(3)", "range(10**9)").replace("    loss.backward()", TRY)
+    path.write_text(PRELUDE + loop, encoding="utf-8")
+    debugger = Debugger(Launch(path))
+    debugger.wait()
+    debugger.run()
+    debugger.process.channel.close()
+    assert debugger.process.wait(20) is not None
+    debugger.close()
 
 
 # -- running and pausing -----------------------------------------------------------------------------

@@ -292,7 +292,9 @@ async def test_the_ledger_lists_every_contribution_and_marks_the_current_one(lau
 async def test_an_update_shows_the_optimizers_numbers(launch: Launch) -> None:
     async with opened(launch) as screen:
         await screen.press("right_square_bracket", "right_square_bracket")
-        while screen.debugger.trace.kind[screen.event] != UPDATE:
+        for _ in range(3):
+            if screen.debugger.trace.kind[screen.event] == UPDATE:
+                break
             await screen.press("s")
         shown = screen.text("value")
         for name in ("p.data -=", "lr_t", "m_hat", "v_hat", "→"):

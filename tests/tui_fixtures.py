@@ -45,6 +45,8 @@ class Screen:
 
     async def settle(self) -> None:
         """Wait for the script's stop and for the repaint after it."""
+        for _ in range(2):  # a key travels through the focused widget before the app hears of it
+            await self.pilot.pause(0)
         until = monotonic() + 20
         while monotonic() < until:
             await self.pilot.pause(0)

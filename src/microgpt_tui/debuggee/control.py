@@ -46,7 +46,11 @@ class Control:
     # -- sending -----------------------------------------------------------------------------
 
     def send(self, header: dict[str, Any], blobs: dict[str, tuple[int, bytes]] | None = None) -> None:
-        self.channel.sendall(wire.pack(header, blobs))
+        """Tell the debugger; a script whose debugger is gone ends, and cannot catch that."""
+        try:
+            self.channel.sendall(wire.pack(header, blobs))
+        except (BrokenPipeError, ConnectionError):
+            raise Quit from None
 
     def send_events(self, *, complete: bool = False) -> None:
         """What is new in the running episode."""

@@ -16,6 +16,7 @@ from microgpt_tui.debuggee.kinds import (
     SITE_ACCUMULATE,
     SITE_APPEND,
     SITE_ASSIGN,
+    SITE_BEFORE,
     SITE_BIND,
     SITE_CONSTANT,
     SITE_CREATE,
@@ -241,10 +242,9 @@ class Encoder(Writes):
         elif kind is SITE_ASSIGN:
             self.assign(code, entry[1], entry[2])
         elif kind is SITE_UPDATE:
-            if record.name:
-                self.before_update(entry[1], entry[2])
-            else:
-                self.update(code, entry[1], entry[2], entry[3:])
+            self.update(code, entry[1], entry[2], entry[3:])
+        elif kind is SITE_BEFORE:
+            self.before_update(entry[1], entry[2])
         elif kind is SITE_ELEMENT:
             _, owner, path, value = entry
             if type(owner) is list or type(owner) is dict:

@@ -109,7 +109,7 @@ class GradientWriter(Emitter):
             return []
         targets = [statement.target] if isinstance(statement, ast.AugAssign) else statement.targets
         return [
-            ast.Expr(self.call(BEFORE, ast.Constant(self.site(SiteKind.UPDATE, statement, "before")), load_of(t.value)))
+            ast.Expr(self.call(BEFORE, ast.Constant(self.site(SiteKind.BEFORE, statement)), load_of(t.value)))
             for t in targets
             if isinstance(t, ast.Attribute) and t.attr == self.autograd.data_name and plain(t.value)
             and (isinstance(t.value, ast.Name) or isinstance(statement, ast.AugAssign))

@@ -134,7 +134,8 @@ class HookMaker:
         kinds: dict[SiteKind, set[int]] = {}
         ops: dict[int, str] = {}
         for number, record in enumerate(self.recorder.records):
-            if record is not None:
+            told_before = record is not None and record.kind is SiteKind.UPDATE and record.name  # no event of its own
+            if record is not None and not told_before:
                 kinds.setdefault(record.kind, set()).add(number)
                 if record.kind is SiteKind.CREATE:
                     ops[number] = REFLECTED.get(record.name, record.name)

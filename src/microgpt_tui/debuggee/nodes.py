@@ -146,8 +146,6 @@ class Nodes(Columns):
         count = len(getattr(node, self.children_name or ""))
         for name in names:
             value = getattr(node, name, None)
-            if name == self.children_name:
-                continue
             if isinstance(value, tuple | list) and len(value) == count and set(map(type, value)) <= {int, float, bool}:
                 self.locals_name = name
                 return

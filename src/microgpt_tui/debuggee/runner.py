@@ -20,7 +20,7 @@ from microgpt_tui.debuggee.load import Loaded, ModulesBeside, Refused, load
 from microgpt_tui.debuggee.recorder import Recorder
 from microgpt_tui.debuggee.sites import SiteRecord
 from microgpt_tui.trace import wire
-from microgpt_tui.trace.codes import ALTERED, SiteKind
+from microgpt_tui.trace.codes import ALTERED_LINE, SiteKind
 
 _OURS = os.path.dirname(os.path.abspath(__file__))
 
@@ -37,7 +37,7 @@ def main() -> NoReturn:
         channel.sendall(wire.pack({"type": "refused", "message": str(refusal)}))
         os._exit(2)
     altered_site = len(loaded.sites)
-    loaded.sites.append(SiteRecord(SiteKind.UPDATE, 0, 1, 0, 1, 0, ALTERED))
+    loaded.sites.append(SiteRecord(SiteKind.UPDATE, 0, ALTERED_LINE, 0, ALTERED_LINE, 0))
     recorder = Recorder(
         loaded.sites,
         (loaded.autograd.data_name, loaded.autograd.grad_name),

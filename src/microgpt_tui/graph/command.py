@@ -1,19 +1,14 @@
-"""``export [SCRIPT] --at MOMENT --what WHAT -o FILE``: a picture or a table of a moment, without a screen."""
+"""What ``export`` can be asked for, and the file that answers it; ``headless.export`` runs the script for it."""
 
 from __future__ import annotations
 
 import argparse
 import json
-import sys
 from bisect import bisect_right
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from microgpt_tui.graph import engines
-from microgpt_tui.graph.engines import EngineError
 from microgpt_tui.graph.export import (
     WHATS,
     ExportError,
@@ -27,12 +22,9 @@ from microgpt_tui.graph.export import (
 from microgpt_tui.graph.frames import MOST_FRAMES, write_frames
 from microgpt_tui.graph.picture import moment_name
 from microgpt_tui.graph.presets import DIRECTIONS, EDGES, LABELS, SIZES, THEMES, Style, style_named
-from microgpt_tui.graph.tables import NoTable, Table, attention_table, distribution_table, draw_table, table_document
+from microgpt_tui.graph.tables import Table, attention_table, distribution_table, draw_table, table_document
 from microgpt_tui.trace.names import name, own_name
 from microgpt_tui.trace.trace import Trace
-
-if TYPE_CHECKING:
-    from microgpt_tui.session.process import Launch
 
 TABLES = {
     "attention": "the attention weights of a layer, all heads",
@@ -87,56 +79,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--timeout", type=float, default=60.0, metavar="SECONDS", help="for the layout (default: 60)")
     parser.add_argument("--force", action="store_true", help="draw all of it, however long it takes and small it gets")
     parser.add_argument("--overwrite", action="store_true", help="replace an existing file")
-
-
-def main(options: argparse.Namespace) -> int:
-    """Run the script up to the moment and write the file. Returns the exit status: 0, or 1 when nothing was written."""
-    if not (options.output or options.frames):
-        print("microgpt-tui export: say where to: -o FILE, or --frames DIR", file=sys.stderr)
-        return 2
-    from microgpt_tui.headless.launching import launch_from
-
-    launch = launch_from(options, getattr(options, "script_args", []))
-    with recorded(launch, options.at) as (trace, event):
-        try:
-            print(run(trace, event, options, launch.script.name))
-        except (ExportError, EngineError, NoTable, ValueError) as error:
-            print(f"microgpt-tui export: {error}", file=sys.stderr)
-            return 1
-    return 0
-
-
-@contextmanager
-def recorded(launch: Launch, at: str) -> Iterator[tuple[Trace, int]]:
-    """Run a script until the episode of a moment is recorded whole; gives (trace, event from 0).
-
-    ``at`` is as in ``show --at``, and ``3:end`` for the last event of a step. Raises Trouble.
-    """
-    from microgpt_tui.headless.launching import Trouble, check
-    from microgpt_tui.headless.show import parse_moment
-    from microgpt_tui.session.debugger import Debugger, Moment
-
-    at_end = at.rstrip().endswith(":end")
-    kind, number, wanted = parse_moment(at.replace(":end", ":1"))
-    if kind != "setup":
-        launch.goal = {"kind": "episode", "episode_kind": kind, "number": number, "forget": True}
-    debugger = Debugger(launch)
-    try:
-        debugger.wait()
-        check(debugger)
-        index = debugger.episode_index(kind, number)
-        if index is not None and index and not debugger.over:
-            debugger.moment = Moment(index, 0)
-            debugger.next_episode()
-            debugger.wait()
-        trace = debugger.history.traces.get(-1 if index is None else index)
-        if trace is None or not len(trace):
-            raise Trouble(f"--at {at}: the script has no such episode, or nothing happens in it.")
-        if wanted > len(trace):
-            raise Trouble(f"--at {at}: this episode has {len(trace):,} events.")
-        yield trace, len(trace) - 1 if at_end else wanted - 1
-    finally:
-        debugger.close()
 
 
 def run(trace: Trace, event: int, options: argparse.Namespace, script: str = "") -> str:

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import os
-import tempfile
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from microgpt_tui.graph import dot, engines
 from microgpt_tui.graph.engines import Cancelled, Engine, EngineError, LayoutFailed
+from microgpt_tui.graph.files import ExportError, Written, format_of, write_whole
 from microgpt_tui.graph.folding import Folded, fold_selection, fold_to_budget, made_in, scope_of_node
 from microgpt_tui.graph.legend import head_pixels
 from microgpt_tui.graph.levels import Level, ranks
@@ -43,12 +42,6 @@ WHATS = {
     "model": "the whole step, with one box for all turns of a loop",
 }
 """Pictures of graphs: what they show."""
-
-FORMATS = ("svg", "png", "pdf", "dot", "json")
-
-
-class ExportError(Exception):
-    """Nothing was written: the message says why and what to do."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -358,73 +351,6 @@ def lay_out(
     return Drawing(picture, style, layout, page, engine, [])
 
 
-# -- files -----------------------------------------------------------------------------------------
-
-
-def format_of(path: Path, given: str = "") -> str:
-    """The format by name or by the file's ending. Raises ExportError that lists those there are."""
-    form = given or path.suffix.lstrip(".").lower()
-    if form not in FORMATS:
-        ending = f"{path.name}: " if not given else f"{given}: "
-        raise ExportError(f"{ending}no such format. There are {', '.join(FORMATS)}.")
-    return form
-
-
-def write_whole(path: Path, parts: Iterable[bytes], *, overwrite: bool = False) -> int:
-    """Write a file completely or not at all; returns its size. Raises ExportError.
-
-    An existing file is replaced only with ``overwrite``, and keeps its content until the new one is complete.
-    """
-    if path.exists() and not overwrite:
-        raise ExportError(f"{path} exists already. Choose another name, or say --overwrite.")
-    folder = path.parent
-    try:
-        handle, temporary = tempfile.mkstemp(dir=folder, prefix=f".{path.name}.", suffix=".part")
-    except OSError as error:
-        raise ExportError(f"{path}: {error.strerror}. Choose another place.") from None
-    try:
-        size = 0
-        with os.fdopen(handle, "wb") as sink:
-            for part in parts:
-                sink.write(part)
-                size += len(part)
-        mask = os.umask(0)
-        os.umask(mask)
-        Path(temporary).chmod(0o666 & ~mask)
-        if overwrite:
-            Path(temporary).replace(path)
-        else:
-            os.link(temporary, path)  # fails where a file has appeared meanwhile
-            Path(temporary).unlink()
-    except FileExistsError:
-        Path(temporary).unlink(missing_ok=True)
-        raise ExportError(f"{path} exists already. Choose another name, or say --overwrite.") from None
-    except OSError as error:
-        Path(temporary).unlink(missing_ok=True)
-        raise ExportError(f"{path}: {error.strerror}. Choose another place.") from None
-    except BaseException:
-        Path(temporary).unlink(missing_ok=True)
-        raise
-    return size
-
-
-@dataclass(frozen=True, slots=True)
-class Written:
-    """What was written and where."""
-
-    path: Path
-    size: int
-    boxes: int = 0
-    edges: int = 0
-    engine: str = ""
-    notes: tuple[str, ...] = ()
-
-    def __str__(self) -> str:
-        drawn = f": {self.boxes} boxes, {self.edges} edges" if self.boxes else ""
-        lines = [f"Wrote {self.path}{drawn} ({self.size:,} bytes)"]
-        return "\n".join(lines + [f"  {note}" for note in self.notes if note])
-
-
 def export(
     trace: Trace,
     event: int,
@@ -478,3 +404,9 @@ def export_scalars(trace: Trace, event: int, path: Path, form: str, *, overwrite
 
     lines = dot.scalar_lines(trace, event) if form == "dot" else scalar_json(trace, event)
     return Written(path, write_whole(path, (line.encode() for line in lines), overwrite=overwrite))
+
+
+__all__ = [
+    "WHATS", "Drawing", "ExportError", "Request", "Written", "draw", "export", "export_scalars", "format_of", "lay_out",
+    "node_at", "picture_for", "scope_for", "write_whole",
+]  # fmt: skip

@@ -2,10 +2,19 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from typing import Any
 
 from microgpt_tui.session.debugger import Debugger
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, float):
+        return value if math.isfinite(value) else repr(value)
+    if isinstance(value, dict):
+        return {k: _plain(v) for k, v in value.items()}
+    return [_plain(v) for v in value] if isinstance(value, list | tuple) else value
 
 
 class CommandError(ValueError):
@@ -26,8 +35,9 @@ class Result:
 
     @property
     def data(self) -> dict[str, Any]:
-        """The same as data."""
-        return self._later()[1] if self._later is not None else self._data
+        """The same as data, fit for JSON: NaN and infinities are texts."""
+        made: dict[str, Any] = _plain(self._later()[1] if self._later is not None else self._data)
+        return made
 
 
 Handler = Callable[[Debugger, str], Result]

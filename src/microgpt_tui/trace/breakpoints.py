@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from microgpt_tui.trace.codes import ALTERED, PHASE_NAMES, SiteKind
+from microgpt_tui.trace.codes import PHASE_NAMES, SiteKind
 from microgpt_tui.trace.conditions import Condition, Failure, condition
 from microgpt_tui.trace.facts import (
     bound_at,
@@ -187,8 +187,7 @@ def _resolve_line(target: str, program: Program) -> Resolved:
         if not files:
             raise _unknown("file", name, [_file_name(program, i) for i in range(len(program.files))])
         file = files[0]
-    here = [s for s in program.sites if s is not None and s.file == file and s.line <= line <= s.end_line
-            and s.name != ALTERED]  # fmt: skip
+    here = [s for s in program.sites if s is not None and s.file == file and s.line <= line <= s.end_line]
     statements = [s for s in here if s.kind == SiteKind.STATEMENT]
     if statements:
         best = max(s.line for s in statements)

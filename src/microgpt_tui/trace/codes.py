@@ -40,6 +40,8 @@ class SiteKind(IntEnum):
     PRINT = 15
     HANDS = 16
     """The loop of a backward pass in which every node hands its gradient to its operands."""
+    BEFORE = 17
+    """A node's data is about to be written: what it was made with."""
 
 
 class BindKind(IntEnum):
@@ -67,8 +69,8 @@ NO_NODE = -1
 CONSTANT_OP = "const"
 LEAF_OP = "leaf"
 OUTSIDE_OP = "outside"
-ALTERED = "set"
-"""Name of the site of updates that the person makes with ``set``: it is in no file."""
+ALTERED_LINE = 0
+"""Line of the site of updates that the person makes with ``set``: it is on none."""
 
 WHOLE, APPENDED, REPLACED = -1, -2, -3
 """What ``bind_index`` says when it is no index: the variable was bound as a whole; an item was appended to the part

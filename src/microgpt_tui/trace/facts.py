@@ -160,13 +160,14 @@ class Facts:
         first, data, child, starts = t.first_node, t.data, t.child, t.child_start
         base, updated = self.base, set(t.updated)
         older = {c: base(c) for c in set(child) if c < first}
+        numbers = [data[c - first] if c >= first else older[c] for c in child]
         first_update = t.update_event[0] if t.updated else len(t)
         ends = [*starts[1:], len(child)]
         for event, start, end in zip(t.born, starts, ends, strict=True):
             if event < 0 or end == start:
                 continue
             if event < first_update:
-                out[event] = Inputs([data[c - first] if c >= first else older[c] for c in child[start:end]])
+                out[event] = Inputs(numbers[start:end])
             else:
                 out[event] = Inputs([
                     t.data_at(c, event) if c in updated else data[c - first] if c >= first else older[c]

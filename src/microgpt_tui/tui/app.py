@@ -370,6 +370,13 @@ class DebuggerApp(App[int]):
         self.listen()
         self._run_begins(for_long=True)
 
+    def after_screen(self) -> None:
+        """A screen over the panes has closed: it may have moved the cursor or sent the script on."""
+        if self._is_running() and not self._awaiting:
+            self._run_begins(for_long=True)
+        else:
+            self.repaint()
+
     async def action_tab(self, name: str, panel: int) -> None:
         """A tab was clicked."""
         await self.main.show_tab(name, panel)

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-import importlib
 from collections.abc import Callable
 from typing import TYPE_CHECKING
+
+from textual.screen import ModalScreen
 
 from microgpt_tui.session.commands import execute
 from microgpt_tui.tui.actions import ACTIONS
@@ -87,43 +88,52 @@ def _interrupt(app: DebuggerApp, argument: str) -> None:
 
 
 def _breakpoints(app: DebuggerApp, argument: str) -> None:
-    if not _screen(app, "breakpoints", "BreakpointsScreen"):
-        app.answer("breakpoints", execute(app.debugger, "breakpoints").text)
+    from microgpt_tui.tui.screens.breakpoints import BreakpointsScreen
+
+    _over(app, BreakpointsScreen(app.debugger))
 
 
 def _find(app: DebuggerApp, argument: str) -> None:
+    from microgpt_tui.tui.screens.find import FindScreen
+
     if argument:
         app.answer("find", execute(app.debugger, f"find {argument}").text)
-    elif not _screen(app, "find", "FindScreen"):
-        app.main.start_typing("find ")
+    else:
+        _over(app, FindScreen(app.debugger))
 
 
-def _rootcause(app: DebuggerApp, argument: str) -> None:
-    if argument or not _screen(app, "rootcause", "RootCauseScreen"):
-        app.answer("rootcause", execute(app.debugger, f"rootcause {argument}".strip()).text)
+def _root_cause(app: DebuggerApp, argument: str) -> None:
+    from microgpt_tui.tui.screens.rootcause import RootCauseScreen
+
+    if argument:
+        execute(app.debugger, f"rootcause {argument}")
+        app.repaint()
+    else:
+        _over(app, RootCauseScreen(app.debugger))
 
 
 def _export(app: DebuggerApp, argument: str) -> None:
+    from microgpt_tui.tui.screens.export import ExportScreen
+
     export = getattr(app.main.focused_pane, "action_export", None)
     if export is not None:
         export()
+    elif app.last_view is not None:
+        app.push_screen(ExportScreen(app.last_view, app.export_screenshot()))
+
+
+def _over(app: DebuggerApp, screen: ModalScreen[None]) -> None:
+    """Show a screen over the panes; they are drawn anew when it closes: it may have moved the cursor."""
+    if app.debugger.running:
+        app.complain("the script is running: space pauses it")
     else:
-        app.complain("export: the Graph pane (5) writes pictures; focus it first")
-
-
-def _screen(app: DebuggerApp, module: str, name: str) -> bool:
-    """Push a screen over the panes, where this installation has it."""
-    try:
-        made = getattr(importlib.import_module(f"microgpt_tui.tui.screens.{module}"), name)
-    except (ModuleNotFoundError, AttributeError):
-        return False
-    app.push_screen(made(app.debugger), lambda _: app.repaint())
-    return True
+        app.push_screen(screen, lambda _: app.after_screen())
 
 
 OPENERS: dict[str, Callable[[DebuggerApp, str], None]] = {
     "command": _command, "palette": _palette, "help": _help, "quit": _quit, "follow": _follow, "full": _full,
     "flip": _flip, "flip-back": _flip_back, "restart": _restart, "pausing": _pausing, "interrupt": _interrupt,
-    "breakpoints": _breakpoints, "find": _find, "export": _export, "rootcause": _rootcause,
+    "breakpoints": _breakpoints, "find": _find, "export": _export,
+    "rootcause": _root_cause,
 }  # fmt: skip
 """What ``Desk.open`` knows besides the panes."""

@@ -9,7 +9,7 @@ from textual.containers import Container
 from textual.content import Content
 from textual.widget import Widget
 
-from microgpt_tui.tui.pane import Line, Pane, View, empty
+from microgpt_tui.tui.pane import Pane
 
 LEFT = (
     ("source", "1", "Source", "source.SourcePane"),
@@ -30,23 +30,11 @@ RIGHT = (
 SHORT = {"graph": "Graph", "attention": "Attn", "tokens": "Tok", "weights": "Wts", "training": "Train", "output": "Out"}
 
 
-class MissingPane(Pane):
-    """Stands where a pane's file is not there."""
-
-    def build(self, view: View, width: int) -> list[Line]:
-        """What is missing."""
-        return empty(f"{self.title}: coming", "this installation does not have it")
-
-
 def make_pane(name: str) -> Pane:
     """A pane by its name."""
     where = next(w for n, _, _, w in (*LEFT, *RIGHT) if n == name)
     module, _, cls = where.partition(".")
-    try:
-        pane: Pane = getattr(importlib.import_module(f"microgpt_tui.tui.panes.{module}"), cls)(classes=f"pane-{name}")
-    except ModuleNotFoundError:
-        pane = MissingPane(classes=f"pane-{name}")
-        pane.title = name.capitalize()
+    pane: Pane = getattr(importlib.import_module(f"microgpt_tui.tui.panes.{module}"), cls)(classes=f"pane-{name}")
     return pane
 
 

@@ -52,7 +52,11 @@ class BreakpointsScreen(ModalScreen[None]):
     def compose(self) -> ComposeResult:
         with Vertical(id="breakpoints"):
             yield OptionList(id="breakpoints-list")
-            yield Input(id="breakpoints-edit", placeholder="op:exp if data > 5    117    watch lm_head[0][0]    log …")
+            yield Input(
+                id="breakpoints-edit",
+                select_on_focus=False,
+                placeholder="op:exp if data > 5    117    watch lm_head[0][0]    log …",
+            )
             yield Static("", id="breakpoints-fault")
             yield Static(KEYS, id="breakpoints-foot")
 
@@ -163,6 +167,7 @@ class BreakpointsScreen(ModalScreen[None]):
         self.fault("")
         self.line.add_class("editing")
         self.line.value = text
+        self.line.cursor_position = len(text)
         self.line.focus()
 
     def end_editing(self) -> None:

@@ -145,7 +145,9 @@ class ExportScreen(ModalScreen[Path | None]):
                 yield Label("edges")
                 yield _select("edges", [(x, x) for x in EDGES], "count")
                 yield Label("runs")
-                yield _select("direction", [("as it fits", "auto"), ("left to right", "lr"), ("top down", "td")], "auto")
+                yield _select(
+                    "direction", [("as it fits", "auto"), ("left to right", "lr"), ("top down", "td")], "auto"
+                )
                 yield Label("file")
                 yield Input(str(self.folder / "microgpt-cone.svg"), id="file", compact=True)
             yield Static("", id="plan")
