@@ -34,15 +34,24 @@ class Plan:
     sample: LoopNode | None = None
 
 
-def attribute_writes(tree: ast.AST) -> Iterator[tuple[ast.stmt, ast.Attribute]]:
-    """Every assignment to an attribute, with its statement."""
+def attribute_writes(tree: ast.AST) -> Iterator[tuple[ast.expr | None, ast.Attribute]]:
+    """Every assignment to an attribute, with what is assigned; ``a.x, a.y = 1, 2`` is two."""
     for node in ast.walk(tree):
         if isinstance(node, ast.Assign):
             for target in node.targets:
-                if isinstance(target, ast.Attribute):
-                    yield node, target
-        elif isinstance(node, ast.AugAssign | ast.AnnAssign) and isinstance(node.target, ast.Attribute):
-            yield node, node.target
+                yield from _attribute_targets(node.value, target)
+        elif isinstance(node, ast.AugAssign | ast.AnnAssign):
+            yield from _attribute_targets(node.value, node.target)
+
+
+def _attribute_targets(value: ast.expr | None, target: ast.expr) -> Iterator[tuple[ast.expr | None, ast.Attribute]]:
+    if isinstance(target, ast.Attribute):
+        yield value, target
+    elif isinstance(target, ast.Tuple | ast.List):
+        same = isinstance(value, ast.Tuple | ast.List) and len(value.elts) == len(target.elts)
+        parts = value.elts if same and isinstance(value, ast.Tuple | ast.List) else [None] * len(target.elts)
+        for part, inner in zip(parts, target.elts, strict=True):
+            yield from _attribute_targets(part, inner)
 
 
 def find_autograd_class(trees: dict[str, ast.Module]) -> AutogradClass | None:
@@ -78,16 +87,15 @@ def methods_of(node: ast.ClassDef) -> list[ast.FunctionDef]:
 
 def _as_autograd(node: ast.ClassDef, module: str, tree: ast.Module) -> AutogradClass | None:
     methods = {m.name: m for m in methods_of(node)}
-    if not ARITHMETIC <= methods.keys():
+    if not methods.keys() >= ARITHMETIC:
         return None
     data_name = ""
     candidates: list[str] = []
     init = methods.get("__init__")
     if init is not None:
         given = [a.arg for a in (*init.args.posonlyargs, *init.args.args, *init.args.kwonlyargs)][1:]
-        for statement, target in attribute_writes(init):
-            value = getattr(statement, "value", None)
-            if isinstance(value, ast.Name | ast.Call) and not data_name:
+        for value, target in attribute_writes(init):
+            if value is not None and not data_name:
                 named = {n.id for n in ast.walk(value) if isinstance(n, ast.Name)}
                 if given and given[0] in named:
                     data_name = target.attr
