@@ -105,7 +105,8 @@ class Writes(Scopes):
         while waiting < end and (type(log[waiting]) is node_class or isinstance(log[waiting], node_class)):
             waiting += 1
         nodes = log[position:waiting]
-        if loop.names == (self.children_name, self.locals_name) and not self.outside:
+        is_long = 4 * len(nodes) > len(self.c["born"])  # reading whole columns for a short run would not pay
+        if is_long and loop.names == (self.children_name, self.locals_name) and not self.outside:
             self.hand_down_recorded(nodes, loop)
             return waiting
         children = list(map(attrgetter(loop.names[0]), nodes))
