@@ -44,7 +44,10 @@ def cpu_of(run: Callable[[], None]) -> float:
 
 
 def measure(python: str, version: str, script: Path, corpus: Path, steps: int, rounds: int) -> Cost:
-    """Interleaved runs of 0 and of ``steps`` steps: the difference is what steps cost, without start and setup."""
+    """Interleaved runs of 2 and of ``steps`` more steps: the difference is what steps cost.
+
+    Start, setup and what happens once at the end (the last step is sent whole) are in both.
+    """
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         (folder / "input.txt").write_bytes(corpus.read_bytes())
@@ -72,7 +75,7 @@ def measure(python: str, version: str, script: Path, corpus: Path, steps: int, r
             debugger.close()
 
         runs: dict[str, Callable[[Path], None]] = {"bare": bare, "no_collector": bare, "recorded": recorded}
-        scripts = {kind: (write(kind, 0), write(kind, steps)) for kind in runs}
+        scripts = {kind: (write(kind, 2), write(kind, steps + 2)) for kind in runs}
         per_step: dict[str, list[float]] = {kind: [] for kind in runs}
         for _ in range(rounds):
             for kind, run in runs.items():

@@ -91,7 +91,10 @@ class Control:
             if recorder.loss_grads is not None:
                 blobs["grad"] = (0, array("f", doubles(recorder.loss_grads)).tobytes())
         numbers = [x for x in recorder.losses if type(x) in (int, float)]
-        self.send({**summary, "type": "episode", "whole": whole, "losses": numbers, **self.audit(), **self.breaks.report()}, blobs)
+        self.send(
+            {**summary, "type": "episode", "whole": whole, "losses": numbers, **self.audit(), **self.breaks.report()},
+            blobs,
+        )
         self.busy = False
 
     def audit(self) -> dict[str, Any]:
@@ -252,11 +255,10 @@ class Control:
             return
         if goal["kind"] == "free" and not self.pause_wanted:
             return
-        if goal["kind"] == "episode" and not self.pause_wanted:
-            if "number" in goal and (recorder.episode_kind, recorder.episode_number) != (
-                goal["episode_kind"], goal["number"],
-            ):  # fmt: skip
-                return
+        elsewhere = "number" in goal and goal["number"] != recorder.episode_number
+        elsewhere = elsewhere or goal.get("episode_kind", recorder.episode_kind) != recorder.episode_kind
+        if goal["kind"] == "episode" and not self.pause_wanted and elsewhere:
+            return
         if self.pause_wanted:
             self.stop("pause")
             return

@@ -67,10 +67,10 @@ class Emitter:
         pair = tuple_of(expression, then)
         return ast.copy_location(ast.Subscript(pair, ast.Constant(0), ast.Load()), expression)
 
-    def before(self, first: ast.expr, expression: ast.expr) -> ast.expr:
-        """The expression's value, with something done right before it."""
-        pair = tuple_of(first, expression)
-        return ast.copy_location(ast.Subscript(pair, ast.Constant(1), ast.Load()), expression)
+    @staticmethod
+    def before(hook: ast.expr, expression: ast.expr) -> ast.expr:
+        """The expression's value, with a hook called right before it: hooks give None, so ``or`` goes on."""
+        return ast.copy_location(ast.BoolOp(ast.Or(), [hook, expression]), expression)
 
     @staticmethod
     def fix(nodes: list[ast.stmt], origin: ast.stmt) -> None:

@@ -242,9 +242,9 @@ class Rewriter(GradientWriter):
         """A new STATEMENT site, or -1 for one that cannot make an event."""
         own = evaluated_in_place(header_of(s))
         self.ambiguous = {}
-        if not any(isinstance(n, ast.Call | ast.BinOp | ast.UnaryOp | ast.Attribute) for n in own):
-            if not isinstance(s, ast.AugAssign):
-                return -1
+        busy = ast.Call | ast.BinOp | ast.UnaryOp | ast.Attribute
+        if not isinstance(s, ast.AugAssign) and not any(isinstance(n, busy) for n in own):
+            return -1
         number = len(self.sites.records)
         self.sites.records.append(None)  # the number is needed by its expressions
         found: dict[str, list[tuple[int, ast.expr | None]]] = {}

@@ -82,9 +82,7 @@ def load(path: str, overrides: dict[str, str]) -> Loaded:
     )  # fmt: skip
 
 
-def parse_all(
-    path: str, overrides: dict[str, str]
-) -> tuple[dict[str, ast.Module], dict[str, str], dict[str, str]]:
+def parse_all(path: str, overrides: dict[str, str]) -> tuple[dict[str, ast.Module], dict[str, str], dict[str, str]]:
     """The script and the modules beside it: trees, paths and texts by module name, the script first. Raises Refused."""
     trees: dict[str, ast.Module] = {}
     paths: dict[str, str] = {}
@@ -161,13 +159,17 @@ def _range_end(loop: LoopNode | None) -> ast.expr | None:
     if not isinstance(loop, ast.For):
         return None
     call = loop.iter
-    if isinstance(call, ast.Call) and isinstance(call.func, ast.Name) and call.func.id == "range":
-        if (
+    if (
+        isinstance(call, ast.Call)
+        and isinstance(call.func, ast.Name)
+        and call.func.id == "range"
+        and (
             len(call.args) == 1
             and plain(call.args[0])
             and not any(isinstance(n, ast.Subscript) for n in ast.walk(call.args[0]))
-        ):
-            return ast.parse(ast.unparse(call.args[0]), mode="eval").body
+        )
+    ):
+        return ast.parse(ast.unparse(call.args[0]), mode="eval").body
     return None
 
 

@@ -461,9 +461,10 @@ class Recorder:
     def statement_site(self, function: int, line: int) -> int:
         best, best_line = -1, 0
         for number, record in enumerate(self.records):
-            if record is not None and record.kind is SiteKind.STATEMENT and record.function == function:
-                if record.line <= line <= record.end_line and record.line >= best_line:
-                    best, best_line = number, record.line
+            if record is None or record.kind is not SiteKind.STATEMENT or record.function != function:
+                continue
+            if record.line <= line <= record.end_line and record.line >= best_line:
+                best, best_line = number, record.line
         return best
 
 

@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 from microgpt_tui.trace.codes import FIRST_SITE, SiteKind
 
 MARK, NODE, NOTE, SOURCE, HANDS, BIND, CLASS, EPISODE, BACKWARD, CHOOSE, DRAW, PRINTED = (
-    "@mg_mark", "@mg_node", "@mg_note", "@mg_source", "@mg_hands", "@mg_bind", "@mg_class", "@mg_episode", "@mg_backward", "@mg_choose",
-    "@mg_draw", "@mg_printed",
+    "@mg_mark", "@mg_node", "@mg_note", "@mg_source", "@mg_hands", "@mg_bind", "@mg_class", "@mg_episode",
+    "@mg_backward", "@mg_choose", "@mg_draw", "@mg_printed",
 )  # fmt: skip
 STEPPING = "@mg_stepping"
 BEFORE = "@mg_before"

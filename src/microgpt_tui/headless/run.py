@@ -6,7 +6,8 @@ The JSON document::
      "total_steps": what its loop intends or null,
      "episodes": [{"episode": "setup" | "step 3" | "sample 1" | "other", "kind": .., "number": ..,
                    "loss": number or null, "losses": [one per backward pass],
-                   "nodes": .., "events": {"create": .., "accumulate": .., ..}, "edges": .., "seconds": wall clock, "cpu": CPU seconds, both without encoding}],
+                   "nodes": .., "events": {"create": .., "accumulate": .., ..}, "edges": ..,
+                   "seconds": wall clock, "cpu": CPU seconds, both without encoding}],
      "commands": [{"command": .., "ok": .., "text": .., "data": {..}}],
      "end": {"reason": "steps" | "end" | "exit" | "exception" | .., "status": exit status or null},
      "output": what the script printed}

@@ -2,12 +2,12 @@
 
 Everything a language model needs is here and nothing is hidden: each number of the network is a
 `Value` object, and each multiplication is one more object in a graph. Only the standard library
-is used. Read it from top to bottom; run it with `python microgpt.py`.
-"""
+is used. Read it from top to bottom; run it with `python microgpt.py`."""
 
 import math
 import os
 import random
+import sys
 
 # Settings. Change one and run again.
 seed = 42
@@ -25,8 +25,8 @@ eps_norm = 1e-5  # keeps the normalisation finite
 temperature = 0.5  # below 1: safer samples; above 1: wilder ones
 num_samples = 20
 head_dim = n_embd // n_head
-
 random.seed(seed)
+sys.setrecursionlimit(100_000)  # `backward` walks the graph by calling itself: a wide model's is deep
 
 # The corpus: one document (here a name) per line, in random order.
 corpus = "input.txt"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shutil
 import signal
@@ -59,7 +60,7 @@ class Process:
             "import sys; sys.path.insert(1, sys.argv[2]); "
             "from microgpt_tui.debuggee.runner import main; sys.path.pop(1); main()"
         )
-        with open(self.stdout_path, "ab") as out, open(self.stderr_path, "ab") as err:
+        with self.stdout_path.open("ab") as out, self.stderr_path.open("ab") as err:
             self.popen = subprocess.Popen(
                 [launch.python, "-c", boot, str(theirs.fileno()), package_root],
                 stdin=subprocess.DEVNULL, stdout=out, stderr=err, pass_fds=(theirs.fileno(),), cwd=cwd,
@@ -80,10 +81,8 @@ class Process:
 
     def send(self, command: dict[str, Any]) -> None:
         """Send a command; one to a script that is gone is dropped: its end is on its way here."""
-        try:
+        with contextlib.suppress(OSError):
             self.channel.sendall(wire.pack(command))
-        except OSError:
-            pass
 
     def receive(self) -> Message | None:
         """The next message, waiting for it; None when the process has closed the channel."""
@@ -105,10 +104,8 @@ class Process:
         return number.name
 
     def _signal(self, number: signal.Signals) -> None:
-        try:
+        with contextlib.suppress(OSError):
             self.popen.send_signal(number)
-        except (ProcessLookupError, OSError):
-            pass
 
     # -- output ----------------------------------------------------------------------------
 
@@ -147,10 +144,8 @@ class Process:
     def close(self) -> None:
         """End the process, if it has not, and remove its folder."""
         self.send({"do": "quit"})
-        try:
+        with contextlib.suppress(OSError):
             self.channel.shutdown(socket.SHUT_RDWR)
-        except OSError:
-            pass
         if self.wait(0.3) is None:
             self._signal(signal.SIGKILL)
             self.wait(5)
@@ -160,7 +155,7 @@ class Process:
 
 def _read_range(path: Path, start: int, end: int | None) -> bytes:
     try:
-        with open(path, "rb") as handle:
+        with path.open("rb") as handle:
             handle.seek(start)
             return handle.read() if end is None else handle.read(max(0, end - start))
     except OSError:

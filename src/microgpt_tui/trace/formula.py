@@ -79,7 +79,7 @@ _DERIVATIVES: dict[str, Callable[..., tuple[float, ...]]] = {
 
 
 def known_locals(op: str, data: list[float], plain: tuple[float, ...]) -> tuple[float, ...] | None:
-    """Calculus' local gradients of an elementary operation at a point; None for one it does not know, or no point of its."""
+    """Calculus' local gradients of an elementary operation at a point; None where it knows none."""
     try:
         if op == "pow" and len(data) == 1 and plain:
             return (plain[0] * data[0] ** (plain[0] - 1),)
@@ -158,9 +158,7 @@ def formula(trace: Trace, node: int, event: int) -> Formula:
         rules = (f"{plain[0]:g}·a^{plain[0] - 1:g}",)
     operands = tuple(
         Operand(c, names[i], data[i], local, recorded, rules[i] if i < len(rules) else "")
-        for i, (c, (local, recorded)) in enumerate(
-            zip(children, local_gradients(trace, node, event), strict=True)
-        )
+        for i, (c, (local, recorded)) in enumerate(zip(children, local_gradients(trace, node, event), strict=True))
     )
     return Formula(node, op, own, f"{own} = {symbols}", f"{short(value)} = {numbers}", operands)
 

@@ -1,4 +1,4 @@
-"""What the source calls a node: ``q[3]``, ``layer0.attn_wq[5][2]``, ``attn_logits[1]``; derived, never labelled by hand.
+"""What the source calls a node: ``q[3]``, ``layer0.attn_wq[5][2]``, ``attn_logits[1]``; never labelled by hand.
 
 A parameter is named by where the script keeps it. Another node is named by the first variable
 that was bound to it (or to a list with it) after it was made: ``q = linear(x, wq)`` names the

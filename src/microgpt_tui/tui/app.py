@@ -34,7 +34,7 @@ from microgpt_tui.tui.commands import parse
 from microgpt_tui.tui.main_screen import MainScreen
 from microgpt_tui.tui.messages import ActionChosen, CommandCancelled, CommandGiven, Rearranged, ScriptSpoke
 from microgpt_tui.tui.openers import open_by_name
-from microgpt_tui.tui.pane import MomentChosen, NodeChosen, View
+from microgpt_tui.tui.pane import MomentChosen, NodeChosen, StepChosen, View
 from microgpt_tui.tui.panes.source import SourcePane
 from microgpt_tui.tui.providers import RegistryCommands
 from microgpt_tui.tui.screens.answer import AnswerScreen
@@ -424,6 +424,11 @@ class DebuggerApp(App[int]):
             self.complain(str(error))
             return
         self.repaint()
+
+    @on(StepChosen)
+    def _step_chosen(self, message: StepChosen) -> None:
+        for number in (0, 1):
+            self.main.panel(number).look_at(message.step)
 
     @on(MomentChosen)
     def _moment_chosen(self, message: MomentChosen) -> None:

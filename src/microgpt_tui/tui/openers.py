@@ -115,11 +115,8 @@ def _root_cause(app: DebuggerApp, argument: str) -> None:
 def _export(app: DebuggerApp, argument: str) -> None:
     from microgpt_tui.tui.screens.export import ExportScreen
 
-    export = getattr(app.main.focused_pane, "action_export", None)
-    if export is not None:
-        export()
-    elif app.last_view is not None:
-        app.push_screen(ExportScreen(app.last_view, app.export_screenshot()))
+    if app.last_view is not None:
+        app.push_screen(ExportScreen(app.last_view, app.export_screenshot(), file=argument))
 
 
 def _over(app: DebuggerApp, screen: ModalScreen[None]) -> None:

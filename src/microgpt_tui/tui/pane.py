@@ -64,6 +64,15 @@ class MomentChosen(Message):
         self.episode = episode
 
 
+class StepChosen(Message):
+    """A finished training step was chosen on the curve: other panes may show its weights."""
+
+    def __init__(self, step: int | None) -> None:
+        super().__init__()
+        self.step = step
+        """Index among the finished training steps; None for the cursor's own moment."""
+
+
 class Pane(ScrollView, can_focus=True, inherit_bindings=False):
     """Base of all panes. Subclasses override ``build``; only visible lines are turned into strips.
 

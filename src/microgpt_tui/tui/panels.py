@@ -59,6 +59,8 @@ class RightPanel(Container):
         self.number = number
         self.active = first
         self.panes: dict[str, Pane] = {}
+        self.step: int | None = None
+        """The finished training step that was chosen on the curve; None for the cursor's moment."""
 
     def compose(self) -> ComposeResult:
         pane = self.panes[self.active] = make_pane(self.active)
@@ -84,10 +86,19 @@ class RightPanel(Container):
             if pane is None:
                 pane = self.panes[name] = make_pane(name)
                 await self.mount(pane)
+                self.look_at(self.step)
             else:
                 pane.display = True
             self.retitle()
         return self.panes[name]
+
+    def look_at(self, step: int | None) -> None:
+        """Show the run's past in the panes that can, as it was after a finished training step."""
+        self.step = step
+        for pane in self.panes.values():
+            look_at = getattr(pane, "look_at", None)
+            if look_at is not None:
+                look_at(step)
 
     def retitle(self) -> None:
         """Write the tabs into the border: in full where they fit, shortened where they do not."""

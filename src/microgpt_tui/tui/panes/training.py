@@ -8,7 +8,6 @@ from typing import ClassVar
 from rich.style import Style
 from textual import events
 from textual.binding import Binding, BindingType
-from textual.message import Message
 
 from microgpt_tui.session.history import Summary
 from microgpt_tui.trace.recognise.activations import activations
@@ -17,21 +16,12 @@ from microgpt_tui.trace.recognise.tokens import tokens
 from microgpt_tui.trace.recognise.training import Text, norm, running_mean, speed, texts
 from microgpt_tui.trace.trace import Trace
 from microgpt_tui.tui import palette
-from microgpt_tui.tui.pane import Line, MomentChosen, Pane, View, empty, text
+from microgpt_tui.tui.pane import Line, MomentChosen, Pane, StepChosen, View, empty, text
 from microgpt_tui.tui.panes import heat
 
 CHART_HEIGHT = 6
 LABEL = 9
 """Columns left of a chart."""
-
-
-class StepChosen(Message):
-    """A finished training step was chosen on the curve: other panes may show its weights."""
-
-    def __init__(self, step: int | None) -> None:
-        super().__init__()
-        self.step = step
-        """Index among the finished training steps; None for the cursor's own moment."""
 
 
 class TrainingPane(Pane):

@@ -108,8 +108,10 @@ class ExportScreen(ModalScreen[Path | None]):
             self.fault = fault
             self.exists = exists
 
-    def __init__(self, view: View, screenshot: str = "", folder: Path | None = None) -> None:
+    def __init__(self, view: View, screenshot: str = "", folder: Path | None = None, *, file: str = "") -> None:
         super().__init__()
+        self.file = file
+        """The path to propose; empty for one named after what is drawn."""
         self.shown = view
         self.screenshot = screenshot
         """The screen below as SVG, taken before the dialog covered it."""
@@ -149,7 +151,7 @@ class ExportScreen(ModalScreen[Path | None]):
                     "direction", [("as it fits", "auto"), ("left to right", "lr"), ("top down", "td")], "auto"
                 )
                 yield Label("file")
-                yield Input(str(self.folder / "microgpt-cone.svg"), id="file", compact=True)
+                yield Input(self.file or str(self.folder / "microgpt-cone.svg"), id="file", compact=True)
             yield Static("", id="plan")
             yield Static("", id="said")
             with Horizontal():
