@@ -146,13 +146,15 @@ def measure(columns: int = 120, rows: int = 40) -> list[str]:
 
     def answer() -> float:
         os.write(terminal.master, b":")
-        taken = terminal.until(b"command", 2)
+        time.sleep(0.2)
+        os.write(terminal.master, "\u0436".encode())
+        taken = terminal.until("\u0436".encode(), 2)
         os.write(terminal.master, b"\x1b")
         time.sleep(0.3)
         terminal.read(0.01)
         return taken
 
-    row("a key while the script runs flat out (`:`)", *times(answer, 8), "≤ 100 ms")
+    row("a key while the script runs flat out, drawn", *times(answer, 8), "≤ 100 ms")
     row("from space to paused", *times(pause, 8), "≤ 200 ms")
     terminal.close()
     return lines

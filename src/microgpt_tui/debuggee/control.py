@@ -125,6 +125,8 @@ class Control:
     def stop(self, reason: str, **detail: Any) -> None:
         """Tell the debugger where the script is and why, and wait until it may go on."""
         self.stopped = True
+        if reason == "pause":
+            self.send({"type": "halted"})  # what there is to show follows when it is encoded
         self.pause_wanted = False
         self.flush_output()
         self.send_start()

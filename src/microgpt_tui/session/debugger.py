@@ -39,6 +39,8 @@ class Debugger:
         self.moment = Moment(0, -1)
         self.running = True
         """The script runs now."""
+        self.halted = False
+        """It has stopped for a pause, and what it has recorded is on its way here."""
         self.notice = ""
         """One line about the last command, for the person; empty when it did what it says."""
         self._inbox: queue.SimpleQueue[Message | None] | None = None
@@ -73,6 +75,7 @@ class Debugger:
                 self._go_to_frontier()
             return "lost"
         kind = history.handle(message)
+        self.halted = kind == "halted" or (self.halted and kind in ("start", "events"))
         self._take_hits(message[0])
         if kind == "stop" and self._passes(message[0]):
             return "passed"

@@ -177,6 +177,8 @@ class DebuggerApp(App[int]):
         kinds = self.debugger.take_messages()
         if self.debugger.running:
             self.main.status.speed.note(len(self.debugger.history.summaries))
+            if self.debugger.halted:
+                self.main.status.refresh()
         elif self._awaiting or "lost" in kinds or "ended" in kinds:
             self._stopped()
 

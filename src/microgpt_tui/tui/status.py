@@ -143,7 +143,9 @@ class StatusLine(Widget):
 
     def _run_parts(self) -> list[tuple[int, str, str]]:
         history = self.debugger.history
-        found: list[tuple[int, str, str]] = [(0, "RUNNING", palette.GOOD)]
+        halted = self.debugger.halted
+        now = (0, "paused: reading the record", palette.ACCENT) if halted else (0, "RUNNING", palette.GOOD)
+        found: list[tuple[int, str, str]] = [now]
         if history.summaries:
             last = history.summaries[-1]
             total = history.program.total_steps
