@@ -6,17 +6,20 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import pytest
 from textual.pilot import Pilot
 from tui_fixtures import small_launch
 
 from microgpt_tui.session.debugger import Debugger
+from microgpt_tui.session.process import Launch
 from microgpt_tui.trace.codes import UPDATE
 from microgpt_tui.tui.app import DebuggerApp
 
 Compare = Callable[..., bool]
 SIZES = [(80, 24), (120, 40)]
+SCRIPTS = Path(__file__).resolve().parents[1] / "sample_data" / "scripts"
 
 
 @pytest.fixture(scope="module")
@@ -55,6 +58,27 @@ def test_forward(recorded: Debugger, snap_compare: Compare, size: tuple[int, int
 @pytest.mark.parametrize("size", SIZES)
 def test_backward_with_its_ledger(recorded: Debugger, snap_compare: Compare, size: tuple[int, int]) -> None:
     assert snap_compare(at(recorded, "step", 2, middle_of_backward(recorded)), terminal_size=size)
+
+
+@pytest.fixture(scope="module")
+def transformer() -> Iterator[Debugger]:
+    """A recorded step of a GPT with attention."""
+    debugger = Debugger(Launch(SCRIPTS / "gqa_three_layers.py", private_folder=True))
+    debugger.wait()
+    debugger.next_episode()
+    debugger.wait()
+    yield debugger
+    debugger.close()
+
+
+@pytest.mark.parametrize("size", SIZES)
+@pytest.mark.parametrize("tab", ["5", "6", "7", "8"], ids=["graph", "attention", "tokens", "weights"])
+def test_the_views_of_a_transformer(
+    transformer: Debugger, snap_compare: Compare, size: tuple[int, int], tab: str
+) -> None:
+    trace = transformer.history.traces[1]
+    event = trace.phase_spans[0][1] - 100
+    assert snap_compare(at(transformer, "step", 1, event), terminal_size=size, press=[tab])
 
 
 @pytest.mark.parametrize("size", SIZES)
