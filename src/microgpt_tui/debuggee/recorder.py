@@ -33,14 +33,6 @@ COLLECT_GROWTH = 200_000
 """Objects in excess of the step before, after which the collector runs between episodes."""
 
 
-class Goal:
-    """When to stop. ``met_by_event`` and ``met_by_mark`` are asked after each entry of the log."""
-
-    def __init__(self, kind: str, value: int = 0) -> None:
-        self.kind = kind
-        self.value = value
-
-
 class Recorder:
     """What the instrumented script reports to; ``stop`` is called when it is to wait."""
 

@@ -235,56 +235,45 @@ class Debugger:
         self.notice = nothing
         return False
 
-    def _steps(self, count: int, forward: bool, move: Callable[[], bool]) -> bool:
-        """Repeat a move; at the frontier each is waited for by the caller's event loop one at a time."""
-        moved = False
-        for _ in range(max(1, count)):
-            if not move():
-                break
-            moved = True
-            if self.running and forward:
-                break
-        return moved
+    def _ahead(self, where: Callable[[Trace, int], int | Goal | Edge]) -> bool:
+        trace = self.trace
+        return trace is not None and self._forward(where(trace, self.moment.event), "")
+
+    def _behind(self, where: Callable[[Trace, int], int | Edge]) -> bool:
+        trace = self.trace
+        return trace is not None and self._backward(where(trace, self.moment.event), "")
 
     def step(self) -> bool:
         """One operation as the source writes it."""
-        trace = self.trace
-        return trace is not None and self._forward(navigation.step(trace, self.moment.event), "")
+        return self._ahead(navigation.step)
 
     def back(self) -> bool:
         """One operation back."""
-        trace = self.trace
-        return trace is not None and self._backward(navigation.back(trace, self.moment.event), "")
+        return self._behind(navigation.back)
 
     def step_event(self) -> bool:
         """One event: inside an operation too."""
-        trace = self.trace
-        return trace is not None and self._forward(navigation.step_event(trace, self.moment.event), "")
+        return self._ahead(navigation.step_event)
 
     def back_event(self) -> bool:
         """One event back."""
-        trace = self.trace
-        return trace is not None and self._backward(navigation.back_event(trace, self.moment.event), "")
+        return self._behind(navigation.back_event)
 
     def next_statement(self) -> bool:
         """The next statement at this scope or outside it."""
-        trace = self.trace
-        return trace is not None and self._forward(navigation.next_statement(trace, self.moment.event), "")
+        return self._ahead(navigation.next_statement)
 
     def previous_statement(self) -> bool:
         """The previous statement."""
-        trace = self.trace
-        return trace is not None and self._backward(navigation.previous_statement(trace, self.moment.event), "")
+        return self._behind(navigation.previous_statement)
 
     def finish(self) -> bool:
         """The end of this call or loop turn."""
-        trace = self.trace
-        return trace is not None and self._forward(navigation.finish(trace, self.moment.event), "")
+        return self._ahead(navigation.finish)
 
     def start_of_scope(self) -> bool:
         """The start of this call or loop turn."""
-        trace = self.trace
-        return trace is not None and self._backward(navigation.start_of_scope(trace, self.moment.event), "")
+        return self._behind(navigation.start_of_scope)
 
     def next_turn(self, name: str | None = None) -> bool:
         """The next turn of the loop over positions, or of the loop with this variable."""
@@ -300,13 +289,11 @@ class Debugger:
 
     def next_phase(self) -> bool:
         """The first event of the next phase."""
-        trace = self.trace
-        return trace is not None and self._forward(navigation.next_phase(trace, self.moment.event), "")
+        return self._ahead(navigation.next_phase)
 
     def previous_phase(self) -> bool:
         """The first event of this phase, or of the one before."""
-        trace = self.trace
-        return trace is not None and self._backward(navigation.previous_phase(trace, self.moment.event), "")
+        return self._behind(navigation.previous_phase)
 
     def next_episode(self) -> bool:
         """The first event of the next training step or sample."""
