@@ -7,7 +7,6 @@ bound to Python functions that also look whether it is time to stop.
 from __future__ import annotations
 
 import builtins
-import gc
 import math
 import os
 import random
@@ -20,6 +19,7 @@ from typing import Any
 
 from microgpt_tui.debuggee import sites as names
 from microgpt_tui.debuggee.encoder import Encoder
+from microgpt_tui.debuggee.finished import Finished
 from microgpt_tui.debuggee.kinds import Opaque, Scope
 from microgpt_tui.debuggee.sites import SiteRecord
 from microgpt_tui.debuggee.walk import Kept, doubles, plain_namespace, walk
@@ -29,8 +29,6 @@ LONGEST_COPY = 4096
 """Items of a list that are copied when it is bound; of a longer one only the length is kept."""
 LONGEST_GROWING = 256
 """The same for a list that grows by ``extend``: each growth copies it."""
-COLLECT_GROWTH = 200_000
-"""Objects in excess of the step before, after which the collector runs between episodes."""
 
 
 class Recorder:
@@ -41,6 +39,7 @@ class Recorder:
         self.data_name, self.grad_name = names_
         self.files = files
         self.log: list[Any] = []
+        self.finished = Finished()
         self.node_class: type = _Nothing
         self._encoder: Encoder | None = None
         self.data_of, self.grad_of = attrgetter(names_[0]), attrgetter(names_[1])
@@ -62,7 +61,6 @@ class Recorder:
         """In the loop of a backward pass whose entries are whole nodes: a pause waits for the next."""
         self.started = time.perf_counter()
         self.cpu_started = time.process_time()
-        self.alive_before = 0
         self.train_site = -1
         self.sample_site = -1
         self.main_globals: dict[str, Any] = {}
@@ -315,14 +313,13 @@ class Recorder:
         return True
 
     def open(self, frame: FrameType | None) -> None:
-        """Start an episode: note how the parameters stand, forget the last one's log."""
+        """Start an episode: note how the parameters stand, start a new log."""
         self.start_data = list(map(self.data_of, self.kept_nodes))
         self.start_grad = list(map(self.grad_of, self.kept_nodes))
         self.start_buffers = {name: list(b) for name, b in self.buffers.items()}
         self.start_stack = self.stack_of(frame)
         self._encoder = None
-        self.log.clear()
-        self.tidy()
+        self.finished.take(self.log)
         self.losses = []
         self.loss_grads = None
         self.on_open()
@@ -397,15 +394,6 @@ class Recorder:
         self.episode_index += 1
 
     kept_message: dict[str, Any]
-
-    def tidy(self) -> None:
-        """Collect cyclic garbage when much more is alive than after the last episode."""
-        alive = gc.get_count()[0]
-        if self.alive_before and alive > 2 * self.alive_before + COLLECT_GROWTH:
-            gc.collect()
-            self.alive_before = 0
-        elif not self.alive_before:
-            self.alive_before = alive
 
     # -- where the script is -----------------------------------------------------------------
 
