@@ -58,14 +58,16 @@ class Columns:
         self.handing: SiteRecord | None = None
         """The loop of a backward pass that runs: nodes in the log are those that hand down their gradients."""
         self.outside: list[Any] = []
+        self.irregular: set[int] = set()
+        """Loops whose turns are known not to be alike."""
+        self.in_turns = False
         self.weight_places: dict[int, tuple[int, Any]] = {}
         """Lists of weights whose nodes are in ``bound_nodes`` already."""
         self.draws: list[float] = []
         self.candidate_maps: dict[int, dict[str, tuple[int, ...]]] = {}
         self.fresh: list[Any] = []
         """Nodes made since the last ``settle``: their columns are filled many at a time."""
-        self.fresh_ops: list[int] = []
-        self.fresh_sites: list[int] = []
+        self.fresh_makers: list[Maker] = []
         self.makers: dict[tuple[int, int], dict[int, Maker]] = {}
         """(statement, outermost operation) -> mark before a node -> what is known of such a node."""
         self.waits = bytes(record is not None and record.kind in (SITE_CREATE, SITE_CONSTANT) for record in records)
@@ -146,6 +148,16 @@ class Columns:
 
     current: dict[int, float]
     """Data of the nodes that may be updated; the recorder fills in the start of the episode."""
+
+
+_NUMBERS = array("i", range(1 << 16))
+
+
+def counting(start: int, stop: int) -> array[int]:
+    """``start, …, stop - 1`` as a piece of a column: copied from one that is kept, not counted anew."""
+    if stop > len(_NUMBERS):
+        _NUMBERS.extend(range(len(_NUMBERS), max(stop, 2 * len(_NUMBERS))))
+    return _NUMBERS[start:stop]
 
 
 def path_text(path: tuple[Any, ...]) -> str:

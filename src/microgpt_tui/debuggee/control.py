@@ -16,6 +16,8 @@ from microgpt_tui.debuggee.walk import doubles
 from microgpt_tui.trace import wire
 from microgpt_tui.trace.codes import ACCUMULATE, CREATE
 
+PORTION = 40_000
+"""Entries of the log that are encoded and sent at once."""
 PAUSE_SIGNAL = signal.SIGURG
 """Asks for a pause; ignored by default, so it cannot kill a script that is not ours yet."""
 
@@ -53,14 +55,23 @@ class Control:
             raise Quit from None
 
     def send_events(self, *, complete: bool = False) -> None:
-        """What is new in the running episode."""
+        """What is new in the running episode, in portions: the debugger takes one while the next is made."""
         recorder = self.recorder
-        encoder = recorder.encoder
-        encoder.feed(recorder.log)
-        if not complete:
+        encoder, log = recorder.encoder, recorder.log
+        for end in range(encoder.done + PORTION, len(log), PORTION):
+            encoder.feed(log, end)
+            self._send_columns(complete=False)
+        encoder.feed(log)
+        if complete:
+            while encoder.stack:
+                encoder.pop()
+        else:
             encoder.scope()
-        header, blobs = encoder.flush()
-        header.update(recorder.summary(), type="events", complete=complete)
+        self._send_columns(complete=complete)
+
+    def _send_columns(self, *, complete: bool) -> None:
+        header, blobs = self.recorder.encoder.flush()
+        header.update(self.recorder.summary(), type="events", complete=complete)
         self.send(header, blobs)
 
     def send_start(self) -> None:
@@ -126,7 +137,8 @@ class Control:
         """Tell the debugger where the script is and why, and wait until it may go on."""
         self.stopped = True
         if reason == "pause":
-            self.send({"type": "halted"})  # what there is to show follows when it is encoded
+            # what there is to show follows when it is encoded
+            self.send({"type": "halted", "site": self.recorder.statement_at(sys._getframe())})
         self.pause_wanted = False
         self.flush_output()
         self.send_start()

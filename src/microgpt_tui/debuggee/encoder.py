@@ -33,8 +33,8 @@ from microgpt_tui.debuggee.kinds import (
     Maker,
     Scope,
 )
+from microgpt_tui.debuggee.turns import Turns
 from microgpt_tui.debuggee.walk import doubles
-from microgpt_tui.debuggee.writes import Writes
 from microgpt_tui.trace.codes import (
     APPENDED,
     CONSTANT_OP,
@@ -49,20 +49,25 @@ from microgpt_tui.trace.codes import (
 )
 
 
-class Encoder(Writes):
+class Encoder(Turns):
     """Columns of one episode. ``feed`` takes what is new in the log, ``flush`` gives what is new in the columns."""
 
-    def feed(self, log: list[Any]) -> None:
-        """Take what was added to the log since the last time."""
-        end = len(log)
-        if self.done == end:
+    def feed(self, log: list[Any], end: int | None = None) -> None:
+        """Take what was added to the log since the last time (up to entry ``end``)."""
+        end = len(log) if end is None else end
+        if self.done >= end:
             return
         self.reread_last_node()
+        self.read(log, self.done, end)
+        self.settle()
+        self.done = end
+
+    def read(self, log: list[Any], position: int, end: int) -> None:
+        """Encode entries one after another."""
         node_class, records, waits = self.node_class, self.records, self.waits
-        add_node, add_op, add_site = self.fresh.append, self.fresh_ops.append, self.fresh_sites.append
+        fresh, add_maker = self.fresh, self.fresh_makers.append
         makers: dict[int, Maker] | None = None  # for the top of the stack; None when that may have changed
         pending, handing = self.pending, self.handing
-        position = self.done
         while position < end:
             entry = log[position]
             kind = type(entry)
@@ -79,23 +84,30 @@ class Encoder(Writes):
                 maker = makers.get(pending)
                 if maker is None:
                     maker = makers[pending] = self.maker(pending)
-                op, site, self.last_is_constant, operation = maker
                 if self.pending_operands:
                     self.note_operands(self.first_node + self.rows)
-                add_node(entry)
-                add_op(op)
-                add_site(site)
+                fresh.append(entry)
+                add_maker(maker)
                 pending = 0
-                if operation and not self.operation_depth:
-                    self.group(operation, self.after_constants())
+                if not maker[3]:
+                    position = self.create_run(log, position + 1, end, makers)
+                    continue
+                if not self.operation_depth:
+                    self.group(maker[3], self.after_constants())
             elif kind is tuple:
                 record = records[entry[0]]
                 if record is not None and record.kind is SITE_ACCUMULATE:
                     position = self.accumulate_run(log, position, end)
                     continue
                 self.pending = pending
+                makers = None
+                if record is not None and record.kind is SITE_TURN:
+                    after = self.alike_turns(log, position, end)
+                    if after > position:
+                        position, handing = after, self.handing
+                        continue
                 self.note(entry)
-                makers, pending = None, self.pending
+                pending = self.pending
             elif handing is not None:
                 position = self.hand_down_run(log, position, end, handing)
                 continue
@@ -105,8 +117,21 @@ class Encoder(Writes):
                 pending = 0
             position += 1
         self.pending = pending
-        self.settle()
-        self.done = end
+
+    def create_run(self, log: list[Any], position: int, end: int, makers: dict[int, Maker]) -> int:
+        """Known marks and their nodes in turn, at one place (a dot product is nothing else), and where that ends."""
+        pairs = iter(log)
+        pairs.__setstate__(position)
+        known, add_maker, begin = makers.get, self.fresh_makers.append, position
+        node_class = self.node_class
+        for mark, node in zip(pairs, pairs, strict=False):
+            maker = known(mark) if type(mark) is int else None
+            if maker is None or maker[3] or type(node) is not node_class or position + 1 >= end:
+                break
+            add_maker(maker)
+            position += 2
+        self.fresh += log[begin + 1 : position : 2]
+        return position
 
     def makers_here(self) -> dict[int, Maker]:
         """What is known already of nodes made in the statement and operation at the top of the stack."""
@@ -148,10 +173,10 @@ class Encoder(Writes):
         """The first row of an operation that ends with the newest node: its wrapped numbers are part of it."""
         first = self.rows - 1
         constant = self.op_numbers.get(CONSTANT_OP, -1)
-        settled, fresh = self.c["op"], self.fresh_ops
+        settled, fresh = self.c["op"], self.fresh_makers
         for row in range(first - 1, max(-1, first - 3), -1):
             at = row - len(settled)
-            if (fresh[at] if at >= 0 else settled[row]) != constant:
+            if (fresh[at][0] if at >= 0 else settled[row]) != constant:
                 break
             first = row
         return first

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from array import array
-from itertools import accumulate, chain, islice, repeat
+from itertools import accumulate, chain, repeat
 from operator import attrgetter
 from typing import Any
 
-from microgpt_tui.debuggee.columns import Columns, attribute_names
-from microgpt_tui.debuggee.kinds import NAN
+from microgpt_tui.debuggee.columns import Columns, attribute_names, counting
+from microgpt_tui.debuggee.kinds import NAN, Maker
 from microgpt_tui.debuggee.walk import doubles
 from microgpt_tui.trace.codes import CREATE, OUTSIDE_OP
 
@@ -22,10 +22,10 @@ class Nodes(Columns):
         if not fresh:
             return
         c, ids = self.c, self.ids
-        nodes, ops, sites = fresh[:], self.fresh_ops[:], self.fresh_sites[:]
+        nodes, makers = fresh[:], self.fresh_makers[:]
         fresh.clear()
-        self.fresh_ops.clear()
-        self.fresh_sites.clear()
+        self.fresh_makers.clear()
+        self.last_is_constant = makers[-1][2]
         count, row, event = len(nodes), len(c["born"]), len(c["kind"])
         first = self.first_node + row
         self.last_node = nodes[-1]
@@ -36,21 +36,22 @@ class Nodes(Columns):
         if edges is None:
             for node in nodes:
                 del ids[id(node)]
-            self.settle_singly(nodes, ops, sites)
+            self.settle_singly(nodes, makers)
             return
         counts, children, factors = edges
         c["kind"].frombytes(bytes(count))  # CREATE is 0
-        c["row"].extend(range(row, row + count))
-        c["born"].extend(range(event, event + count))
-        c["op"].extend(ops)
-        c["site"].extend(sites)
-        c["child_start"].extend(islice(accumulate(counts, initial=len(c["child"])), count))
-        c["child"].extend(children)
+        c["row"].extend(counting(row, row + count))
+        c["born"].extend(counting(event, event + count))
+        c["op"].fromlist([maker[0] for maker in makers])
+        c["site"].fromlist([maker[1] for maker in makers])
+        starts = list(accumulate(counts, initial=len(c["child"])))
+        c["child_start"].fromlist(starts[:-1])
+        c["child"].fromlist(children)
         c["local"].extend(factors)
         values = list(map(self.data_of, nodes))
         if set(map(type, values)) != {float}:
             values = [v if type(v) is float else self.odd_number(first + i, v) for i, v in enumerate(values)]
-        c["data"].extend(values)
+        c["data"].fromlist(values)
 
     def edges_of(self, nodes: list[Any]) -> tuple[list[int], list[int], Any] | None:
         """(operands per node, operands, local gradients), or None where a node is not like the others."""
@@ -69,10 +70,10 @@ class Nodes(Columns):
         except (AttributeError, KeyError, TypeError, OverflowError):
             return None
 
-    def settle_singly(self, nodes: list[Any], ops: list[int], sites: list[int]) -> None:
+    def settle_singly(self, nodes: list[Any], makers: list[Maker]) -> None:
         """The same one by one: operands from earlier episodes get their rows in between."""
         c = self.c
-        for node, op, site in zip(nodes, ops, sites, strict=True):
+        for node, (op, site, _, _) in zip(nodes, makers, strict=True):
             before = len(c["born"])
             operands = self.operands(node)
             row = len(c["born"])
@@ -165,9 +166,12 @@ class Nodes(Columns):
         c = self.c
         row = self.ids[id(node)] - self.first_node
         start = c["child_start"][row]
+        child, local = array("q", operands), array("d", self.local_gradients(node, len(operands)))
+        if child == c["child"][start:] and local.tobytes() == c["local"][start:].tobytes():
+            return
         del c["child"][start:], c["local"][start:]
-        c["child"].extend(operands)
-        c["local"].extend(self.local_gradients(node, len(operands)))
+        c["child"].extend(child)
+        c["local"].extend(local)
         for name in ("child", "local"):
             self.sent[name] = min(self.sent[name], start)
         if len(c["born"]) > row + 1:  # nodes of earlier episodes came in after it

@@ -14,7 +14,7 @@ import sys
 import time
 from collections.abc import Callable
 from operator import attrgetter
-from types import FrameType
+from types import CodeType, FrameType
 from typing import Any
 
 from microgpt_tui.debuggee import sites as names
@@ -340,12 +340,7 @@ class Recorder:
 
     def close(self) -> None:
         """Tell the debugger how the episode went; with ``keep``, all of it."""
-        summary = self.summary()
-        if self.keep or self.episode_kind == "setup":
-            self.encoder.feed(self.log)
-            while self.encoder.stack:
-                self.encoder.pop()
-        self.send_episode(summary, True)
+        self.send_episode(self.summary(), True)
 
     def summary(self) -> dict[str, Any]:
         """Numbers of the running episode that cost nothing to know."""
@@ -420,6 +415,20 @@ class Recorder:
             first = next(i for i, r in enumerate(self.records) if r is not None)
             stack.append(Scope(first, SiteKind.MODULE))
         return stack
+
+    def statement_at(self, frame: FrameType | None) -> int:
+        """The site of the script's innermost statement that runs (its line in a method of the class has none), or -1."""
+        seen: set[CodeType] = set()
+        while frame is not None:
+            code = frame.f_code
+            if code.co_filename in self.files and code not in seen:
+                seen.add(code)  # a recursion is looked at once
+                function = self.function_site(self.files[code.co_filename], frame)
+                found = self.statement_site(function, frame.f_lineno) if function >= 0 else -1
+                if found >= 0:
+                    return found
+            frame = frame.f_back
+        return -1
 
     def function_site(self, file: int, frame: FrameType) -> int:
         code = frame.f_code

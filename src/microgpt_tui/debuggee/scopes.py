@@ -115,7 +115,8 @@ class Scopes(Bindings):
                 if not any(s.site == function for s in stack[:i]):
                     return
 
-    def turn(self, code: int, record: SiteRecord, values: tuple[Any, ...]) -> None:
+    def to_loop(self, record: SiteRecord) -> None:
+        """Leave the turn of a loop that is running, if one is."""
         self.to_function(record.function)
         stack = self.stack
         while stack:
@@ -129,6 +130,9 @@ class Scopes(Bindings):
             elif top.kind is SITE_STATEMENT and self.is_loop_header(top.site, record):
                 break
             self.pop()
+
+    def turn(self, code: int, record: SiteRecord, values: tuple[Any, ...]) -> None:
+        self.to_loop(record)
         self.stack.append(Scope(code, SITE_TURN, turn_text(record.names, values)))
         for name, value in zip(record.names, values, strict=False):
             if isinstance(value, (int, str, float, self.node_class)) and type(value) is not bool:

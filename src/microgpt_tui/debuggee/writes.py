@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from array import array
 from itertools import chain, islice, repeat
-from operator import attrgetter
+from operator import attrgetter, sub
 from typing import Any
 
+from microgpt_tui.debuggee.columns import counting
 from microgpt_tui.debuggee.kinds import NAN, SITE_ACCUMULATE
 from microgpt_tui.debuggee.scopes import Scopes
 from microgpt_tui.debuggee.sites import SiteRecord
@@ -69,7 +70,7 @@ class Writes(Scopes):
     def write_rows(
         self,
         targets: list[int],
-        sources: Any,
+        sources: list[int],
         deltas: list[Any],
         factors: list[Any],
         afters: list[Any],
@@ -80,18 +81,18 @@ class Writes(Scopes):
         count, row, event = len(targets), len(c["target"]), self.events
         self.event(ACCUMULATE, row)
         c["kind"].frombytes(bytes((ACCUMULATE,)) * (count - 1))
-        c["row"].extend(range(row + 1, row + count))
-        c["target"].extend(targets)
-        c["source"].extend(sources)
+        c["row"].extend(counting(row + 1, row + count))
+        c["target"].fromlist(targets)
+        c["source"].fromlist(sources)
         c["delta"].extend(doubles(deltas))
         c["factor"].extend(doubles(factors))
         if set(map(type, afters)) != {float}:
             afters = [
                 after if type(after) is float else self.odd_after(row + i, after) for i, after in enumerate(afters)
             ]
-        c["after"].extend(afters)
+        c["after"].fromlist(afters)
         c["write_site"].extend(sites)
-        c["write_event"].extend(range(event, event + count))
+        c["write_event"].extend(counting(event, event + count))
 
     def hand_down_run(self, log: list[Any], position: int, end: int, loop: SiteRecord) -> int:
         """A run of nodes that hand their gradients to their operands, and where it ends.
@@ -107,8 +108,8 @@ class Writes(Scopes):
         nodes = log[position:waiting]
         is_long = 4 * len(nodes) > len(self.c["born"])  # reading whole columns for a short run would not pay
         if is_long and loop.names == (self.children_name, self.locals_name) and not self.outside:
-            self.hand_down_recorded(nodes, loop)
-            return waiting
+            if self.hand_down_recorded(nodes, loop):
+                return waiting
         children = list(map(attrgetter(loop.names[0]), nodes))
         factors = list(map(attrgetter(loop.names[1]), nodes))
         counts = list(map(len, children))
@@ -143,64 +144,40 @@ class Writes(Scopes):
                     after = grads[target] = grads[target] + delta
                     add_delta(delta)
                     add_after(after)
-        givers = chain.from_iterable(map(repeat, sources, counts))
+        givers = list(chain.from_iterable(map(repeat, sources, counts)))
         sites = array("i", (loop.statement,)) * len(targets)
         self.write_rows(targets, givers, deltas, flat, afters, sites)
         return waiting
 
-    def hand_down_recorded(self, nodes: list[Any], loop: SiteRecord) -> None:
-        """The same from the columns: operands and local gradients are recorded already, side by side in memory."""
-        c, ids, grads, first = self.c, self.ids, self.grads, self.first_node
-        starts, child, local = c["child_start"].tolist(), c["child"].tolist(), c["local"].tolist()
+    def hand_down_recorded(self, nodes: list[Any], loop: SiteRecord) -> bool:
+        """The same from the columns, which know the operands' numbers already; False where they do not know them all."""
+        c, grads, first = self.c, self.grads, self.first_node
+        starts, child = c["child_start"].tolist(), c["child"].tolist()
         starts.append(len(child))
         sums: list[Any] = [0] * (first + len(starts))
         for number, value in grads.items():
             sums[number] = value
-        targets: list[int] = []
-        factors: list[Any] = []
+        sources = list(map(self.ids.__getitem__, map(id, nodes)))
+        rows = [source - first for source in sources if source >= first]
+        begins, ends = list(map(starts.__getitem__, rows)), [starts[row + 1] for row in rows]
+        targets = list(chain.from_iterable(map(child.__getitem__, map(slice, begins, ends))))
+        givers = list(chain.from_iterable(map(repeat, [s for s in sources if s >= first], map(sub, ends, begins))))
+        factors = list(chain.from_iterable(map(attrgetter(loop.names[1]), nodes)))
+        if len(factors) != len(targets):  # nodes of the setup with operands of their own
+            return False
         deltas: list[Any] = []
         afters: list[Any] = []
-        counts: list[int] = []
-        add_delta, add_after, add_count = deltas.append, afters.append, counts.append
-        sources = list(map(ids.__getitem__, map(id, nodes)))
-        for at, source in enumerate(sources):
-            row = source - first
-            begin, end = (starts[row], starts[row + 1]) if row >= 0 else (0, 0)
-            upstream = sums[source]
-            if begin + 2 == end and type(upstream) is float:  # most operations have two operands
-                handed, given = child[begin:end], local[begin:end]
-                a, b = given
-                left, right = handed
-                a *= upstream
-                b *= upstream
-                add_count(2)
-                targets += handed
-                factors += given
-                add_delta(a)
-                add_delta(b)
-                a = sums[left] = sums[left] + a
-                b = sums[right] = sums[right] + b
-                add_after(a)
-                add_after(b)
-                continue
-            if row >= 0 and type(upstream) is float:
-                handed, given = child[begin:end], local[begin:end]
-            else:  # a leaf of the setup, or whole numbers (the seed): as the script has them
-                node = nodes[at]
-                pairs = list(zip(getattr(node, loop.names[0]), getattr(node, loop.names[1]), strict=False))
-                handed, given = [self.ids[id(other)] for other, _ in pairs], [factor for _, factor in pairs]
-            add_count(len(given))
-            targets += handed
-            factors += given
-            for target, factor in zip(handed, given, strict=True):
-                delta = factor * upstream
-                after = sums[target] = sums[target] + delta
-                add_delta(delta)
-                add_after(after)
+        add_delta, add_after = deltas.append, afters.append
+        for target, factor, source in zip(targets, factors, givers, strict=True):
+            delta = factor * sums[source]
+            after = sums[target] = sums[target] + delta
+            add_delta(delta)
+            add_after(after)
         if targets:
-            grads.update(zip(targets, afters, strict=True))
-            givers = chain.from_iterable(map(repeat, sources, counts))
+            touched = list(set(targets))
+            grads.update(zip(touched, map(sums.__getitem__, touched), strict=True))
             self.write_rows(targets, givers, deltas, factors, afters, array("i", (loop.statement,)) * len(targets))
+        return True
 
     def odd_after(self, row: int, value: Any) -> float:
         if type(value) is int:

@@ -41,6 +41,8 @@ class Debugger:
         """The script runs now."""
         self.halted = False
         """It has stopped for a pause, and what it has recorded is on its way here."""
+        self.halted_at = -1
+        """The site of the statement where it has, or -1."""
         self.notice = ""
         """One line about the last command, for the person; empty when it did what it says."""
         self._inbox: queue.SimpleQueue[Message | None] | None = None
@@ -76,6 +78,10 @@ class Debugger:
             return "lost"
         kind = history.handle(message)
         self.halted = kind == "halted" or (self.halted and kind in ("start", "events"))
+        if kind == "halted":
+            self.halted_at = message[0]["site"]
+        if self.halted and kind == "events" and history.newest is not None:
+            history.newest.take_in()  # while the script encodes the rest
         self._take_hits(message[0])
         if kind == "stop" and self._passes(message[0]):
             return "passed"

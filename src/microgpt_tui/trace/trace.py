@@ -210,8 +210,10 @@ class Trace:
         for name, (start, raw) in blobs.items():
             column = getattr(self, name)
             if len(column) > start:
+                cut = column[start:].tobytes()
                 del column[start:]
-                self._index_afresh()
+                if name != "local" and not raw.startswith(cut):
+                    self._index_afresh()
             column.frombytes(raw)
         for name in ("texts", "shapes", "populations", "ops"):
             if name in header:
@@ -232,6 +234,11 @@ class Trace:
         self.version += 1
         for name in _LAZY:
             self.__dict__.pop(name, None)
+
+    def take_in(self) -> None:
+        """Bring the large indexes up to what is recorded, so that the next look finds them ready."""
+        self._users.update(self)
+        self._writes.update(self.target)
 
     # -- sizes -----------------------------------------------------------------------------
 

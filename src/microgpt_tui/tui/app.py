@@ -177,10 +177,19 @@ class DebuggerApp(App[int]):
         kinds = self.debugger.take_messages()
         if self.debugger.running:
             self.main.status.speed.note(len(self.debugger.history.summaries))
-            if self.debugger.halted:
-                self.main.status.refresh()
+            if "halted" in kinds:
+                self._halted()
         elif self._awaiting or "lost" in kinds or "ended" in kinds:
             self._stopped()
+
+    def _halted(self) -> None:
+        """The script has heard the pause: show its line while its record is on its way."""
+        self.main.status.refresh()
+        if self.debugger.halted_at >= 0:
+            site = self.debugger.history.program.sites[self.debugger.halted_at]
+            for pane in self.main.query(SourcePane):
+                if site is not None and pane.view is not None:
+                    pane.halt(site)
 
     def _stopped(self) -> None:
         """The script waits, or is over: go on with what is pending, else show where we are."""

@@ -143,9 +143,11 @@ class StatusLine(Widget):
 
     def _run_parts(self) -> list[tuple[int, str, str]]:
         history = self.debugger.history
-        halted = self.debugger.halted
-        now = (0, "paused: reading the record", palette.ACCENT) if halted else (0, "RUNNING", palette.GOOD)
-        found: list[tuple[int, str, str]] = [now]
+        found: list[tuple[int, str, str]] = [(0, "RUNNING", palette.GOOD)]
+        if self.debugger.halted:
+            site = history.program.site(self.debugger.halted_at) if self.debugger.halted_at >= 0 else None
+            place = f" at line {site.line}" if site is not None else ""
+            found = [(0, f"paused{place}: reading the record", palette.ACCENT)]
         if history.summaries:
             last = history.summaries[-1]
             total = history.program.total_steps

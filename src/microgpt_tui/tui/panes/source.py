@@ -156,6 +156,15 @@ makes, `o` shows another file of the script.
         if moved:
             self._keep_in_sight()
 
+    def halt(self, site: Site) -> None:
+        """The script has stopped at this statement; the moment itself follows when its record is here."""
+        self.marks = Marks(site, None, None)
+        self.line, self._shown = 0, None
+        if site.file != self.file:
+            self.file, self._left = site.file, 0
+        self.restate()
+        self._keep_in_sight()
+
     def _count(self, view: View) -> None:
         trace = view.trace
         key, made = (trace.index, trace.first_node), self._made[1]

@@ -1,0 +1,85 @@
+"""Run by test_encoder.py in a process of its own: SCRIPT [STEPS]. Encodes the log of each step in several ways.
+
+Prints how many entries the steps had, and every column that differs from what encoding entry by entry gives.
+"""
+
+from __future__ import annotations
+
+import gc
+import os
+import random
+import sys
+from typing import Any
+
+from microgpt_tui.debuggee.kinds import Scope
+from microgpt_tui.debuggee.load import load
+from microgpt_tui.debuggee.recorder import Recorder
+from microgpt_tui.debuggee.runner import _main_module
+from microgpt_tui.trace.codes import SiteKind
+
+
+class Tried(Recorder):
+    """A recorder that encodes every finished step again and again."""
+
+    steps = 2
+    entries = 0
+
+    def close(self) -> None:
+        if self.episode_kind == "step":
+            self.entries += len(self.log)
+            expected = self.encoded(["singly"])
+            for way in (["whole"], ["random", 1, 2, 51, 3000], ["random", 7, 30_000]):
+                found = self.encoded(way)
+                for name, value in expected.items():
+                    if found[name] != value:
+                        print(f"{way}: {name} differs", file=sys.__stderr__)
+            self.steps -= 1
+            if not self.steps:
+                print(f"{self.entries} entries", file=sys.__stderr__)
+                os._exit(0)
+        super().close()
+
+    def encoded(self, way: list[Any]) -> dict[str, Any]:
+        stack = [(s.site, s.kind, s.value) for s in self.start_stack]
+        self._encoder = None
+        encoder = self.encoder
+        encoder.grads = dict(encoder.grads)
+        log = self.log
+        if way == ["singly"]:
+            encoder.irregular = set(range(len(self.records)))  # no turn is taken for like another
+            for end in range(1, len(log) + 1):
+                encoder.feed(log, end)
+        elif way == ["whole"]:
+            encoder.feed(log)
+        else:
+            chance = random.Random(len(log))
+            while encoder.done < len(log):
+                encoder.feed(log, min(len(log), encoder.done + chance.choice(way[1:])))
+        while encoder.stack:
+            encoder.pop()
+        self._encoder = None
+        self.start_stack = [Scope(*s) for s in stack]
+        return {
+            **{name: column.tobytes() for name, column in encoder.c.items()}, **encoder.extras,
+            "texts": encoder.texts, "ops": encoder.ops, "grads": encoder.grads, "current": encoder.current,
+            "labels": encoder.scope_values, "span": encoder.span_scope,
+        }  # fmt: skip
+
+
+def main(path: str) -> None:
+    loaded = load(path, {})
+    names = loaded.autograd.data_name, loaded.autograd.grad_name
+    recorder = Tried(loaded.sites, names, {name: i for i, (name, _) in enumerate(loaded.files)})
+    recorder.train_site, recorder.sample_site = loaded.train_site, loaded.sample_site
+    first = next(i for i, r in enumerate(loaded.sites) if r is not None and r.kind is SiteKind.MODULE)
+    recorder.start_stack = [Scope(first, SiteKind.MODULE)]
+    module = _main_module(path, [], loaded)
+    recorder.main_globals = module.__dict__
+    recorder.keep = False
+    recorder.install()
+    gc.disable()
+    exec(loaded.code, module.__dict__)
+
+
+if __name__ == "__main__":
+    main(sys.argv[1])
