@@ -121,7 +121,7 @@ class Encoder(Turns):
     def create_run(self, log: list[Any], position: int, end: int, makers: dict[int, Maker]) -> int:
         """Known marks and their nodes in turn, at one place (a dot product is nothing else), and where that ends."""
         pairs = iter(log)
-        pairs.__setstate__(position)
+        pairs.__setstate__(position)  # type: ignore[attr-defined]  # a list's iterator can start anywhere
         known, add_maker, begin = makers.get, self.fresh_makers.append, position
         node_class = self.node_class
         for mark, node in zip(pairs, pairs, strict=False):

@@ -417,7 +417,7 @@ class Recorder:
         return stack
 
     def statement_at(self, frame: FrameType | None) -> int:
-        """The site of the script's innermost statement that runs (its line in a method of the class has none), or -1."""
+        """The site of the innermost statement that runs, or -1; lines of the class's methods are no statements."""
         seen: set[CodeType] = set()
         while frame is not None:
             code = frame.f_code

@@ -33,6 +33,8 @@ KINDS = (SITE_TURN, SITE_STATEMENT, SITE_BIND, SITE_ELEMENT, SITE_UPDATE, SITE_A
 READ = ("bound_numbers", "bound_nodes", "bind_index", "bind_list", "updated", "old", "new", "used", "target", "after")
 """Columns whose content comes from the log."""
 
+Values = dict[str, list[Sequence[Any]]]
+
 
 class _Irregular(Exception):
     """These turns are not alike after all."""
@@ -81,10 +83,10 @@ class Turns(Writes):
             return position
         return end
 
-    def turn_shape(self, log: list[Any], position: int, end: int) -> list[Any]:
+    def turn_shape(self, log: list[Any], position: int, end: int) -> list[int]:
         """The sites of one turn's entries; empty where there is something in it that is no plain bookkeeping."""
         code = log[position][0]
-        shape = []
+        shape: list[int] = []
         for at in range(position, min(end, position + LONGEST)):
             entry = log[at]
             kind = type(entry)
@@ -142,15 +144,13 @@ class Turns(Writes):
         record = self.records[entries[0][0]]
         assert record is not None
         step = number - before
-        labels = [
-            (number + (k + 1) * step, turn_text(record.names, entry[1])) for k, entry in enumerate(entries)
-        ]
+        labels = [(number + (k + 1) * step, turn_text(record.names, entry[1])) for k, entry in enumerate(entries)]
         known.extend(labels)
         self.scope_values.update(labels)
 
-    def values_of(self, shape: list[int], log: list[Any]) -> dict[str, list[Sequence[Any]]]:
+    def values_of(self, shape: list[int], log: list[Any]) -> Values:
         """What the columns READ get: per place in a turn, the values of all turns. Raises _Irregular."""
-        values: dict[str, list[Sequence[Any]]] = {name: [] for name in READ}
+        values: Values = {name: [] for name in READ}
         for place, code in enumerate(shape):
             record = self.records[code]
             assert record is not None
@@ -175,7 +175,7 @@ class Turns(Writes):
                 self.read_assign(values, entries)
         return values
 
-    def read_bound(self, values: dict[str, list[Sequence[Any]]], told: Sequence[Any], index: Any, identity: Any) -> None:
+    def read_bound(self, values: Values, told: Sequence[Any], index: Any, identity: Any) -> None:
         types = set(map(type, told))
         if types == {self.node_class}:
             values["bound_nodes"].append(self.numbers_of(told))
@@ -186,7 +186,7 @@ class Turns(Writes):
         values["bind_index"].append(index if type(index) is list else [index] * len(told))
         values["bind_list"].append(identity if type(identity) is list else [identity] * len(told))
 
-    def read_update(self, values: dict[str, list[Sequence[Any]]], entries: list[Any]) -> None:
+    def read_update(self, values: Values, entries: list[Any]) -> None:
         if set(map(type, [entry[2] for entry in entries])) != {float} or len(set(map(len, entries))) != 1:
             raise _Irregular
         owners = self.numbers_of([entry[1] for entry in entries])
@@ -202,7 +202,7 @@ class Turns(Writes):
             plain = set(map(type, used)) <= {float, int}
             values["used"].append(doubles(used if plain else [x if type(x) in (float, int) else NAN for x in used]))
 
-    def read_assign(self, values: dict[str, list[Sequence[Any]]], entries: list[Any]) -> None:
+    def read_assign(self, values: Values, entries: list[Any]) -> None:
         told = [entry[2] for entry in entries]
         types = set(map(type, told))
         if (types != {float} and types != {int}) or any(told):  # zeros: what else is assigned is rare

@@ -107,9 +107,9 @@ class Writes(Scopes):
             waiting += 1
         nodes = log[position:waiting]
         is_long = 4 * len(nodes) > len(self.c["born"])  # reading whole columns for a short run would not pay
-        if is_long and loop.names == (self.children_name, self.locals_name) and not self.outside:
-            if self.hand_down_recorded(nodes, loop):
-                return waiting
+        known = loop.names == (self.children_name, self.locals_name) and not self.outside
+        if is_long and known and self.hand_down_recorded(nodes, loop):
+            return waiting
         children = list(map(attrgetter(loop.names[0]), nodes))
         factors = list(map(attrgetter(loop.names[1]), nodes))
         counts = list(map(len, children))
@@ -150,7 +150,7 @@ class Writes(Scopes):
         return waiting
 
     def hand_down_recorded(self, nodes: list[Any], loop: SiteRecord) -> bool:
-        """The same from the columns, which know the operands' numbers already; False where they do not know them all."""
+        """The same from the columns, which know the operands' numbers already; False where not all of them."""
         c, grads, first = self.c, self.grads, self.first_node
         starts, child = c["child_start"].tolist(), c["child"].tolist()
         starts.append(len(child))
