@@ -165,7 +165,7 @@ async def test_g_asks_where_and_goes_there(launch: Launch) -> None:
     async with opened(launch) as screen:
         await screen.press("greater_than_sign")
         await screen.press("g")
-        assert screen.app.screen_stack[0].has_class("typing")
+        assert screen.app.screen_stack[0].query_one("#prompt").display
         await screen.press("1", "colon", "1", "0", "0", "enter")
         assert (screen.debugger.trace.number, screen.event) == (1, 99)
         await screen.press("backspace")
@@ -201,7 +201,7 @@ async def test_the_command_line_completes_remembers_and_can_be_left(launch: Laun
         assert screen.app.query_one("#command").value == "finish "
         before = screen.event
         await screen.press("escape")
-        assert not screen.app.screen_stack[0].has_class("typing")
+        assert not screen.app.screen_stack[0].query_one("#prompt").display
         assert screen.event == before
         await screen.press("s")
         assert screen.event > before

@@ -7,7 +7,8 @@ import importlib
 import importlib.util
 import os
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import NoReturn
 
 DONE, DIFFERENT, TROUBLE = 0, 1, 2
@@ -79,9 +80,26 @@ def _screen(words: list[str], script_args: list[str]) -> int:
             f"{which} is not a terminal: the screen cannot open.\n"
             f"Without a screen: microgpt-tui run{name} --steps 10, or microgpt-tui show{name} --at 1:100."
         )
-    from microgpt_tui.tui.app import run_app
+    with _frames_per_second(120):
+        from microgpt_tui.tui.app import run_app
 
     return int(run_app(launch))
+
+
+@contextmanager
+def _frames_per_second(rate: int) -> Iterator[None]:
+    """Textual reads its frame rate from the environment when it is imported; the script is to see nothing of it.
+
+    A key's answer waits for up to three frames (focus, layout, drawing): at Textual's own 60 that is 50 ms.
+    """
+    name = "TEXTUAL_FPS"
+    mine = name not in os.environ
+    os.environ.setdefault(name, str(rate))
+    try:
+        yield
+    finally:
+        if mine:
+            del os.environ[name]
 
 
 def _run(words: list[str], script_args: list[str]) -> int:

@@ -166,10 +166,14 @@ class MainScreen(Screen[object], inherit_bindings=False):
 
     def start_typing(self, text: str) -> None:
         """The command line takes the footer's place."""
-        self.add_class("typing")
+        self._prompt(shown=True)
         self.query_one(CommandLine).start(text)
 
     def stop_typing(self) -> None:
         """And gives it back."""
-        self.remove_class("typing")
+        self._prompt(shown=False)
         self.home().focus()
+
+    def _prompt(self, *, shown: bool) -> None:
+        self.query_one("#prompt").display = shown  # by a class of the screen, every widget's style would be made anew
+        self.footer.display = not shown
