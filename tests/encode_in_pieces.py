@@ -43,7 +43,6 @@ class Tried(Recorder):
         stack = [(s.site, s.kind, s.value) for s in self.start_stack]
         self._encoder = None
         encoder = self.encoder
-        encoder.grads = dict(encoder.grads)
         log = self.log
         if way == ["singly"]:
             encoder.irregular = set(range(len(self.records)))  # no turn is taken for like another
@@ -61,7 +60,7 @@ class Tried(Recorder):
         self.start_stack = [Scope(*s) for s in stack]
         return {
             **{name: column.tobytes() for name, column in encoder.c.items()}, **encoder.extras,
-            "texts": encoder.texts, "ops": encoder.ops, "grads": encoder.grads, "current": encoder.current,
+            "texts": encoder.texts, "ops": encoder.ops, "sums": encoder.sums(), "current": encoder.current,
             "labels": encoder.scope_values, "span": encoder.span_scope,
         }  # fmt: skip
 

@@ -66,6 +66,7 @@ def test_version(capsys: pytest.CaptureFixture[str]) -> None:
     ("text", "says"),
     [
         ("def f(:\n", ["script.py:1: not Python", "py_compile"]),
+        (PRELUDE + "return w\n", [": not Python: 'return' outside function", "return w"]),
         ("print('no class here')\n", ["no autograd class found", "new FILE"]),
         (PRELUDE + "open('input.txt')\n", ["script.py:65: FileNotFoundError", "open('input.txt')", "--data FILE"]),
         (PRELUDE + "import urllib.error\nraise urllib.error.URLError('down')\n", ["URLError", "--data FILE"]),

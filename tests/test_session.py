@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -14,7 +15,7 @@ from support import BUNDLED, NAMES, SAMPLES, Session, record
 
 from microgpt_tui.session.debugger import Debugger, Moment
 from microgpt_tui.session.process import Launch
-from microgpt_tui.trace.codes import COLUMNS
+from microgpt_tui.trace.codes import COLUMNS, SiteKind
 from microgpt_tui.trace.trace import Trace
 
 CLOSURES = (
@@ -344,6 +345,52 @@ def test_a_pause_has_the_whole_current_step_behind_it(running: Debugger) -> None
     assert trace.number == len(history.steps) + 1
     assert trace.scope_first[0] == 0
     assert took < 2, "200 ms on a machine that does nothing else"
+
+
+TINY = {"n_embd": "4", "n_head": "2", "block_size": "4", "num_steps": "100000"}
+
+
+def paused_while(debugger: Debugger, seconds: float) -> list[str]:
+    """The messages from sending the script on to its pause so many seconds later."""
+    debugger.run()
+    pause = threading.Timer(seconds, debugger.pause)
+    pause.start()
+    seen: list[str] = []
+    debugger.wait(seen.append)
+    pause.join()
+    return seen
+
+
+def test_a_pause_tells_its_line_at_once_and_is_never_between_two_steps(tmp_path: Path) -> None:
+    debugger = Debugger(Launch(BUNDLED, data=NAMES, private_folder=True, overrides=TINY))
+    try:
+        debugger.wait()
+        for k in range(25):
+            seen = paused_while(debugger, 0.02 + 0.0013 * k)
+            assert seen.index("halted") < seen.index("stop")
+            site = debugger.history.program.site(debugger.halted_at)
+            assert site.kind == SiteKind.STATEMENT
+            trace = debugger.trace
+            assert trace is not None
+            assert (trace.episode_kind, debugger.at_frontier) == ("step", True)
+    finally:
+        debugger.close()
+
+
+def test_a_pause_does_not_wait_for_long_for_something_to_happen(tmp_path: Path) -> None:
+    path = tmp_path / "sleeper.py"
+    sleepy = SNIPPETS["train"].replace("    loss =", "    __import__('time').sleep(step * 30)\n    loss =", 1)
+    path.write_text(PRELUDE + sleepy, encoding="utf-8")
+    debugger = Debugger(Launch(path))
+    try:
+        debugger.wait()
+        start = time.perf_counter()
+        paused_while(debugger, 0.3)
+        assert time.perf_counter() - start < 15
+        assert debugger.history.stop is not None
+        assert debugger.history.stop.reason == "pause"
+    finally:
+        debugger.close()
 
 
 def test_after_a_pause_the_run_goes_on_as_if_nothing_had_been(running: Debugger) -> None:

@@ -392,7 +392,6 @@ async def test_space_runs_freely_and_pauses(tmp_path: Path) -> None:
         assert not screen.debugger.running
         assert "paused" in screen.status
         assert screen.debugger.trace.number > 1
-        assert screen.event > 0
 
 
 async def test_ctrl_c_pauses_and_never_ends_the_session(tmp_path: Path) -> None:

@@ -240,7 +240,8 @@ class Breaks:
             if after - after == 0:
                 return False
             before = facts.grad_before(row)
-            upstream = self.recorder.encoder.grads.get(c["source"][row], 0.0)
+            source = c["source"][row]
+            upstream = self.recorder.encoder.sums()[source] if source >= 0 else 0.0
             return bool(before - before == 0 and upstream - upstream == 0)
         return False
 

@@ -8,6 +8,7 @@ from typing import Any
 
 from microgpt_tui.debuggee.kinds import NAN, SITE_CONSTANT, SITE_CREATE, Maker, Scope
 from microgpt_tui.debuggee.sites import SiteRecord
+from microgpt_tui.trace import wire
 from microgpt_tui.trace.codes import COLUMNS
 
 
@@ -30,7 +31,10 @@ class Columns:
         self.data_name, self.grad_name = names
         self.first_node = first_node
         self.ids: dict[int, int] = dict(kept)
-        self.grads: dict[int, float] = start_grad
+        self._sums: list[Any] = [0] * first_node
+        """Per node its grad so far, as the script has it: see ``sums``."""
+        for number, grad in start_grad.items():
+            self._sums[number] = grad
         self.weights = weights
         self.c: dict[str, array[Any]] = {name: array(code) for name, code in COLUMNS.items()}
         self.sent: dict[str, int] = dict.fromkeys(COLUMNS, 0)
@@ -94,6 +98,13 @@ class Columns:
         """How many nodes have a place in the columns so far."""
         return len(self.c["born"]) + len(self.fresh)
 
+    def sums(self) -> list[Any]:
+        """The grad of every node so far, by number: 0 (as the script begins) for a new one."""
+        missing = self.first_node + len(self.c["born"]) - len(self._sums)
+        if missing > 0:
+            self._sums.extend([0] * missing)
+        return self._sums
+
     def operation_number(self, name: str) -> int:
         found = self.op_numbers.get(name)
         if found is None:
@@ -130,7 +141,7 @@ class Columns:
             self.extras.setdefault("odd_data", []).append((number, f"<{type(value).__name__}>"))
             return NAN
 
-    def flush(self) -> tuple[dict[str, Any], dict[str, tuple[int, bytes]]]:
+    def flush(self) -> tuple[dict[str, Any], wire.Blobs]:
         """What is new since the last time: a header, and per column its start and bytes."""
         blobs: dict[str, tuple[int, bytes]] = {}
         for name, column in self.c.items():

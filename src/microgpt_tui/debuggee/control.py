@@ -38,6 +38,8 @@ class Control:
         """Where an uncaught exception was raised."""
         self.busy = False
         self.pause_wanted = False
+        self.expecting = False
+        """A pause waits for the first event of an episode."""
         self.stopped = False
         self.handlers: dict[str, Callable[[dict[str, Any]], dict[str, Any] | None]] = {}
         """Commands that are answered while the script waits."""
@@ -47,7 +49,7 @@ class Control:
 
     # -- sending -----------------------------------------------------------------------------
 
-    def send(self, header: dict[str, Any], blobs: dict[str, tuple[int, bytes]] | None = None) -> None:
+    def send(self, header: dict[str, Any], blobs: wire.Blobs | None = None) -> None:
         """Tell the debugger; a script whose debugger is gone ends, and cannot catch that."""
         try:
             self.channel.sendall(wire.pack(header, blobs))
@@ -130,12 +132,22 @@ class Control:
             self.pause_wanted = True
         elif self.recorder.handing and not self.recorder.stepping:
             self.recorder.run_checked(lambda event: self.stop("pause"))  # at the next node: see `hands`
-        else:
+        elif self.expecting or self.recorder.has_event():
             self.stop("pause")
+        else:
+            self.pause_at_first_event()
+
+    def pause_at_first_event(self) -> None:
+        """At the very beginning of an episode there is nothing to show: stop at what comes first.
+
+        It may be long in coming: a second pause does not wait for it.
+        """
+        self.expecting, self.pause_wanted = True, False
+        self.recorder.run_checked(lambda event: self.stop("pause") if self.recorder.has_event() else None)
 
     def stop(self, reason: str, **detail: Any) -> None:
         """Tell the debugger where the script is and why, and wait until it may go on."""
-        self.stopped = True
+        self.stopped, self.expecting = True, False
         if reason == "pause":
             # what there is to show follows when it is encoded
             self.send({"type": "halted", "site": self.recorder.statement_at(sys._getframe())})
@@ -274,6 +286,6 @@ class Control:
         if goal["kind"] == "episode" and not self.pause_wanted and elsewhere:
             return
         if self.pause_wanted:
-            self.stop("pause")
+            self.pause_at_first_event()
             return
         self.go({"kind": "operation", "armed": goal.get("armed", [])})

@@ -90,7 +90,7 @@ class LiveFacts:
         if kind in _WRITES:
             return float(c["after"][row])
         if kind == UPDATE:
-            return float(self.recorder.encoder.grads.get(c["updated"][row], 0))
+            return float(self.recorder.encoder.sums()[c["updated"][row]])
         return 0.0 if kind == CREATE else NAN
 
     def grad_before(self, row: int) -> float:

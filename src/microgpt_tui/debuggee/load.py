@@ -68,7 +68,12 @@ def load(path: str, overrides: dict[str, str]) -> Loaded:
     for file, (name, tree) in enumerate(trees.items()):
         tree, _, found = instrument(tree, file, sites, autograd, plan)
         loops.update(found)
-        compiled = compile(tree, paths[name], "exec", dont_inherit=True)
+        try:
+            compiled = compile(tree, paths[name], "exec", dont_inherit=True)
+        except SyntaxError as error:  # what the grammar lets through: `return` outside a function
+            if name != "__main__":
+                continue  # the script's own import will tell
+            raise _not_python(path, error, texts[name]) from error
         if name == "__main__":
             code = compiled
         else:
@@ -106,16 +111,19 @@ def _parse(name: str, path: str, trees: dict[str, ast.Module], paths: dict[str, 
     try:
         trees[name] = ast.parse(text, path)
     except (SyntaxError, ValueError) as error:
-        line = getattr(error, "lineno", None) or 1
-        shown = (getattr(error, "text", None) or "").rstrip()
-        message = getattr(error, "msg", str(error))
-        raise Refused(
-            f"{path}:{line}: not Python: {message}"
-            + (f"\n    {shown.strip()}" if shown else "")
-            + "\nMend that line; `python -m py_compile` shows it too."
-        ) from error
+        raise _not_python(path, error, text) from error
     paths[name] = path
     texts[name] = text
+
+
+def _not_python(path: str, error: Exception, text: str) -> Refused:
+    line = getattr(error, "lineno", None) or 1
+    shown = (getattr(error, "text", None) or text.splitlines()[line - 1]).strip() if text else ""
+    return Refused(
+        f"{path}:{line}: not Python: {getattr(error, 'msg', str(error))}"
+        + (f"\n    {shown}" if shown else "")
+        + "\nMend that line; `python -m py_compile` shows it too."
+    )
 
 
 def _siblings(folder: str, trees: dict[str, ast.Module], paths: dict[str, str], texts: dict[str, str]) -> None:

@@ -200,6 +200,6 @@ class Nodes(Columns):
         c["site"].append(self.stack[0].site)
         grad = getattr(node, self.grad_name, 0)
         if type(grad) in (int, float) and grad:
-            self.grads[number] = grad
+            self.sums()[number] = grad
             self.extras.setdefault("start_grads", []).append((number, float(grad)))
         return number

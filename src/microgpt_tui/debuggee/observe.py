@@ -77,7 +77,7 @@ class Observer:
         }
         self.write({"type": "parameters", "step": self.turns}, blobs)
 
-    def write(self, header: dict[str, Any], blobs: dict[str, tuple[int, bytes]] | None = None) -> None:
+    def write(self, header: dict[str, Any], blobs: wire.Blobs | None = None) -> None:
         self.out.write(wire.pack(header, blobs))
         self.out.flush()
 

@@ -219,13 +219,13 @@ class Recorder:
         assert self.audited is not None
         encoder, grad_name = self.encoder, self.grad_name
         encoder.feed(self.log)
-        ids, sums = encoder.ids, encoder.grads
+        ids, sums = encoder.ids, encoder.sums()
         made = (entry for entry in self.log if isinstance(entry, self.node_class))
         for node in {id(node): node for node in (*self.kept_nodes, *encoder.outside, *made)}.values():
             real = getattr(node, grad_name)
             if type(real) in (int, float):
                 number = ids[id(node)]
-                found = sums.get(number, 0)
+                found = sums[number]
                 self.audits += 1
                 if (found != real or math.copysign(1, found) != math.copysign(1, real)) and found == found:
                     self.audited.append((number, float(found), float(real)))
@@ -303,14 +303,18 @@ class Recorder:
 
     def is_empty(self) -> bool:
         """True for code between steps and samples in which nothing has happened: it is no episode."""
+        return self.episode_kind == "other" and not self.has_event()
+
+    def has_event(self) -> bool:
+        """True when something has happened in the running episode, apart from statements and variables."""
         quiet = (SiteKind.BIND, SiteKind.ELEMENT, SiteKind.APPEND, SiteKind.TURN)
-        for entry in self.log if self.episode_kind == "other" else (None,):
+        for entry in self.log:
             if type(entry) is int:
                 continue
             record = self.records[entry[0]] if type(entry) is tuple else None
             if record is None or record.kind not in quiet:
-                return False
-        return True
+                return True
+        return False
 
     def open(self, frame: FrameType | None) -> None:
         """Start an episode: note how the parameters stand, start a new log."""

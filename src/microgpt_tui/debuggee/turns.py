@@ -130,8 +130,10 @@ class Turns(Writes):
             c[name].extend(chain.from_iterable(zip(*parts, strict=True)))
         for owners, told in zip(values["updated"], values["new"], strict=True):
             self.current.update(zip(owners, told, strict=True))
+        sums = self.sums()
         for owners, told in zip(values["target"], values["after"], strict=True):
-            self.grads.update(zip(owners, told, strict=True))
+            for owner, grad in zip(owners, told, strict=True):
+                sums[owner] = grad
         self.label_turns(log[:: len(shape)], labels_now - labels_between)
         self.span_scope = scope_now + turns * (scope_now - scope)
 

@@ -58,12 +58,11 @@ class Writes(Scopes):
         self, targets: list[int], sources: list[int], deltas: list[Any], factors: list[Any], sites: array[int]
     ) -> None:
         """A run of contributions: the running sums are added up as the script does it, one after another."""
-        grads = self.grads
-        so_far = grads.get
+        sums = self.sums()
         afters: list[Any] = []
         add = afters.append
         for target, delta in zip(targets, deltas, strict=True):
-            after = grads[target] = so_far(target, 0) + delta
+            after = sums[target] = sums[target] + delta
             add(after)
         self.write_rows(targets, sources, deltas, factors, afters, sites)
 
@@ -106,9 +105,8 @@ class Writes(Scopes):
         while waiting < end and (type(log[waiting]) is node_class or isinstance(log[waiting], node_class)):
             waiting += 1
         nodes = log[position:waiting]
-        is_long = 4 * len(nodes) > len(self.c["born"])  # reading whole columns for a short run would not pay
         known = loop.names == (self.children_name, self.locals_name) and not self.outside
-        if is_long and known and self.hand_down_recorded(nodes, loop):
+        if known and self.hand_down_recorded(nodes, loop):
             return waiting
         children = list(map(attrgetter(loop.names[0]), nodes))
         factors = list(map(attrgetter(loop.names[1]), nodes))
@@ -129,19 +127,17 @@ class Writes(Scopes):
         if not targets:
             return waiting
         flat = list(chain.from_iterable(factors))
-        grads = self.grads
-        grads.update(dict.fromkeys(set(targets).difference(grads), 0))
-        so_far = grads.get
+        sums = self.sums()
         deltas: list[Any] = []
         afters: list[Any] = []
         add_delta, add_after = deltas.append, afters.append
         edges = zip(targets, flat, strict=True)
         for source, count in zip(sources, counts, strict=True):
             if count:
-                upstream = so_far(source, 0)
+                upstream = sums[source]
                 for target, factor in islice(edges, count):
                     delta = factor * upstream
-                    after = grads[target] = grads[target] + delta
+                    after = sums[target] = sums[target] + delta
                     add_delta(delta)
                     add_after(after)
         givers = list(chain.from_iterable(map(repeat, sources, counts)))
@@ -151,17 +147,16 @@ class Writes(Scopes):
 
     def hand_down_recorded(self, nodes: list[Any], loop: SiteRecord) -> bool:
         """The same from the columns, which know the operands' numbers already; False where not all of them."""
-        c, grads, first = self.c, self.grads, self.first_node
-        starts, child = c["child_start"].tolist(), c["child"].tolist()
-        starts.append(len(child))
-        sums: list[Any] = [0] * (first + len(starts))
-        for number, value in grads.items():
-            sums[number] = value
+        c, first, sums = self.c, self.first_node, self.sums()
         sources = list(map(self.ids.__getitem__, map(id, nodes)))
-        rows = [source - first for source in sources if source >= first]
+        inner = [source for source in sources if source >= first]
+        starts, child = c["child_start"], c["child"]
+        rows = [source - first for source in inner]
+        starts.append(len(child))  # where the last node's operands end
         begins, ends = list(map(starts.__getitem__, rows)), [starts[row + 1] for row in rows]
+        starts.pop()
         targets = list(chain.from_iterable(map(child.__getitem__, map(slice, begins, ends))))
-        givers = list(chain.from_iterable(map(repeat, [s for s in sources if s >= first], map(sub, ends, begins))))
+        givers = list(chain.from_iterable(map(repeat, inner, map(sub, ends, begins))))
         factors = list(chain.from_iterable(map(attrgetter(loop.names[1]), nodes)))
         if len(factors) != len(targets):  # nodes of the setup with operands of their own
             return False
@@ -174,8 +169,6 @@ class Writes(Scopes):
             add_delta(delta)
             add_after(after)
         if targets:
-            touched = list(set(targets))
-            grads.update(zip(touched, map(sums.__getitem__, touched), strict=True))
             self.write_rows(targets, givers, deltas, factors, afters, array("i", (loop.statement,)) * len(targets))
         return True
 
@@ -212,7 +205,7 @@ class Writes(Scopes):
         c["after"].append(number)
         if type(value) is int:
             c["int_after"].append(row)
-        self.grads[target] = value
+        self.sums()[target] = value
         self.event(ZERO if is_zero else ASSIGN, row)
 
     def before_update(self, owner: Any, value: Any) -> None:

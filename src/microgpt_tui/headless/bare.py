@@ -83,7 +83,8 @@ def run_observed(launch: Launch, steps: int) -> Outcome:
                 else:
                     columns = {}
                     for name, (_, raw) in blobs.items():
-                        columns[name] = array("d", raw)
+                        columns[name] = array("d")
+                        columns[name].frombytes(raw)
                     outcome.parameters.setdefault(header["step"], columns)
         return outcome
 

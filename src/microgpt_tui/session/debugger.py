@@ -27,6 +27,8 @@ from microgpt_tui.trace.watches import expression
 
 FEW = 4
 """Events of one operation, inside which no step stops."""
+SECOND_PAUSE = 0.2
+"""Seconds that a pause may wait for the first event of an episode."""
 
 
 class Debugger:
@@ -56,6 +58,8 @@ class Debugger:
         self.logs: list[tuple[int, str, Moment]] = []
         """What log points have said: (number, text, moment)."""
         self._goal: Goal = {}
+        self._goes = 0
+        """How often the script was sent on."""
         self.displays = Displays()
         self.alterations: list[Any] = []
         """Numbers that the person has set (``session.changing.Alteration``): from the first on the run is altered."""
@@ -225,6 +229,7 @@ class Debugger:
         self.history.stop = None
         self.hit = None
         self.running = True
+        self._goes += 1
         armed = self.breakpoints.armed(self.history.program, str(self.process.stdout_path))
         self.process.send({"do": "go", "goal": {**self._goal, "armed": armed}})
 
@@ -503,6 +508,14 @@ class Debugger:
     def pause(self) -> None:
         """Ask the script to stop where it is."""
         if self.running:
+            self.process.pause()
+            again = threading.Timer(SECOND_PAUSE, self._pause_again, (self._goes,))
+            again.daemon = True
+            again.start()
+
+    def _pause_again(self, go: int) -> None:
+        """A script that is between two episodes and does not come to an event stops where it is."""
+        if self.running and not self.halted and self._goes == go:
             self.process.pause()
 
     def goto(self, event: int, episode: int | None = None) -> None:

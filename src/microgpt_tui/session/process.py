@@ -17,7 +17,7 @@ from typing import Any
 
 from microgpt_tui.trace import wire
 
-Message = tuple[dict[str, Any], dict[str, tuple[int, bytes]]]
+Message = tuple[dict[str, Any], wire.Blobs]
 
 
 @dataclass(slots=True)

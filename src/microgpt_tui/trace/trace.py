@@ -28,6 +28,7 @@ from microgpt_tui.trace.codes import (
     SiteKind,
 )
 from microgpt_tui.trace.index import Phases, Rows, Seeds, Users
+from microgpt_tui.trace.wire import Blobs
 
 
 @dataclass(frozen=True, slots=True)
@@ -205,14 +206,14 @@ class Trace:
 
     # -- growing ---------------------------------------------------------------------------
 
-    def extend(self, header: dict[str, Any], blobs: dict[str, tuple[int, bytes]]) -> None:
+    def extend(self, header: dict[str, Any], blobs: Blobs) -> None:
         """Take what the recorder sent: per column a start to cut at and the bytes from there on."""
         for name, (start, raw) in blobs.items():
             column = getattr(self, name)
             if len(column) > start:
                 cut = column[start:].tobytes()
                 del column[start:]
-                if name != "local" and not raw.startswith(cut):
+                if name != "local" and raw[: len(cut)] != cut:
                     self._index_afresh()
             column.frombytes(raw)
         for name in ("texts", "shapes", "populations", "ops"):

@@ -5,13 +5,15 @@ from __future__ import annotations
 import json
 import socket
 import struct
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 _SIZES = struct.Struct("<II")
+Blobs = Mapping[str, tuple[int, bytes | memoryview]]
+"""Column -> where in it the bytes belong, and the bytes."""
 
 
-def pack(header: dict[str, Any], blobs: dict[str, tuple[int, bytes]] | None = None) -> bytes:
+def pack(header: dict[str, Any], blobs: Blobs | None = None) -> bytes:
     """One frame. ``blobs`` maps a column to its start and bytes."""
     parts = []
     index = []
@@ -19,14 +21,13 @@ def pack(header: dict[str, Any], blobs: dict[str, tuple[int, bytes]] | None = No
         index.append((name, start, len(raw)))
         parts.append(raw)
     text = json.dumps({**header, "blobs": index}).encode()
-    body = b"".join(parts)
-    return _SIZES.pack(len(text), len(body)) + text + body
+    return b"".join((_SIZES.pack(len(text), sum(map(len, parts))), text, *parts))
 
 
-def reader(channel: socket.socket) -> Callable[[int], bytes]:
+def reader(channel: socket.socket) -> Callable[[int], bytearray]:
     """``read(count)`` on a socket: exactly so many bytes, or EOFError."""
 
-    def read(count: int) -> bytes:
+    def read(count: int) -> bytearray:
         data = bytearray(count)
         view = memoryview(data)
         at = 0
@@ -35,17 +36,17 @@ def reader(channel: socket.socket) -> Callable[[int], bytes]:
             if not got:
                 raise EOFError
             at += got
-        return bytes(data)
+        return data
 
     return read
 
 
-def unpack(read: Callable[[int], bytes]) -> tuple[dict[str, Any], dict[str, tuple[int, bytes]]]:
+def unpack(read: Callable[[int], bytes | bytearray]) -> tuple[dict[str, Any], Blobs]:
     """The next frame from ``read(count)``, which gives exactly so many bytes or raises EOFError."""
     text_size, body_size = _SIZES.unpack(read(_SIZES.size))
     header = json.loads(read(text_size))
-    body = read(body_size) if body_size else b""
-    blobs: dict[str, tuple[int, bytes]] = {}
+    body = memoryview(read(body_size) if body_size else b"")
+    blobs: dict[str, tuple[int, bytes | memoryview]] = {}
     at = 0
     for name, start, size in header.pop("blobs"):
         blobs[name] = (start, body[at : at + size])
