@@ -74,7 +74,7 @@ def test_version(capsys: pytest.CaptureFixture[str]) -> None:
         (PRELUDE.split("w = ")[0] + "sys.exit(3)\n", ["exit status 3", "`--`"]),
         (PRELUDE.split("w = ")[0], ["without making a node", "Value"]),
     ],
-    ids=["syntax", "no class", "no input.txt", "no download", "no module", "exit", "nothing made"],
+    ids=["syntax", "return", "no class", "no input.txt", "no download", "no module", "exit", "nothing made"],
 )
 @pytest.mark.parametrize("command", ["run", "verify", "show"])
 def test_a_script_with_nothing_to_look_at(

@@ -17,6 +17,9 @@ from microgpt_tui.session.debugger import Debugger, Moment
 from microgpt_tui.session.process import Launch
 from microgpt_tui.trace.codes import COLUMNS, SiteKind
 from microgpt_tui.trace.trace import Trace
+from microgpt_tui.trace.variables import variable
+
+TINY = {"n_embd": "4", "n_head": "2", "block_size": "4", "num_steps": "100000"}
 
 CLOSURES = (
     PRELUDE[: PRELUDE.index("class Value")]
@@ -63,6 +66,8 @@ class Scalar:
         self.grad = 1.0
         for v in reversed(topo):
             v._backward()
+
+TINY = {"n_embd": "4", "n_head": "2", "block_size": "4", "num_steps": "100000"}
 
 
 w = [Scalar(0.5), Scalar(-1.5), Scalar(2.0)]
@@ -174,6 +179,29 @@ def test_stepping_through_a_gpt_records_what_a_free_run_records(move: str) -> No
     finally:
         debugger.close()
         free.debugger.close()
+
+
+def test_the_first_turn_of_a_loop_that_has_not_begun_is_waited_for() -> None:
+    debugger = Debugger(Launch(BUNDLED, data=NAMES, overrides=TINY))
+    try:
+        debugger.wait()
+        assert debugger.next_turn("h")
+        debugger.wait()
+        trace = debugger.trace
+        assert trace is not None
+        assert trace.episode_kind == "step"
+        assert variable(trace, debugger.moment.event, "h").value == 0
+        before = debugger.moment
+        assert debugger.next_turn("h")
+        debugger.wait()
+        assert variable(trace, debugger.moment.event, "h").value == 1
+        debugger.jump(Moment(before.episode, 0))
+        assert debugger.next_turn("h")
+        assert debugger.moment == before, "recorded now: the same place"
+        assert not debugger.next_turn("nosuch")
+        assert "no loop nosuch" in debugger.notice
+    finally:
+        debugger.close()
 
 
 @settings(max_examples=8, deadline=None, suppress_health_check=list(HealthCheck))
@@ -345,9 +373,6 @@ def test_a_pause_has_the_whole_current_step_behind_it(running: Debugger) -> None
     assert trace.number == len(history.steps) + 1
     assert trace.scope_first[0] == 0
     assert took < 2, "200 ms on a machine that does nothing else"
-
-
-TINY = {"n_embd": "4", "n_head": "2", "block_size": "4", "num_steps": "100000"}
 
 
 def paused_while(debugger: Debugger, seconds: float) -> list[str]:

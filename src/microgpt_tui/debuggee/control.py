@@ -14,7 +14,7 @@ from microgpt_tui.debuggee.breaks import NEXT_PHASE, Breaks
 from microgpt_tui.debuggee.recorder import Recorder
 from microgpt_tui.debuggee.walk import doubles
 from microgpt_tui.trace import wire
-from microgpt_tui.trace.codes import ACCUMULATE, CREATE
+from microgpt_tui.trace.codes import ACCUMULATE, CREATE, SiteKind
 
 PORTION = 40_000
 """Entries of the log that are encoded and sent at once."""
@@ -150,7 +150,7 @@ class Control:
         self.stopped, self.expecting = True, False
         if reason == "pause":
             # what there is to show follows when it is encoded
-            self.send({"type": "halted", "site": self.recorder.statement_at(sys._getframe())})
+            self.send({"type": "halted", "site": self.recorder.places.statement_at(sys._getframe())})
         self.pause_wanted = False
         self.flush_output()
         self.send_start()
@@ -196,9 +196,10 @@ class Control:
         Goals: ``free``; ``episode`` (the next one, or the one with ``episode_kind`` and ``number``); ``steps``
         (so many training steps are over; stops before the first event after them);
         ``events`` (that many in all); ``operation`` (one as the source writes it is complete);
-        ``leave`` (scope ``scope`` is over); ``after`` (the first event after it); ``source`` (the
-        first event that is no accumulation from node ``node``); ``phase`` (the first event of
-        another phase). ``armed``: the breakpoints to stop at on the way (``Resolved.message``).
+        ``leave`` (scope ``scope`` is over); ``after`` (the first event after it); ``turn`` (the first
+        event in a turn of one of the loops ``sites``); ``source`` (the first event that is no
+        accumulation from node ``node``); ``phase`` (the first event of another phase).
+        ``armed``: the breakpoints to stop at on the way (``Resolved.message``).
         """
         self.goal = goal
         recorder = self.recorder
@@ -247,6 +248,11 @@ class Control:
 
             def met() -> bool:
                 return bool(last[scope] >= 0 and len(kinds) > max(start, last[scope] + 1))
+        elif kind == "turn":
+            sites, stack = set(goal["sites"]), encoder.stack
+
+            def met() -> bool:
+                return any(s.kind is SiteKind.TURN and s.site in sites and s.number >= 0 for s in stack)
         elif kind == "source":
             node, sources = goal["node"], encoder.c["source"]
 

@@ -14,13 +14,14 @@ import sys
 import time
 from collections.abc import Callable
 from operator import attrgetter
-from types import CodeType, FrameType
+from types import FrameType
 from typing import Any
 
 from microgpt_tui.debuggee import sites as names
 from microgpt_tui.debuggee.encoder import Encoder
 from microgpt_tui.debuggee.finished import Finished
 from microgpt_tui.debuggee.kinds import Opaque, Scope
+from microgpt_tui.debuggee.places import Places
 from microgpt_tui.debuggee.sites import SiteRecord
 from microgpt_tui.debuggee.walk import Kept, doubles, plain_namespace, walk
 from microgpt_tui.trace.codes import SiteKind
@@ -38,6 +39,7 @@ class Recorder:
         self.records = records
         self.data_name, self.grad_name = names_
         self.files = files
+        self.places = Places(records, files)
         self.log: list[Any] = []
         self.finished = Finished()
         self.node_class: type = _Nothing
@@ -321,7 +323,7 @@ class Recorder:
         self.start_data = list(map(self.data_of, self.kept_nodes))
         self.start_grad = list(map(self.grad_of, self.kept_nodes))
         self.start_buffers = {name: list(b) for name, b in self.buffers.items()}
-        self.start_stack = self.stack_of(frame)
+        self.start_stack = self.places.stack_of(frame)
         self._encoder = None
         self.finished.take(self.log)
         self.losses = []
@@ -393,72 +395,6 @@ class Recorder:
         self.episode_index += 1
 
     kept_message: dict[str, Any]
-
-    # -- where the script is -----------------------------------------------------------------
-
-    def stack_of(self, frame: FrameType | None) -> list[Scope]:
-        """The scopes around a frame: the frames of the script from the outermost in, each with its statement."""
-        frames: list[FrameType] = []
-        while frame is not None:
-            if frame.f_code.co_filename in self.files:
-                frames.append(frame)
-            frame = frame.f_back
-        stack: list[Scope] = []
-        for found in reversed(frames):
-            file = self.files[found.f_code.co_filename]
-            function = self.function_site(file, found)
-            if function < 0:
-                continue
-            record = self.records[function]
-            assert record is not None
-            stack.append(Scope(function, record.kind))
-            statement = self.statement_site(function, found.f_lineno)
-            if statement >= 0:
-                stack.append(Scope(statement, SiteKind.STATEMENT))
-        if not stack:
-            first = next(i for i, r in enumerate(self.records) if r is not None)
-            stack.append(Scope(first, SiteKind.MODULE))
-        return stack
-
-    def statement_at(self, frame: FrameType | None) -> int:
-        """The site of the innermost statement that runs, or -1; lines of the class's methods are no statements."""
-        seen: set[CodeType] = set()
-        while frame is not None:
-            code = frame.f_code
-            if code.co_filename in self.files and code not in seen:
-                seen.add(code)  # a recursion is looked at once
-                function = self.function_site(self.files[code.co_filename], frame)
-                found = self.statement_site(function, frame.f_lineno) if function >= 0 else -1
-                if found >= 0:
-                    return found
-            frame = frame.f_back
-        return -1
-
-    def function_site(self, file: int, frame: FrameType) -> int:
-        code = frame.f_code
-        for number, record in enumerate(self.records):
-            if record is None or record.file != file:
-                continue
-            if code.co_name == "<module>" and record.kind is SiteKind.MODULE:
-                return number
-            if (
-                record.kind is SiteKind.CALL
-                and record.name == code.co_name
-                and (
-                    record.line == code.co_firstlineno or code.co_firstlineno <= record.line <= code.co_firstlineno + 8
-                )
-            ):
-                return number
-        return -1
-
-    def statement_site(self, function: int, line: int) -> int:
-        best, best_line = -1, 0
-        for number, record in enumerate(self.records):
-            if record is None or record.kind is not SiteKind.STATEMENT or record.function != function:
-                continue
-            if record.line <= line <= record.end_line and record.line >= best_line:
-                best, best_line = number, record.line
-        return best
 
 
 class _Nothing:

@@ -84,8 +84,8 @@ class Debugger:
         self.halted = kind == "halted" or (self.halted and kind in ("start", "events"))
         if kind == "halted":
             self.halted_at = message[0]["site"]
-        if self.halted and kind == "events" and history.newest is not None:
-            history.newest.take_in()  # while the script encodes the rest
+        if kind == "events" and history.newest is not None:
+            history.newest.take_in()  # while the script encodes the next portion
         self._take_hits(message[0])
         if kind == "stop" and self._passes(message[0]):
             return "passed"

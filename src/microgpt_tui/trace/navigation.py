@@ -257,7 +257,10 @@ def next_turn(trace: Trace, event: int, name: str | None = None) -> int | Goal |
     scope = loop_turn(trace, event, name)
     if scope < 0:
         later = _first_turn_after(trace, event, name)
-        return later
+        if later is not None or trace.complete:
+            return later
+        sites = _turn_sites(trace, name)
+        return {"kind": "turn", "sites": sites} if sites else None
     last = trace.scope_last[scope]
     if last < 0:
         return BEYOND if trace.complete else {"kind": "after", "scope": scope}
@@ -278,6 +281,14 @@ def previous_turn(trace: Trace, event: int, name: str | None = None) -> int | Ed
             if own == wanted or (name and name in trace.program.site(own).names):
                 return trace.scope_first[candidate]
     return None
+
+
+def _turn_sites(trace: Trace, name: str | None) -> list[int]:
+    """The loops with a variable of this name, or the loop over positions where it is known already."""
+    if name is None:
+        return [site] if (site := position_site(trace)) >= 0 else []
+    sites = (s for s in trace.program.sites if s is not None and s.kind == SiteKind.TURN)
+    return [s.number for s in sites if name in s.names]
 
 
 def _first_turn_after(trace: Trace, event: int, name: str | None) -> int | None:
