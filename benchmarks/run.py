@@ -54,7 +54,7 @@ def main() -> int:
         f"Made by `{command}` on {platform.system()} {platform.machine()}, {cost.load()}, with "
         f"the bundled model and {CORPUS.name} ({sum(1 for _ in CORPUS.open(encoding='utf-8')):,} documents).", "",
         "## Cost of recording", "",
-        f"CPU time per training step: {steps} steps, {rounds} interleaved rounds, the best of each; start and setup taken off.",
+        f"CPU time per training step: {steps} steps, {rounds} interleaved rounds, the best of each; start and setup off.",
         "",
     )  # fmt: skip
     costs = [cost.measure(p, v, SCRIPT, CORPUS, steps, rounds) for v, p in pythons().items()]
@@ -89,7 +89,7 @@ def main() -> int:
     say(
         "## The screen", "",
         "Wall clock in a real terminal (a pty) of 120×40, from the key to the last byte drawn; at most 120 frames a",
-        "second are drawn, so each wait for a frame is up to 8 ms of it. Of a pause the line where it is comes at once,",
+        "second are drawn, so each wait for a frame is up to 8 ms of it. Of a pause the line comes at once,",
         "and everything else when the running step is encoded: all of it, whatever of it is looked at.", "",
         *screen.measure(), "",
     )  # fmt: skip
