@@ -54,7 +54,7 @@ def main() -> int:
         f"Made by `{command}` on {platform.system()} {platform.machine()}, {cost.load()}, with "
         f"the bundled model and {CORPUS.name} ({sum(1 for _ in CORPUS.open(encoding='utf-8')):,} documents).", "",
         "## Cost of recording", "",
-        f"CPU time per training step: {steps} steps, {rounds} interleaved rounds, the best of each; start and setup off.",
+        f"CPU time per step: {steps} steps, {rounds} interleaved rounds, the best of each; start and setup off.",
         "",
     )  # fmt: skip
     costs = [cost.measure(p, v, SCRIPT, CORPUS, steps, rounds) for v, p in pythons().items()]

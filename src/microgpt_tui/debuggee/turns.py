@@ -77,7 +77,7 @@ class Turns(Writes):
         self.in_turns = False
         end = position + (count - 1) * length  # the last stays open, as a pause in it finds it
         try:
-            self.go_on(shape, log[position:end], marks)
+            self.go_on(shape, log[position - length : end], marks)
         except _Irregular:
             self.irregular.add(code)
             return position
@@ -100,10 +100,10 @@ class Turns(Writes):
         return []
 
     def go_on(self, shape: list[int], log: list[Any], marks: list[tuple[dict[str, int], int, int]]) -> None:
-        """Columns for all turns in ``log``, from the two turns before it."""
+        """Columns for all turns in ``log`` but the first, from that one and the one before it."""
         (first, _, labels), (second, scope, labels_between), (third, scope_now, labels_now) = marks
-        turns = len(log) // len(shape)
-        values = self.values_of(shape, log)
+        turns = len(log) // len(shape) - 1
+        values = {name: [told[1:] for told in parts] for name, parts in self.values_of(shape, log).items()}
         c = self.c
         pieces = {}
         for name, column in c.items():
@@ -134,7 +134,7 @@ class Turns(Writes):
         for owners, told in zip(values["target"], values["after"], strict=True):
             for owner, grad in zip(owners, told, strict=True):
                 sums[owner] = grad
-        self.label_turns(log[:: len(shape)], labels_now - labels_between)
+        self.label_turns(log[len(shape) :: len(shape)], labels_now - labels_between)
         self.span_scope = scope_now + turns * (scope_now - scope)
 
     def label_turns(self, entries: list[Any], each: int) -> None:
