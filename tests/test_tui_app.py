@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from textual import events
 from tui_fixtures import SCRIPT, opened, small_launch
 
 from microgpt_tui.session.process import Launch
@@ -174,6 +175,30 @@ async def test_g_asks_where_and_goes_there(launch: Launch) -> None:
         assert "loss" in screen.text("value") or "no backward pass" in screen.bottom
         await screen.command("1:5")
         assert screen.event == 4
+
+
+@pytest.mark.parametrize(
+    ("keys", "event"),
+    [
+        ((":", *"goto 1:100", "enter"), 99),
+        ((":", *"goto 1:100", "enter", "s", "s", "S", ":", *"goto 1:200", "enter"), 199),
+        ((":", *"sss", "escape", ":", *"1:50", "enter"), 49),
+        (("g", *"1:70", "enter", "left", "right"), 69),
+    ],
+    ids=["a command", "keys after it", "left without one", "an argument asked for"],
+)
+async def test_keys_typed_faster_than_the_screen_can_follow_are_not_lost(
+    launch: Launch, keys: tuple[str, ...], event: int
+) -> None:
+    named = {":": "colon", " ": "space"}
+    async with opened(launch) as screen:
+        await screen.press("greater_than_sign")
+        for key in keys:
+            screen.app.post_message(events.Key(named.get(key, key), key if len(key) == 1 else None))
+        for _ in range(3):
+            await screen.settle()
+        assert (screen.debugger.trace.number, screen.event) == (1, event)
+        assert not screen.app.main.query_one("#prompt").display
 
 
 async def test_what_cannot_be_done_is_said_in_one_line(launch: Launch) -> None:

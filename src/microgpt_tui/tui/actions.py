@@ -60,6 +60,8 @@ class Action:
     """Rank in the footer, 1 first; 0 is not there."""
     aliases: tuple[str, ...] = ()
     """Other names of the command."""
+    asks: bool = False
+    """True when its key opens something to type into: the keys that follow are for that."""
     moves: bool = False
     """True when the script runs only briefly for it: further moves then wait for their turn. After the others they
     are refused until the script is paused."""
@@ -209,7 +211,7 @@ _OWN: tuple[Action, ...] = (
     Action("interrupt", ("!",), "interrupt", "Signal a script that does not pause: SIGINT, then SIGTERM, then SIGKILL",
            RUNNING, _open("interrupt")),
     Action("goto", ("g",), "goto", "Go to a moment: 3:1200, :1200, sample 2, setup, line 102, loss, start, end",
-           LOOKING, _with_argument("goto", _command("goto")), "WHERE", 10),
+           LOOKING, _with_argument("goto", _command("goto")), "WHERE", 10, asks=True),
     Action("follow", (), "follow", "To where the selected value is made (Enter in a pane)", LOOKING, _open("follow"),
            moves=True),
     Action("return", ("backspace",), "return", "Back to where you came from", LOOKING, _visit(-1), moves=True),
@@ -222,13 +224,13 @@ _OWN: tuple[Action, ...] = (
            _toggle, "[WHERE] [if COND]", 11),
     Action("breakpoints", ("B",), "list", "The breakpoints", STOPPING, _open("breakpoints")),
     Action("find", ("/",), "find", "Nodes by name, regular expression, operation, line, scope, value", LOOKING,
-           _open("find"), "[WHAT] [sort KEY]", 12),
+           _open("find"), "[WHAT] [sort KEY]", 12, asks=True),
     Action("rootcause", (), "root cause", "Where a NaN, an infinity or a failing operation comes from", LOOKING,
            _open("rootcause"), "[go]"),
     Action("export", ("e",), "export", "A picture of what is shown", LOOKING, _open("export"), "[FILE]", 13),
     Action("until", (), "until", "Run to a line, once", RUNNING, _command("until"), "LINE"),
     Action("restart", (), "restart", "Begin anew; breakpoints stay", RUNNING, _open("restart")),
-    Action("command", (":",), "command", "Type a command", SCREEN, _open("command"), footer=15),
+    Action("command", (":",), "command", "Type a command", SCREEN, _open("command"), footer=15, asks=True),
     Action("palette", ("ctrl+p",), "palette", "Search everything there is to do", SCREEN, _open("palette")),
     Action("help", ("?",), "help", "Keys, commands, and what the focused pane shows", SCREEN, _open("help"), "", 16),
     Action("quit", ("q",), "quit", "End the script and the session", SCREEN, _open("quit"), "", 17, aliases=("exit",)),
@@ -262,10 +264,11 @@ def _taken_over() -> tuple[Action, ...]:
             continue
         keys, label = _WORDS.get(command.name, ((), command.name))
         run = _command(command.name) if command.name in _MOVING else _question(command.name)
-        if keys and command.argument and command.name != "check":
+        asks = bool(keys and command.argument and command.name != "check")
+        if asks:
             run = _with_argument(command.name, run)
         sentence = command.help[:1].upper() + command.help[1:]
-        found.append(Action(command.name, keys, label, sentence, STOPPING, run, command.argument))
+        found.append(Action(command.name, keys, label, sentence, STOPPING, run, command.argument, asks=asks))
     return tuple(found)
 
 
