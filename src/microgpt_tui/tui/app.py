@@ -22,7 +22,6 @@ from textual.css.query import NoMatches
 from textual.screen import Screen
 from textual.theme import Theme
 from textual.timer import Timer
-from textual.widgets import Input
 
 from microgpt_tui.session.commands import CommandError
 from microgpt_tui.session.debugger import Debugger, Moment
@@ -40,6 +39,7 @@ from microgpt_tui.tui.panes.source import SourcePane
 from microgpt_tui.tui.providers import RegistryCommands
 from microgpt_tui.tui.screens.answer import AnswerScreen
 from microgpt_tui.tui.timeline import Timeline
+from microgpt_tui.tui.typeahead import TypeAhead
 
 FRAME = 1 / 15
 """Seconds between repaints while the script runs."""
@@ -77,10 +77,6 @@ def _bindings() -> list[BindingType]:
 
 ASKING = frozenset(_KEYS.get(key, key) for action in ACTIONS if action.asks for key in action.keys)
 """Keys after which a person types."""
-LEAVING = frozenset({"enter", "escape", "ctrl+c"})
-"""Keys after which a person has typed."""
-TYPING_AHEAD = 0.5
-"""Seconds that keys wait for what they are typed into."""
 
 
 class DebuggerApp(App[int]):
@@ -104,10 +100,7 @@ class DebuggerApp(App[int]):
         self._told = False
         self._listening = False
         self._chosen: tuple[Moment, int] | None = None
-        self._ahead: list[events.Key] | None = None
-        """Keys that wait while the focus is on its way to the command line, or back to the panes."""
-        self._asked: events.Key | None = None
-        """The key that moves the focus there, or back."""
+        self._typeahead = TypeAhead(self, ASKING, self.on_event)
         self._pending: deque[tuple[Callable[[], bool], bool]] = deque()
         """Moves that wait for the script to stop; with each whether it lets the script run for long."""
         self._for_long = False
@@ -172,33 +165,14 @@ class DebuggerApp(App[int]):
     # -- typing ahead --------------------------------------------------------------------------
 
     async def on_event(self, event: events.Event) -> None:
-        """Keys that follow one of ``ASKING`` wait for the line to type into, those after its end for the panes.
-
-        So what is typed fast (or pasted) is never taken for commands, nor the other way round.
-        """
-        if isinstance(event, events.Key) and not event.is_forwarded:
-            if self._ahead is not None:
-                self._ahead.append(event)
-                return
-            typing, alone = isinstance(self.focused, Input), len(self.screen_stack) == 1
-            if alone and event.key in (LEAVING if typing else ASKING):
-                self._ahead, asked = [], event
-                self.set_timer(TYPING_AHEAD, lambda: self._type_ahead(asked))
-                self._asked = asked
+        """Keys that follow one that opens or closes the command line wait for it."""
+        if isinstance(event, events.Key) and not event.is_forwarded and self._typeahead.holds(event):
+            return
         await super().on_event(event)
 
     @on(events.DescendantFocus)
     async def _focus_moved(self) -> None:
-        if self._asked is not None and isinstance(self.focused, Input) == (self._asked.key in ASKING):
-            await self._type_ahead(self._asked)
-
-    async def _type_ahead(self, asked: events.Key | None) -> None:
-        """The focus is where it was to go, or has not come there in time: let the keys go that waited."""
-        if self._ahead is None or asked is not self._asked:
-            return
-        waiting, self._ahead = self._ahead, None
-        for event in waiting:  # one of them may have others wait again
-            await self.on_event(event)
+        await self._typeahead.focus_moved()
 
     # -- the script's messages: the one handler ------------------------------------------------
 
