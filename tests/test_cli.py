@@ -66,6 +66,7 @@ def test_version(capsys: pytest.CaptureFixture[str]) -> None:
     ("text", "says"),
     [
         ("def f(:\n", ["script.py:1: not Python", "py_compile"]),
+        ("if True:\n", ["script.py:1: not Python", "py_compile"]),
         (PRELUDE + "return w\n", [": not Python: 'return' outside function", "return w"]),
         ("print('no class here')\n", ["no autograd class found", "new FILE"]),
         (PRELUDE + "open('input.txt')\n", ["script.py:65: FileNotFoundError", "open('input.txt')", "--data FILE"]),
@@ -74,7 +75,17 @@ def test_version(capsys: pytest.CaptureFixture[str]) -> None:
         (PRELUDE.split("w = ")[0] + "sys.exit(3)\n", ["exit status 3", "`--`"]),
         (PRELUDE.split("w = ")[0], ["without making a node", "Value"]),
     ],
-    ids=["syntax", "return", "no class", "no input.txt", "no download", "no module", "exit", "nothing made"],
+    ids=[
+        "syntax",
+        "ends too early",
+        "return",
+        "no class",
+        "no input.txt",
+        "no download",
+        "no module",
+        "exit",
+        "nothing made",
+    ],
 )
 @pytest.mark.parametrize("command", ["run", "verify", "show"])
 def test_a_script_with_nothing_to_look_at(

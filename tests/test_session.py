@@ -386,7 +386,7 @@ def paused_while(debugger: Debugger, seconds: float) -> list[str]:
     return seen
 
 
-def test_a_pause_tells_its_line_at_once_and_is_never_between_two_steps(tmp_path: Path) -> None:
+def test_a_pause_tells_its_line_at_once_and_is_never_between_two_steps() -> None:
     debugger = Debugger(Launch(BUNDLED, data=NAMES, private_folder=True, overrides=TINY))
     try:
         debugger.wait()

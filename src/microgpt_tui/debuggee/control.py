@@ -87,7 +87,7 @@ class Control:
         blobs = {name: (0, doubles(values).tobytes()) for name, values in columns.items()}
         self.send({**recorder.summary(), "type": "start"}, blobs)
 
-    def send_episode(self, summary: dict[str, Any], complete: bool) -> None:
+    def send_episode(self, summary: dict[str, Any]) -> None:
         """An episode is over."""
         recorder = self.recorder
         self.busy = True

@@ -118,7 +118,7 @@ def _parse(name: str, path: str, trees: dict[str, ast.Module], paths: dict[str, 
 
 def _not_python(path: str, error: Exception, text: str) -> Refused:
     line = getattr(error, "lineno", None) or 1
-    shown = (getattr(error, "text", None) or text.splitlines()[line - 1]).strip() if text else ""
+    shown = (getattr(error, "text", None) or "".join(text.splitlines()[line - 1 : line])).strip()
     return Refused(
         f"{path}:{line}: not Python: {getattr(error, 'msg', str(error))}"
         + (f"\n    {shown}" if shown else "")

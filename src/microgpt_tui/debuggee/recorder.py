@@ -68,7 +68,7 @@ class Recorder:
         self.main_globals: dict[str, Any] = {}
         self.namespaces: list[dict[str, Any]] = []
         self.modules: set[str] = {"__main__"}
-        self.send_episode: Callable[[dict[str, Any], bool], None] = lambda header, complete: None
+        self.send_episode: Callable[[dict[str, Any]], None] = lambda summary: None
         self.check: Callable[[bool], None] | None = None
         self.on_episode: Callable[[], None] = lambda: None
         self.on_open: Callable[[], None] = lambda: None
@@ -346,7 +346,7 @@ class Recorder:
 
     def close(self) -> None:
         """Tell the debugger how the episode went; with ``keep``, all of it."""
-        self.send_episode(self.summary(), True)
+        self.send_episode(self.summary())
 
     def summary(self) -> dict[str, Any]:
         """Numbers of the running episode that cost nothing to know."""

@@ -100,14 +100,28 @@ class Writes(Scopes):
         """
         if self.fresh:
             self.settle()
-        node_class, ids = self.node_class, self.ids
-        waiting = position
+        node_class, waiting = self.node_class, position
         while waiting < end and (type(log[waiting]) is node_class or isinstance(log[waiting], node_class)):
             waiting += 1
         nodes = log[position:waiting]
         known = loop.names == (self.children_name, self.locals_name) and not self.outside
-        if known and self.hand_down_recorded(nodes, loop):
-            return waiting
+        edges = self.recorded_edges(nodes, loop) if known else None
+        targets, givers, factors = edges or self.kept_edges(nodes, loop)
+        sums = self.sums()
+        deltas: list[Any] = []
+        afters: list[Any] = []
+        add_delta, add_after = deltas.append, afters.append
+        for target, factor, giver in zip(targets, factors, givers, strict=True):
+            delta = factor * sums[giver]
+            after = sums[target] = sums[target] + delta
+            add_delta(delta)
+            add_after(after)
+        if targets:
+            self.write_rows(targets, givers, deltas, factors, afters, array("i", (loop.statement,)) * len(targets))
+        return waiting
+
+    def kept_edges(self, nodes: list[Any], loop: SiteRecord) -> tuple[list[int], list[int], list[Any]]:
+        """(operand, giver, local gradient) of every contribution, as the nodes keep them."""
         children = list(map(attrgetter(loop.names[0]), nodes))
         factors = list(map(attrgetter(loop.names[1]), nodes))
         counts = list(map(len, children))
@@ -115,62 +129,26 @@ class Writes(Scopes):
             counts = list(map(min, counts, map(len, factors)))
             children = [tuple(islice(part, n)) for part, n in zip(children, counts, strict=True)]
             factors = [tuple(islice(part, n)) for part, n in zip(factors, counts, strict=True)]
-        operands = list(chain.from_iterable(children))
-        try:
-            sources = list(map(ids.__getitem__, map(id, nodes)))
-            targets = list(map(ids.__getitem__, map(id, operands)))
-        except KeyError:
-            sources, targets = [], []
-            for node, part in zip(nodes, children, strict=True):
-                sources.append(self.number_of(node))
-                targets.extend(map(self.number_of, part))
-        if not targets:
-            return waiting
-        flat = list(chain.from_iterable(factors))
-        sums = self.sums()
-        deltas: list[Any] = []
-        afters: list[Any] = []
-        add_delta, add_after = deltas.append, afters.append
-        edges = zip(targets, flat, strict=True)
-        for source, count in zip(sources, counts, strict=True):
-            if count:
-                upstream = sums[source]
-                for target, factor in islice(edges, count):
-                    delta = factor * upstream
-                    after = sums[target] = sums[target] + delta
-                    add_delta(delta)
-                    add_after(after)
-        givers = list(chain.from_iterable(map(repeat, sources, counts)))
-        sites = array("i", (loop.statement,)) * len(targets)
-        self.write_rows(targets, givers, deltas, flat, afters, sites)
-        return waiting
+        targets = list(map(self.number_of, chain.from_iterable(children)))
+        givers = list(chain.from_iterable(map(repeat, map(self.number_of, nodes), counts)))
+        return targets, givers, list(chain.from_iterable(factors))
 
-    def hand_down_recorded(self, nodes: list[Any], loop: SiteRecord) -> bool:
-        """The same from the columns, which know the operands' numbers already; False where not all of them."""
-        c, first, sums = self.c, self.first_node, self.sums()
-        sources = list(map(self.ids.__getitem__, map(id, nodes)))
-        inner = [source for source in sources if source >= first]
+    def recorded_edges(self, nodes: list[Any], loop: SiteRecord) -> tuple[list[int], list[int], list[Any]] | None:
+        """The same from the columns, which know the operands' numbers already; None where not all of them."""
+        c, first = self.c, self.first_node
+        try:
+            inner = [number for number in map(self.ids.__getitem__, map(id, nodes)) if number >= first]
+        except KeyError:  # a node of an earlier episode
+            return None
         starts, child = c["child_start"], c["child"]
-        rows = [source - first for source in inner]
+        rows = [number - first for number in inner]
         starts.append(len(child))  # where the last node's operands end
         begins, ends = list(map(starts.__getitem__, rows)), [starts[row + 1] for row in rows]
         starts.pop()
         targets = list(chain.from_iterable(map(child.__getitem__, map(slice, begins, ends))))
         givers = list(chain.from_iterable(map(repeat, inner, map(sub, ends, begins))))
         factors = list(chain.from_iterable(map(attrgetter(loop.names[1]), nodes)))
-        if len(factors) != len(targets):  # nodes of the setup with operands of their own
-            return False
-        deltas: list[Any] = []
-        afters: list[Any] = []
-        add_delta, add_after = deltas.append, afters.append
-        for target, factor, source in zip(targets, factors, givers, strict=True):
-            delta = factor * sums[source]
-            after = sums[target] = sums[target] + delta
-            add_delta(delta)
-            add_after(after)
-        if targets:
-            self.write_rows(targets, givers, deltas, factors, afters, array("i", (loop.statement,)) * len(targets))
-        return True
+        return (targets, givers, factors) if len(factors) == len(targets) else None  # the setup's nodes may have some
 
     def odd_after(self, row: int, value: Any) -> float:
         if type(value) is int:
@@ -180,14 +158,17 @@ class Writes(Scopes):
         except (TypeError, ValueError, OverflowError):
             return NAN
 
-    def assign(self, code: int, owner: Any, value: Any) -> None:
+    def target_of(self, owner: Any) -> int | None:
+        """The number of the node that is written; None for what is no node."""
         if self.fresh:
             self.settle()
         target = self.ids.get(id(owner))
+        return self.number_of(owner) if target is None and isinstance(owner, self.node_class) else target
+
+    def assign(self, code: int, owner: Any, value: Any) -> None:
+        target = self.target_of(owner)
         if target is None:
-            if not isinstance(owner, self.node_class):
-                return
-            target = self.number_of(owner)
+            return
         c = self.c
         row = len(c["target"])
         try:
@@ -217,13 +198,9 @@ class Writes(Scopes):
         self.current[number] = self.c["data"][row] = float(value)
 
     def update(self, code: int, owner: Any, value: Any, used: tuple[Any, ...]) -> None:
-        if self.fresh:
-            self.settle()
-        target = self.ids.get(id(owner))
+        target = self.target_of(owner)
         if target is None:
-            if not isinstance(owner, self.node_class):
-                return
-            target = self.number_of(owner)
+            return
         c = self.c
         row = len(c["updated"])
         old = self.current.get(target)

@@ -161,7 +161,7 @@ def goto_moment(debugger: Debugger, argument: str) -> Result:
     if index is not None:
         return _jump(debugger, index, event, place)
     if event:
-        raise CommandError(f"{place} is not recorded yet: `goto {place}` runs to its first event")
+        raise CommandError(f"{kind} {digits} is not recorded yet: `goto {place}` runs to its first event")
     debugger.run_to(kind, int(digits))
     return moved(debugger)
 
@@ -169,7 +169,8 @@ def goto_moment(debugger: Debugger, argument: str) -> Result:
 def _jump(debugger: Debugger, episode: int, event: int, place: str) -> Result:
     trace = debugger.history.traces.get(episode)
     if trace is None:
-        raise CommandError(f"{place} was run freely: only its loss and weights are kept")
+        called = f"step {place}" if place.isdigit() else place
+        raise CommandError(f"{called} was run freely: only its loss and weights are kept")
     if not 0 <= event < len(trace):
         raise CommandError(f"this episode has events 1 to {len(trace):,} so far")
     debugger.jump(Moment(episode, event))
