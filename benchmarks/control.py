@@ -8,13 +8,13 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+from microgpt_tui.audit.root_cause import first_failure
+from microgpt_tui.protocol.conditions import condition
 from microgpt_tui.session.debugger import Debugger
 from microgpt_tui.session.process import Launch
 from microgpt_tui.trace.breakpoints import find, parse, resolve
-from microgpt_tui.trace.conditions import condition
 from microgpt_tui.trace.find import find as find_nodes
 from microgpt_tui.trace.find import read_query
-from microgpt_tui.trace.nans import first_failure
 
 SCRIPT = Path(__file__).resolve().parents[1] / "src/microgpt_tui/programs/microgpt.py"
 EVERY_OPERATION = (

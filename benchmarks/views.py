@@ -20,12 +20,12 @@ from pathlib import Path
 
 from textual.app import App, ComposeResult
 
+from microgpt_tui.protocol.codes import UPDATE
+from microgpt_tui.recognise.attention import attention
+from microgpt_tui.recognise.tokens import tokens
 from microgpt_tui.session.debugger import Debugger
 from microgpt_tui.session.history import Summary
 from microgpt_tui.session.process import Launch
-from microgpt_tui.trace.codes import UPDATE
-from microgpt_tui.trace.recognise.attention import attention
-from microgpt_tui.trace.recognise.tokens import tokens
 from microgpt_tui.trace.trace import Matrix, Program, Trace
 from microgpt_tui.tui.pane import Pane, View
 from microgpt_tui.tui.panes.attention import AttentionPane

@@ -11,11 +11,11 @@ import random
 import sys
 from typing import Any
 
-from microgpt_tui.debuggee.kinds import Scope
-from microgpt_tui.debuggee.load import load
-from microgpt_tui.debuggee.recorder import Recorder
-from microgpt_tui.debuggee.runner import _main_module
-from microgpt_tui.trace.codes import SiteKind
+from microgpt_tui.debuggee.record.kinds import Scope
+from microgpt_tui.debuggee.record.recorder import Recorder
+from microgpt_tui.debuggee.run.load import load
+from microgpt_tui.debuggee.run.runner import _main_module
+from microgpt_tui.protocol.codes import SiteKind
 
 
 class Tried(Recorder):
@@ -45,7 +45,7 @@ class Tried(Recorder):
         encoder = self.encoder
         log = self.log
         if way == ["singly"]:
-            encoder.irregular = set(range(len(self.records)))  # no turn is taken for like another
+            encoder.irregular = set(range(len(self.records)))  # no iteration is taken for like another
             for end in range(1, len(log) + 1):
                 encoder.feed(log, end)
         elif way == ["whole"]:

@@ -156,7 +156,7 @@ def loses():
         try:
             continue
         finally:
-            print("turn", i)
+            print("iteration", i)
     try:
         return w[0] * 1
     finally:

@@ -10,10 +10,10 @@ from control_fixtures import give, said, tanh_gpt
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from microgpt_tui.protocol.conditions import ConditionError
 from microgpt_tui.session.breakpoints import BreakpointList, line_of
 from microgpt_tui.session.debugger import Debugger, Moment
 from microgpt_tui.trace.breakpoints import KINDS, BreakpointError, find, parse, resolve
-from microgpt_tui.trace.conditions import ConditionError
 
 EVERY_KIND = (
     "121", "164 if data > 0.2", "44", "61", "78", "op:exp", "op:exp if data > 0.8", "op:sub", "op:const", "op:*",

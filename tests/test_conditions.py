@@ -10,9 +10,9 @@ from control_fixtures import tanh_gpt
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from microgpt_tui.trace.codes import CREATE, EVENT_NAMES, PHASE_NAMES, UPDATE, SiteKind
-from microgpt_tui.trace.conditions import ConditionError, condition, printed_line, template
-from microgpt_tui.trace.facts import facts, parse_turn
+from microgpt_tui.protocol.codes import CREATE, EVENT_NAMES, PHASE_NAMES, UPDATE, SiteKind
+from microgpt_tui.protocol.conditions import ConditionError, condition, printed_line, template
+from microgpt_tui.trace.facts import facts, parse_iteration
 from microgpt_tui.trace.trace import Trace
 
 
@@ -150,10 +150,10 @@ def plainly(trace: Trace, event: int) -> dict[str, object]:
     row = trace.row[event]
     path = trace.scope_path(trace.scope_of(event))
     sites = [trace.program.site(trace.scope_site[s]) for s in path]
-    turns: dict[str, object] = {}
+    iterations: dict[str, object] = {}
     for scope, site in zip(path, sites, strict=True):
-        if site.kind == SiteKind.TURN:
-            turns.update(parse_turn(trace.scope_values.get(scope, "")))
+        if site.kind == SiteKind.ITERATION:
+            iterations.update(parse_iteration(trace.scope_values.get(scope, "")))
     wrote = EVENT_NAMES[kind] in ("accumulate", "assign", "zero")
     seeds = [e for e, _, phase in trace.phase_spans if PHASE_NAMES[phase] == "backward" and e <= event]
     lines = [s.line for s in sites if s.kind == SiteKind.STATEMENT]
@@ -169,11 +169,11 @@ def plainly(trace: Trace, event: int) -> dict[str, object]:
         "inputs": [trace.data_at(c, event) for c in trace.children(node)] if kind == CREATE else [],
         "op": trace.op_name(node) if node >= 0 else "",
         "kind": EVENT_NAMES[kind],
-        "pos": turns.get("pos_id", math.nan),
-        "h": turns.get("h", math.nan),
-        "li": turns.get("li", math.nan),
+        "pos": iterations.get("pos_id", math.nan),
+        "h": iterations.get("h", math.nan),
+        "li": iterations.get("li", math.nan),
         "scope": " > ".join(trace.scope_label(s) for s, site in zip(path, sites, strict=True)
-                            if site.kind in (SiteKind.CALL, SiteKind.TURN)),
+                            if site.kind in (SiteKind.CALL, SiteKind.ITERATION)),
         "phase": PHASE_NAMES[trace.phase_of(event)],
         "step": trace.number,
         "loss": trace.data_at(trace.node_of(seeds[-1]), event) if seeds else math.nan,

@@ -10,10 +10,10 @@ from pathlib import Path
 import pytest
 from control_fixtures import BUGS, give, said, session, tanh_gpt
 
+from microgpt_tui.protocol.codes import ALTERED_LINE
 from microgpt_tui.session.debugger import Debugger
 from microgpt_tui.session.process import Launch
 from microgpt_tui.session.stops import explain, longest_chain
-from microgpt_tui.trace.codes import ALTERED_LINE
 
 ENGINE = """
 import math, os, sys, signal

@@ -44,7 +44,7 @@ def test_the_end_of_the_process_on_every_python(name: str, python: str, tmp_path
 
 
 def test_an_endless_recursion_ends_as_it_does_bare(python: str, tmp_path: Path) -> None:
-    """The hooks need a frame of their own, so that the last turns of an endless recursion are not counted alike."""
+    """The hooks need a frame of their own, so that the last levels of an endless recursion are not counted alike."""
     path = tmp_path / "script.py"
     path.write_text(PRELUDE + SNIPPETS["uncaught recursion"], encoding="utf-8")
     bare, recorded = both(path, python)

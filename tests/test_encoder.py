@@ -24,7 +24,7 @@ for step in range(3):
         v.data -= scale * v.grad
         v.grad = 0 if i < 75 else 0.0
 """
-"""An optimizer whose turns are alike for a while only: a number's type changes, one turn does more."""
+"""An optimizer whose iterations are alike for a while only: a number's type changes, one iteration does more."""
 
 SCRIPTS = [BUNDLED, *(SAMPLES / "scripts" / f"{name}.py" for name in ("closures_tuple", "mlp_only", "mixture"))]
 

@@ -8,8 +8,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from microgpt_tui.debuggee import finished
-from microgpt_tui.debuggee.finished import Finished
+from microgpt_tui.debuggee.record import finished
+from microgpt_tui.debuggee.record.finished import Finished
 
 
 class Node:

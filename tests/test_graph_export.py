@@ -33,9 +33,9 @@ from microgpt_tui.graph.presets import THEMES, Style, style_named
 from microgpt_tui.graph.selection import between, cone, target_of, to_loss, to_parameters, top_paths
 from microgpt_tui.graph.state import Reached, carrying, contributions, reached
 from microgpt_tui.graph.tables import attention_table, distribution_table, draw_table
+from microgpt_tui.protocol.codes import ACCUMULATE
 from microgpt_tui.session.debugger import Debugger
 from microgpt_tui.session.process import Launch
-from microgpt_tui.trace.codes import ACCUMULATE
 from microgpt_tui.trace.names import own_name
 from microgpt_tui.trace.trace import Trace
 

@@ -143,8 +143,10 @@ def test_a_budget_is_kept_where_it_can_be_and_what_was_done_is_said(step: Trace,
 
 def test_over_the_smallest_budget_the_turns_of_a_loop_become_one_box(step: Trace) -> None:
     folded = fold_to_budget(step, 5)
-    turns = {step.program.site(step.scope_site[g.scope]).name: g.turns for g in folded.groups if g.scope >= 0}
-    assert turns["pos_id"] == sum(1 for g in fold(step, Level.POSITIONS).groups if "pos" in str(_label(step, g.scope)))
+    iterations = {step.program.site(step.scope_site[g.scope]).name: g.iterations for g in folded.groups if g.scope >= 0}
+    assert iterations["pos_id"] == sum(
+        1 for g in fold(step, Level.POSITIONS).groups if "pos" in str(_label(step, g.scope))
+    )
     assert "joined" in folded.note
 
 
@@ -159,7 +161,7 @@ def test_a_scope_is_seen_in_detail_and_its_surroundings_are_not(step: Trace) -> 
     nodes = set(inside).union(*(step.children(n) for n in inside))
     folded = fold_selection(step, nodes, 80, scope=layer)
     outside = [g for g in folded.groups if g.scope >= 0 and g.first not in inside]
-    assert any(g.turns > 1 for g in outside), "the other positions are one box"
+    assert any(g.iterations > 1 for g in outside), "the other positions are one box"
     assert sum(g.count for g in folded.groups if g.first in inside) == len(inside)
 
 

@@ -16,9 +16,9 @@ from microgpt_tui.graph import engines
 from microgpt_tui.graph.frames import backward_of
 from microgpt_tui.graph.levels import Level
 from microgpt_tui.graph.scene import Show
+from microgpt_tui.protocol.codes import ACCUMULATE
 from microgpt_tui.session.debugger import Debugger
 from microgpt_tui.session.process import Launch
-from microgpt_tui.trace.codes import ACCUMULATE
 from microgpt_tui.trace.names import own_name
 from microgpt_tui.trace.trace import Trace
 from microgpt_tui.tui.pane import NodeChosen, View

@@ -53,7 +53,7 @@ def test_help_imports_next_to_nothing(tmp_path: Path) -> None:
 def test_beside_the_script_there_is_the_standard_library_alone() -> None:
     code = (
         "import sys; sys.path.insert(0, sys.argv[1]); "
-        "import microgpt_tui.debuggee.runner, microgpt_tui.debuggee.observe; "
+        "import microgpt_tui.debuggee.run.runner, microgpt_tui.debuggee.run.observe; "
         "print(*{m.split('.')[0] for m in sys.modules} - sys.stdlib_module_names)"
     )
     root = str(BUNDLED.parents[2])

@@ -10,10 +10,10 @@ import pytest
 from textual.app import App, ComposeResult
 from textual.pilot import Pilot
 
+from microgpt_tui.recognise.attention import attention
+from microgpt_tui.recognise.tokens import probability_values, tokens, what_if
+from microgpt_tui.recognise.weights import parameters, places
 from microgpt_tui.session.debugger import Debugger
-from microgpt_tui.trace.recognise.attention import attention
-from microgpt_tui.trace.recognise.tokens import probability_values, tokens, what_if
-from microgpt_tui.trace.recognise.weights import parameters, places
 from microgpt_tui.trace.trace import Trace
 from microgpt_tui.tui.pane import MomentChosen, NodeChosen, Pane, View
 from microgpt_tui.tui.panes import heat

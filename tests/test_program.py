@@ -11,9 +11,9 @@ from collections.abc import Iterable, Iterator
 import pytest
 from support import BUNDLED, NAMES, ROOT, Session, record
 
+from microgpt_tui.protocol.codes import BACKWARD, CREATE
 from microgpt_tui.session.debugger import Debugger
 from microgpt_tui.session.process import Launch
-from microgpt_tui.trace.codes import BACKWARD, CREATE
 from microgpt_tui.trace.variables import buffer_at, variable
 
 SHARED = ROOT.parent / "shared"

@@ -6,9 +6,9 @@ import math
 
 import pytest
 
-from microgpt_tui.trace.recognise.attention import attention, open_cell
-from microgpt_tui.trace.recognise.softmax import softmaxes
-from microgpt_tui.trace.recognise.tokens import key_tokens, tokens
+from microgpt_tui.recognise.attention import attention, open_cell
+from microgpt_tui.recognise.softmax import softmaxes
+from microgpt_tui.recognise.tokens import key_tokens, tokens
 from microgpt_tui.trace.trace import Trace
 from tests.views_fixtures import (
     Weights,
@@ -151,7 +151,7 @@ def test_while_stepping_the_answer_grows_and_equals_that_from_scratch() -> None:
     """Recognition follows the live frontier: after any number of steps it knows what a fresh look would find."""
     debugger = session("gqa_three_layers", sample=True)
     for _ in range(2):
-        debugger.next_turn()
+        debugger.next_iteration()
         debugger.wait()
         for _ in range(40):
             debugger.step()

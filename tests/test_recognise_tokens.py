@@ -8,11 +8,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from microgpt_tui.trace.recognise.activations import activations
-from microgpt_tui.trace.recognise.residual import lens, stream
-from microgpt_tui.trace.recognise.tokens import probability_values, tokens, what_if
-from microgpt_tui.trace.recognise.training import texts
-from microgpt_tui.trace.recognise.vocabulary import vocabulary
+from microgpt_tui.recognise.activations import activations
+from microgpt_tui.recognise.residual import lens, stream
+from microgpt_tui.recognise.tokens import probability_values, tokens, what_if
+from microgpt_tui.recognise.training import texts
+from microgpt_tui.recognise.vocabulary import vocabulary
 from microgpt_tui.trace.trace import Program
 from tests.views_fixtures import Weights, bundled_forward, grouped_forward, session, trace_of
 

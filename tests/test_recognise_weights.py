@@ -10,9 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from microgpt_tui.trace import glossary
-from microgpt_tui.trace.recognise.training import norm, running_mean, speed
-from microgpt_tui.trace.recognise.weights import Timeline, meaning, parameters, places, statistics
+from microgpt_tui.recognise.training import norm, running_mean, speed
+from microgpt_tui.recognise.weights import Timeline, meaning, parameters, places, statistics
 from tests.views_fixtures import session, trace_of
 
 writes = st.lists(st.tuples(st.integers(0, 30), st.integers(0, 4), st.floats(-9, 9)), max_size=30)
@@ -136,10 +135,3 @@ def test_time_left_follows_the_newest_steps() -> None:
     assert found is not None
     assert (found.seconds, found.left) == (0.5, 9.0)
     assert speed([], 0, 100) is None
-
-
-def test_every_term_that_the_glossary_points_at_is_in_it() -> None:
-    names = [t.name for t in glossary.TERMS]
-    assert names == sorted(names, key=str.lower)
-    assert not {x for t in glossary.TERMS for x in t.see} - set(names)
-    assert glossary.find("softmax")[0].name == "softmax"

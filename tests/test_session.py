@@ -13,9 +13,9 @@ from hypothesis import strategies as st
 from snippets import PRELUDE, SNIPPETS
 from support import BUNDLED, NAMES, SAMPLES, Session, record
 
+from microgpt_tui.protocol.codes import COLUMNS, SiteKind
 from microgpt_tui.session.debugger import Debugger, Moment
 from microgpt_tui.session.process import Launch
-from microgpt_tui.trace.codes import COLUMNS, SiteKind
 from microgpt_tui.trace.trace import Trace
 from microgpt_tui.trace.variables import variable
 
@@ -166,7 +166,7 @@ def test_stepping_records_what_a_free_run_records(script: Path, opened: Debugger
         free.debugger.close()
 
 
-@pytest.mark.parametrize("move", ["step_event", "next_turn", "finish"])
+@pytest.mark.parametrize("move", ["step_event", "next_iteration", "finish"])
 def test_stepping_through_a_gpt_records_what_a_free_run_records(move: str) -> None:
     tiny = {"n_embd": "4", "n_head": "2", "block_size": "3"}
     free = record(BUNDLED, steps=1, data=NAMES, overrides=tiny)
@@ -185,20 +185,20 @@ def test_the_first_turn_of_a_loop_that_has_not_begun_is_waited_for() -> None:
     debugger = Debugger(Launch(BUNDLED, data=NAMES, overrides=TINY))
     try:
         debugger.wait()
-        assert debugger.next_turn("h")
+        assert debugger.next_iteration("h")
         debugger.wait()
         trace = debugger.trace
         assert trace is not None
         assert trace.episode_kind == "step"
         assert variable(trace, debugger.moment.event, "h").value == 0
         before = debugger.moment
-        assert debugger.next_turn("h")
+        assert debugger.next_iteration("h")
         debugger.wait()
         assert variable(trace, debugger.moment.event, "h").value == 1
         debugger.jump(Moment(before.episode, 0))
-        assert debugger.next_turn("h")
+        assert debugger.next_iteration("h")
         assert debugger.moment == before, "recorded now: the same place"
-        assert not debugger.next_turn("nosuch")
+        assert not debugger.next_iteration("nosuch")
         assert "no loop nosuch" in debugger.notice
     finally:
         debugger.close()

@@ -8,7 +8,7 @@ import struct
 import pytest
 from support import NAMES, SAMPLES, Session, record
 
-from microgpt_tui.trace.codes import ACCUMULATE, ASSIGN, CONSTANT_OP, CREATE, UPDATE, ZERO
+from microgpt_tui.protocol.codes import ACCUMULATE, ASSIGN, CONSTANT_OP, CREATE, UPDATE, ZERO
 from microgpt_tui.trace.formula import known_locals, local_gradients
 from microgpt_tui.trace.ledger import adds_up, ledger
 from microgpt_tui.trace.trace import Trace

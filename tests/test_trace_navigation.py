@@ -8,9 +8,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from support import Session
 
+from microgpt_tui.protocol.codes import ACCUMULATE, CONSTANT_OP, CREATE, SiteKind
 from microgpt_tui.session.debugger import Debugger, Moment
 from microgpt_tui.trace import navigation
-from microgpt_tui.trace.codes import ACCUMULATE, CONSTANT_OP, CREATE, SiteKind
 from microgpt_tui.trace.navigation import BEFORE, BEYOND
 from microgpt_tui.trace.trace import Trace
 
@@ -139,17 +139,17 @@ def test_phases_forwards_and_backwards(recorded: Session, place: float) -> None:
 def test_turns_of_the_loop_over_positions(recorded: Session, place: float) -> None:
     trace = recorded.step
     event = event_at(trace, place)
-    turn = navigation.loop_turn(trace, event)
-    after = navigation.next_turn(trace, event)
-    if turn < 0:
+    iteration = navigation.loop_iteration(trace, event)
+    after = navigation.next_iteration(trace, event)
+    if iteration < 0:
         return
-    assert trace.scope_kind(turn) == SiteKind.TURN
-    first = trace.scope_first[turn]
+    assert trace.scope_kind(iteration) == SiteKind.ITERATION
+    first = trace.scope_first[iteration]
     if event > first:
-        assert navigation.previous_turn(trace, event) == first
-    if isinstance(after, int) and navigation.loop_turn(trace, after) >= 0:
-        assert after == trace.scope_last[turn] + 1
-        assert navigation.previous_turn(trace, after) == first
+        assert navigation.previous_iteration(trace, event) == first
+    if isinstance(after, int) and navigation.loop_iteration(trace, after) >= 0:
+        assert after == trace.scope_last[iteration] + 1
+        assert navigation.previous_iteration(trace, after) == first
 
 
 @quick
@@ -178,7 +178,7 @@ def test_every_episode_is_covered_by_its_phases_and_spans(recorded: Session) -> 
 
 PAIRS = {
     "step": "back", "step_event": "back_event", "next_statement": "previous_statement",
-    "next_turn": "previous_turn", "next_phase": "previous_phase",
+    "next_iteration": "previous_iteration", "next_phase": "previous_phase",
 }  # fmt: skip
 
 

@@ -8,8 +8,8 @@ import pytest
 from textual import events
 from tui_fixtures import SCRIPT, opened, small_launch
 
+from microgpt_tui.protocol.codes import ACCUMULATE, BACKWARD, FORWARD, OPTIMIZER, UPDATE
 from microgpt_tui.session.process import Launch
-from microgpt_tui.trace.codes import ACCUMULATE, BACKWARD, FORWARD, OPTIMIZER, UPDATE
 from microgpt_tui.trace.navigation import ends_operation
 from microgpt_tui.tui.actions import ACTIONS
 from microgpt_tui.tui.app import run_app

@@ -12,9 +12,9 @@ import pytest
 from textual.pilot import Pilot
 from tui_fixtures import small_launch
 
+from microgpt_tui.protocol.codes import UPDATE
 from microgpt_tui.session.debugger import Debugger
 from microgpt_tui.session.process import Launch
-from microgpt_tui.trace.codes import UPDATE
 from microgpt_tui.tui.app import DebuggerApp
 
 Compare = Callable[..., bool]

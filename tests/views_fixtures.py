@@ -10,9 +10,9 @@ from functools import cache
 from pathlib import Path
 from tempfile import mkdtemp
 
+from microgpt_tui.protocol.codes import BindKind
 from microgpt_tui.session.debugger import Debugger
 from microgpt_tui.session.process import Launch
-from microgpt_tui.trace.codes import BindKind
 from microgpt_tui.trace.trace import Trace
 
 ROOT = Path(__file__).resolve().parent.parent

@@ -23,7 +23,7 @@ from microgpt_tui.graph.picture import (
 from microgpt_tui.graph.presets import Style
 from microgpt_tui.graph.selection import Selection, between, cone, to_loss, to_parameters, top_paths, with_operands
 from microgpt_tui.graph.titles import scope_title
-from microgpt_tui.trace.codes import SiteKind
+from microgpt_tui.protocol.codes import SiteKind
 from microgpt_tui.trace.names import describe, name
 from microgpt_tui.trace.trace import Trace
 
@@ -34,12 +34,12 @@ WHATS = {
     "loss": "everything between the selected value and the loss",
     "paths": "the paths to the loss that matter most",
     "statement": "the statement that made the value",
-    "head": "the inner loop turn around it, such as an attention head",
-    "block": "the function call or loop turn around it",
+    "head": "the inner loop iteration around it, such as an attention head",
+    "block": "the function call or loop iteration around it",
     "layer": "the layer around it",
     "position": "the token position around it",
     "step": "the whole step, folded",
-    "model": "the whole step, with one box for all turns of a loop",
+    "model": "the whole step, with one box for all iterations of a loop",
 }
 """Pictures of graphs: what they show."""
 
@@ -66,7 +66,7 @@ class Request:
     script: str = ""
     """Shown in the title."""
     auto_direction: bool = True
-    """Turn the picture when it fits the slide better that way."""
+    """Iteration the picture when it fits the slide better that way."""
 
 
 @dataclass(slots=True)
@@ -129,10 +129,10 @@ def scope_for(trace: Trace, node: int, what: str) -> int:
     rank = ranks(trace).rank
     tests: dict[str, Callable[[int], bool]] = {
         "statement": lambda s: trace.scope_kind(s) == SiteKind.STATEMENT,
-        "block": lambda s: rank[s] >= 3 and trace.scope_kind(s) in (SiteKind.CALL, SiteKind.TURN),
-        "head": lambda s: rank[s] >= 3 and trace.scope_kind(s) == SiteKind.TURN,
-        "layer": lambda s: rank[s] == 2 and trace.scope_kind(s) == SiteKind.TURN,
-        "position": lambda s: rank[s] == 1 and trace.scope_kind(s) == SiteKind.TURN,
+        "block": lambda s: rank[s] >= 3 and trace.scope_kind(s) in (SiteKind.CALL, SiteKind.ITERATION),
+        "head": lambda s: rank[s] >= 3 and trace.scope_kind(s) == SiteKind.ITERATION,
+        "layer": lambda s: rank[s] == 2 and trace.scope_kind(s) == SiteKind.ITERATION,
+        "position": lambda s: rank[s] == 1 and trace.scope_kind(s) == SiteKind.ITERATION,
     }
     found = next((s for s in reversed(path) if tests[what](s)), -1)
     if found < 0:
@@ -201,8 +201,8 @@ def _position_near(trace: Trace, node: int, event: int) -> int:
     rank = ranks(trace).rank
     if any(rank[s] == 1 for s in trace.scope_path(scope)):
         return scope
-    turns = (s for s in range(len(rank) - 1, -1, -1) if rank[s] == 1 and trace.scope_kind(s) == SiteKind.TURN)
-    return next((s for s in turns if trace.scope_first[s] <= event), -1)
+    iterations = (s for s in range(len(rank) - 1, -1, -1) if rank[s] == 1 and trace.scope_kind(s) == SiteKind.ITERATION)
+    return next((s for s in iterations if trace.scope_first[s] <= event), -1)
 
 
 def _listed(picture: Picture) -> Picture:
@@ -219,7 +219,7 @@ def _model(trace: Trace, event: int, budget: int) -> Folded:
         if len(finer.groups) > budget:
             break
         folded = finer
-    folded.note = f"by {folded.level.label}; ×N: turns of a loop in one box"
+    folded.note = f"by {folded.level.label}; ×N: iterations of a loop in one box"
     return folded
 
 

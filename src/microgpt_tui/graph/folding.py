@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from itertools import chain, repeat
 
 from microgpt_tui.graph.levels import Level, closing, node_scopes, ranks
-from microgpt_tui.trace.codes import SiteKind
+from microgpt_tui.protocol.codes import SiteKind
 from microgpt_tui.trace.trace import Trace
 
 
@@ -31,8 +31,8 @@ class Group:
     first: int = -1
     last: int = -1
     """Node numbers; between them are only this group's nodes when ``last - first + 1 == count``."""
-    turns: int = 1
-    """How many scopes were joined: turns of one loop, calls of one line."""
+    iterations: int = 1
+    """How many scopes were joined: iterations of one loop, calls of one line."""
 
 
 @dataclass(slots=True)
@@ -84,7 +84,7 @@ def fold(
 ) -> Folded:
     """The whole episode (up to an event) folded at a level. Takes time in proportion to its nodes and edges.
 
-    ``opened`` shows some scopes in more detail (scope -> level); ``join`` makes one group of the turns of a loop.
+    ``opened`` shows some scopes in more detail (scope -> level); ``join`` makes one group of the iterations of a loop.
     """
     count = nodes_at(trace, event)
     if level == Level.OPERATIONS and not opened:
@@ -113,7 +113,7 @@ def _fold_scopes(trace: Trace, scopes: list[int], close: list[int], level: Level
         members[joined[key]].add(own)
     own_groups = list(map(place.__getitem__, scopes))
     for g, owners in members.items():
-        groups[g].turns = len(owners)
+        groups[g].iterations = len(owners)
     lookup = older + own_groups
     edges = _count_edges(trace, lookup, own_groups)
     for g, size in Counter(own_groups).items():
@@ -183,7 +183,7 @@ def fold_nodes(
     chosen = sorted(set(nodes))
     groups: list[Group] = []
     place: dict[tuple[str, int | str], int] = {}
-    turns: defaultdict[int, set[int]] = defaultdict(set)
+    iterations: defaultdict[int, set[int]] = defaultdict(set)
     group_of: dict[int, int] = {}
     keys = _keys(trace, chosen, level, opened, single)
     for node, (kind, name, scope) in zip(chosen, keys, strict=True):
@@ -195,9 +195,9 @@ def fold_nodes(
         group_of[node] = g
         groups[g].count += 1
         groups[g].last = node
-        turns[g].add(scope)
-    for g, scopes in turns.items():
-        groups[g].turns = len(scopes)
+        iterations[g].add(scope)
+    for g, scopes in iterations.items():
+        groups[g].iterations = len(scopes)
     edges: Counter[tuple[int, int]] = Counter()
     for node in chosen:
         to = group_of[node]
@@ -247,7 +247,7 @@ def fold_to_budget(
 
     With a scope as ``focus``, the position around it is opened as far as the budget allows and the others stay
     closed; without one, all are opened alike. What does not fit even at the coarsest level is joined:
-    the turns of a loop become one box. ``note`` says what was done.
+    the iterations of a loop become one box. ``note`` says what was done.
     """
     count = nodes_at(trace, event)
     scopes = node_scopes(trace, count)
@@ -262,7 +262,7 @@ def fold_to_budget(
     level = Level.POSITIONS
     if size(level, None) > budget:
         folded = _fold_scopes(trace, scopes, closing(trace, level), level, join=True)
-        folded.note = f"turns of a loop joined: {level.label} one by one would be {size(level, None)} boxes"
+        folded.note = f"iterations of a loop joined: {level.label} one by one would be {size(level, None)} boxes"
         return folded
     while not path and level < finest and size(level + 1, None) <= budget:
         level = Level(level + 1)

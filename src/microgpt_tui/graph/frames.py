@@ -10,7 +10,7 @@ from microgpt_tui.graph.engines import Cancelled
 from microgpt_tui.graph.export import Drawing, ExportError, Request, draw, picture_for, write_whole
 from microgpt_tui.graph.picture import Picture
 from microgpt_tui.graph.state import backward_span
-from microgpt_tui.trace.codes import BACKWARD
+from microgpt_tui.protocol.codes import BACKWARD
 from microgpt_tui.trace.trace import Trace
 
 MOST_FRAMES = 60

@@ -12,7 +12,7 @@ from microgpt_tui.graph.folding import Group, older_groups
 from microgpt_tui.graph.levels import Level, ranks
 from microgpt_tui.graph.selection import Selection
 from microgpt_tui.graph.state import Reached, backward_span
-from microgpt_tui.trace.codes import ACCUMULATE
+from microgpt_tui.protocol.codes import ACCUMULATE
 from microgpt_tui.trace.trace import Trace
 
 

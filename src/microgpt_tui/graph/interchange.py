@@ -45,7 +45,7 @@ def _box(trace: Trace, box: Box, event: int) -> dict[str, Any]:
     if box.node >= 0:
         found |= {"node": box.node, "op": box.op, "children": list(trace.children(box.node))}
     elif box.scope >= 0:
-        found |= {"scope": box.scope, "turns": box.turns}
+        found |= {"scope": box.scope, "iterations": box.iterations}
     found |= {"data": _number(box.data), "grad": _number(box.grad), "state": box.state.value}
     if box.cluster >= 0:
         found["cluster"] = box.cluster

@@ -1,7 +1,7 @@
 """Fold levels: which scopes of the running program stand for a position, a layer, a block, a statement.
 
-The hierarchy is the script's own. A *position* is a turn of the loop over tokens; a *layer* is the
-outermost loop turn inside it that calls functions; a *block* is any other call, loop turn, or
+The hierarchy is the script's own. A *position* is an iteration of the loop over tokens; a *layer* is the
+outermost loop iteration inside it that calls functions; a *block* is any other call, loop iteration, or
 statement that makes a call; a *statement* is a statement that does not. Every scope gets a
 rank; a fold at a level closes the outermost scope of at least that rank on each node's path, so
 that a finer level always divides the groups of a coarser one and never joins them.
@@ -13,7 +13,7 @@ from bisect import bisect_left
 from enum import IntEnum
 from itertools import repeat
 
-from microgpt_tui.trace.codes import SiteKind
+from microgpt_tui.protocol.codes import SiteKind
 from microgpt_tui.trace.navigation import position_site
 from microgpt_tui.trace.trace import Trace
 
@@ -33,8 +33,8 @@ class Level(IntEnum):
         return self.name.lower()
 
 
-_STATEMENT, _CALL, _TURN, _LAYER, _POSITION = 1, 2, 4, 8, 16
-_CONTAINS = {SiteKind.STATEMENT: _STATEMENT, SiteKind.CALL: _CALL, SiteKind.TURN: _TURN}
+_STATEMENT, _CALL, _ITERATION, _LAYER, _POSITION = 1, 2, 4, 8, 16
+_CONTAINS = {SiteKind.STATEMENT: _STATEMENT, SiteKind.CALL: _CALL, SiteKind.ITERATION: _ITERATION}
 
 
 class Ranks:
@@ -85,7 +85,7 @@ class Ranks:
                 flags = contains[site] | _CONTAINS.get(kinds[site], 0)
                 if site == self._position:
                     flags |= _POSITION
-                elif kinds[site] == SiteKind.TURN and contains[site] & _CALL and site not in own:
+                elif kinds[site] == SiteKind.ITERATION and contains[site] & _CALL and site not in own:
                     flags |= _LAYER
                 if contains[around] | flags != contains[around]:
                     contains[around] |= flags
@@ -113,27 +113,27 @@ class Ranks:
             return 0, inside
         if site == self._position:
             return 1, inside
-        if kind == SiteKind.TURN and holds & _CALL and not inside:
+        if kind == SiteKind.ITERATION and holds & _CALL and not inside:
             return 2, True
         if holds & _LAYER and not inside:
             return 1, inside
         if kind == SiteKind.STATEMENT:
-            if not holds & (_STATEMENT | _CALL | _TURN):
+            if not holds & (_STATEMENT | _CALL | _ITERATION):
                 return 4, inside
-            return (3 if holds & _CALL and not holds & _TURN else 2), inside
-        if kind in (SiteKind.CALL, SiteKind.TURN):
+            return (3 if holds & _CALL and not holds & _ITERATION else 2), inside
+        if kind in (SiteKind.CALL, SiteKind.ITERATION):
             return 3, inside
         return 5, inside
 
 
 def _ancestors_of(trace: Trace, sites: set[int]) -> set[int]:
-    """Scopes that are, or are around, a turn of the loop over training steps or samples."""
+    """Scopes that are, or are around, an iteration of the loop over training steps or samples."""
     found: set[int] = set()
     own = trace.scope_site
     for scope, site in enumerate(own):
         if site in sites:
             found.update(trace.scope_path(scope))
-            break  # an episode is one turn
+            break  # an episode is one iteration
     return found
 
 

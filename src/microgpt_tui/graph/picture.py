@@ -12,7 +12,7 @@ from microgpt_tui.graph.folding import Folded, Group
 from microgpt_tui.graph.selection import Selection, exists
 from microgpt_tui.graph.state import Reached, accumulations, carrying, contributions, grads_at, reached
 from microgpt_tui.graph.titles import scope_title
-from microgpt_tui.trace.codes import ACCUMULATE, BACKWARD, CONSTANT_OP, PHASE_NAMES, SiteKind
+from microgpt_tui.protocol.codes import ACCUMULATE, BACKWARD, CONSTANT_OP, PHASE_NAMES, SiteKind
 from microgpt_tui.trace.formula import local_gradients
 from microgpt_tui.trace.names import matrix_place, name, own_name, symbol
 from microgpt_tui.trace.trace import Trace
@@ -31,7 +31,7 @@ class Box:
     scope: int = -1
     count: int = 1
     """How many nodes it stands for."""
-    turns: int = 1
+    iterations: int = 1
     data: float = math.nan
     """Of one node its data; of a group the root mean square."""
     grad: float = math.nan
@@ -231,15 +231,15 @@ def group_box(trace: Trace, key: int, group: Group) -> Box:
         kind = "constant" if group.matrix == "setup" else "parameter"
         return Box(key, group.matrix, kind, count=group.count)
     title = scope_title(trace, group.scope)
-    if group.turns > 1:
-        title = f"{_turn_name(trace, group.scope)} ×{group.turns}"
-    return Box(key, title, "group", scope=group.scope, count=group.count, turns=group.turns)
+    if group.iterations > 1:
+        title = f"{_iteration_name(trace, group.scope)} ×{group.iterations}"
+    return Box(key, title, "group", scope=group.scope, count=group.count, iterations=group.iterations)
 
 
-def _turn_name(trace: Trace, scope: int) -> str:
+def _iteration_name(trace: Trace, scope: int) -> str:
     site = trace.program.site(trace.scope_site[scope])
-    if site.kind == SiteKind.TURN:
-        return ", ".join(site.names) or site.name or "turn"
+    if site.kind == SiteKind.ITERATION:
+        return ", ".join(site.names) or site.name or "iteration"
     return site.name if site.kind == SiteKind.CALL and site.name else scope_title(trace, scope, 20)
 
 
@@ -321,15 +321,15 @@ def list_parameters(picture: Picture, most: int = 2) -> None:
 
 # -- clusters --------------------------------------------------------------------------------------
 
-_FRAMED = (SiteKind.CALL, SiteKind.TURN)
+_FRAMED = (SiteKind.CALL, SiteKind.ITERATION)
 
 
 def add_clusters(trace: Trace, picture: Picture) -> None:
-    """Frames for the calls and loop turns that hold at least two boxes, and not all of them."""
+    """Frames for the calls and loop iterations that hold at least two boxes, and not all of them."""
     paths = {box.key: _frames(trace, box) for box in picture.boxes if box.scope >= 0}
     inside = Counter(scope for path in paths.values() for scope in path)
     total = len(picture.boxes)
-    joined = {scope for box in picture.boxes if box.turns > 1 for scope in paths.get(box.key, ())}
+    joined = {scope for box in picture.boxes if box.iterations > 1 for scope in paths.get(box.key, ())}
     drawn = {scope for scope, count in inside.items() if 2 <= count < total}
     # of scopes around the very same boxes the inner one tells more
     for path in paths.values():
@@ -340,7 +340,7 @@ def add_clusters(trace: Trace, picture: Picture) -> None:
         path = [s for s in paths.get(box.key, ()) if s in drawn]
         for depth, scope in enumerate(path):
             if scope not in picture.clusters:
-                label = scope_title(trace, scope, 40) if scope not in joined else _turn_name(trace, scope)
+                label = scope_title(trace, scope, 40) if scope not in joined else _iteration_name(trace, scope)
                 picture.clusters[scope] = label, path[depth - 1] if depth else -1
         box.cluster = path[-1] if path else -1
 

@@ -6,7 +6,7 @@ from bisect import bisect_left, bisect_right
 from collections import Counter
 from enum import Enum
 
-from microgpt_tui.trace.codes import ACCUMULATE, BACKWARD, ZERO
+from microgpt_tui.protocol.codes import ACCUMULATE, BACKWARD, ZERO
 from microgpt_tui.trace.formula import local_gradients
 from microgpt_tui.trace.trace import Trace
 
@@ -63,7 +63,7 @@ def reached(trace: Trace, node: int, event: int) -> Reached:
         return Reached.FINAL  # the seed
     users = len(trace.users(node))
     sums = sum(1 for r in before if trace.kind[trace.write_event[r]] == ACCUMULATE)
-    if sums >= users or _has_handed_out(trace, node, event, span[0]):
+    if sums >= users or _has_propagated(trace, node, event, span[0]):
         return Reached.FINAL
     over = trace.phase_spans[-1][0] > span[1] or trace.complete
     if over and not any(event < trace.write_event[r] <= span[1] for r in rows):
@@ -71,7 +71,7 @@ def reached(trace: Trace, node: int, event: int) -> Reached:
     return Reached.ACCUMULATING
 
 
-def _has_handed_out(trace: Trace, node: int, event: int, since: int) -> bool:
+def _has_propagated(trace: Trace, node: int, event: int, since: int) -> bool:
     for child in dict.fromkeys(trace.children(node)):
         for r in trace.writes_of(child):
             if since <= trace.write_event[r] <= event and trace.source[r] == node:

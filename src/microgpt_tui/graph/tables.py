@@ -11,8 +11,8 @@ from microgpt_tui.graph.engines import Engine
 from microgpt_tui.graph.legend import LEGEND_PIXELS, LINE_PIXELS, TITLE_PIXELS, escape
 from microgpt_tui.graph.page import Page, place, read_layout
 from microgpt_tui.graph.presets import Style, Theme
-from microgpt_tui.trace.recognise.attention import attention
-from microgpt_tui.trace.recognise.tokens import key_tokens, probability_values, tokens
+from microgpt_tui.recognise.attention import attention
+from microgpt_tui.recognise.tokens import key_tokens, probability_values, tokens
 from microgpt_tui.trace.trace import Trace
 
 CELL, TEXT = 34, 14

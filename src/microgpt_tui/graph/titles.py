@@ -1,11 +1,11 @@
-"""Short titles for what is drawn: ``q = linear(…)`` for a statement, ``h=2`` for a loop turn, ``wq`` for a matrix."""
+"""Short titles for what is drawn: ``q = linear(…)`` for a statement, ``h=2`` for an iteration, ``wq`` for a matrix."""
 
 from __future__ import annotations
 
 import ast
 import textwrap
 
-from microgpt_tui.trace.codes import SiteKind
+from microgpt_tui.protocol.codes import SiteKind
 from microgpt_tui.trace.trace import Program, Site, Trace
 
 WIDTH = 26

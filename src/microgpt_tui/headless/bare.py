@@ -12,11 +12,11 @@ from array import array
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from microgpt_tui.protocol import frames as wire
 from microgpt_tui.session.process import Launch
-from microgpt_tui.trace import wire
 
 _OBSERVE = (
-    "import sys; sys.path.insert(1, sys.argv.pop(1)); from microgpt_tui.debuggee.observe import main; "
+    "import sys; sys.path.insert(1, sys.argv.pop(1)); from microgpt_tui.debuggee.run.observe import main; "
     "sys.path.pop(1); main()"
 )
 

@@ -22,10 +22,10 @@ from pathlib import Path
 from typing import Any
 
 from microgpt_tui.headless.launching import Trouble, check
+from microgpt_tui.protocol.codes import CREATE, EVENT_NAMES
 from microgpt_tui.session.debugger import Debugger
 from microgpt_tui.session.history import Summary
 from microgpt_tui.session.process import Launch
-from microgpt_tui.trace.codes import CREATE, EVENT_NAMES
 from microgpt_tui.trace.trace import Trace
 
 LAST_LINES = 20

@@ -28,9 +28,7 @@ from pathlib import Path
 from typing import Any
 
 from microgpt_tui.headless.launching import Trouble, check
-from microgpt_tui.session.debugger import Debugger
-from microgpt_tui.session.process import Launch
-from microgpt_tui.trace.codes import (
+from microgpt_tui.protocol.codes import (
     ACCUMULATE,
     ASSIGN,
     CREATE,
@@ -41,6 +39,8 @@ from microgpt_tui.trace.codes import (
     UPDATE,
     ZERO,
 )
+from microgpt_tui.session.debugger import Debugger
+from microgpt_tui.session.process import Launch
 from microgpt_tui.trace.formula import formula
 from microgpt_tui.trace.ledger import ledger
 from microgpt_tui.trace.names import describe, name

@@ -150,7 +150,7 @@ def linear(x, w):
 
 
 def softmax(logits):
-    """Turn any numbers into probabilities; only their differences count."""
+    """Iteration any numbers into probabilities; only their differences count."""
     max_val = max(logit.data for logit in logits)  # so that exp cannot overflow
     exps = [(logit - max_val).exp() for logit in logits]
     total = sum(exps)

@@ -9,10 +9,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from microgpt_tui.protocol.conditions import ConditionError, template
+from microgpt_tui.protocol.conditions import condition as condition_of
 from microgpt_tui.trace import breakpoints as places
 from microgpt_tui.trace.breakpoints import BreakpointError, Place, Resolved, resolve
-from microgpt_tui.trace.conditions import ConditionError, template
-from microgpt_tui.trace.conditions import condition as condition_of
 from microgpt_tui.trace.facts import facts, loop_names
 from microgpt_tui.trace.trace import Program, Trace
 from microgpt_tui.trace.watches import Expression, NotHere, candidates, expression

@@ -10,11 +10,11 @@ import difflib
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from microgpt_tui.protocol.conditions import ConditionError
 from microgpt_tui.session import asking, changing, moving, stopping
 from microgpt_tui.session.debugger import Debugger
 from microgpt_tui.session.result import CommandError, Handler, Result
 from microgpt_tui.trace.breakpoints import BreakpointError
-from microgpt_tui.trace.conditions import ConditionError
 from microgpt_tui.trace.watches import NotHere
 
 
@@ -106,15 +106,15 @@ COMMANDS: Sequence[Command] = (
     Command("sib", "[N]", "one event back", moving.stepping("back_event"), ("backi",)),
     Command("next", "[N]", "the next statement at this scope or outside it", moving.stepping("next_statement"), ("n",)),
     Command("rnext", "[N]", "the statement before", moving.stepping("previous_statement"), ("N",)),
-    Command("finish", "[N]", "the end of this call or loop turn", moving.stepping("finish"), ("f",)),
-    Command("rfinish", "[N]", "the start of this call or loop turn", moving.stepping("start_of_scope"), ("F",)),
-    Command("nextpos", "[N]", "the next token position", moving.turning("next_turn"), (")",)),
-    Command("prevpos", "[N]", "the token position before", moving.turning("previous_turn"), ("(",)),
+    Command("finish", "[N]", "the end of this call or loop iteration", moving.stepping("finish"), ("f",)),
+    Command("rfinish", "[N]", "the start of this call or loop iteration", moving.stepping("start_of_scope"), ("F",)),
+    Command("nextpos", "[N]", "the next token position", moving.iterating("next_iteration"), (")",)),
+    Command("prevpos", "[N]", "the token position before", moving.iterating("previous_iteration"), ("(",)),
     Command(
         "loop",
         "NAME [N]",
-        "the next turn of the loop with this variable; loop NAME -1 backwards",
-        moving.turning("next_turn"),
+        "the next iteration of the loop with this variable; loop NAME -1 backwards",
+        moving.iterating("next_iteration"),
     ),
     Command("phase", "[N]", "the next phase: forward, backward, optimizer", moving.stepping("next_phase"), ("]",)),
     Command("rphase", "[N]", "the start of this phase, or the phase before", moving.stepping("previous_phase"), ("[",)),

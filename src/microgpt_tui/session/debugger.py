@@ -12,6 +12,8 @@ import threading
 from collections.abc import Callable
 from typing import Any
 
+from microgpt_tui.protocol.codes import SiteKind
+from microgpt_tui.protocol.conditions import LONGEST_PRINTED, printed_line
 from microgpt_tui.session.breakpoints import BreakpointList, Hit, changes
 from microgpt_tui.session.displays import Displays
 from microgpt_tui.session.history import History, Summary
@@ -19,8 +21,6 @@ from microgpt_tui.session.moment import Moment
 from microgpt_tui.session.process import Launch, Message, Process
 from microgpt_tui.trace import navigation
 from microgpt_tui.trace.breakpoints import Place, find, parse, resolve
-from microgpt_tui.trace.codes import SiteKind
-from microgpt_tui.trace.conditions import LONGEST_PRINTED, printed_line
 from microgpt_tui.trace.navigation import BEFORE, BEYOND, Edge, Goal
 from microgpt_tui.trace.trace import Trace
 from microgpt_tui.trace.watches import expression
@@ -279,24 +279,26 @@ class Debugger:
         return self._behind(navigation.previous_statement)
 
     def finish(self) -> bool:
-        """The end of this call or loop turn."""
+        """The end of this call or loop iteration."""
         return self._ahead(navigation.finish)
 
     def start_of_scope(self) -> bool:
-        """The start of this call or loop turn."""
+        """The start of this call or loop iteration."""
         return self._behind(navigation.start_of_scope)
 
-    def next_turn(self, name: str | None = None) -> bool:
-        """The next turn of the loop over positions, or of the loop with this variable."""
+    def next_iteration(self, name: str | None = None) -> bool:
+        """The next iteration of the loop over positions, or of the loop with this variable."""
         trace = self.trace
         nothing = f"no loop {name} here" if name else "no later position in this episode"
-        return trace is not None and self._forward(navigation.next_turn(trace, self.moment.event, name), nothing)
+        return trace is not None and self._forward(navigation.next_iteration(trace, self.moment.event, name), nothing)
 
-    def previous_turn(self, name: str | None = None) -> bool:
-        """The previous turn of that loop."""
+    def previous_iteration(self, name: str | None = None) -> bool:
+        """The previous iteration of that loop."""
         trace = self.trace
         nothing = f"no loop {name} here" if name else "no earlier position in this episode"
-        return trace is not None and self._backward(navigation.previous_turn(trace, self.moment.event, name), nothing)
+        return trace is not None and self._backward(
+            navigation.previous_iteration(trace, self.moment.event, name), nothing
+        )
 
     def next_phase(self) -> bool:
         """The first event of the next phase."""

@@ -7,10 +7,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from microgpt_tui.audit import gradients as check
+from microgpt_tui.audit import root_cause as nans
+from microgpt_tui.protocol.codes import EVENT_NAMES
 from microgpt_tui.session.debugger import Debugger
-from microgpt_tui.trace import check, find, nans
+from microgpt_tui.trace import find
 from microgpt_tui.trace.breakpoints import BreakpointError
-from microgpt_tui.trace.codes import EVENT_NAMES
 from microgpt_tui.trace.facts import facts
 from microgpt_tui.trace.names import describe
 from microgpt_tui.trace.names import name as name_of

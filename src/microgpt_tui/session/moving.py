@@ -83,13 +83,13 @@ def stepping(name: str) -> Handler:
     return run
 
 
-def turning(name: str) -> Handler:
+def iterating(name: str) -> Handler:
     def run(debugger: Debugger, argument: str) -> Result:
         loop, _, rest = argument.partition(" ")
         if loop and not loop.isdigit():
             method, back = getattr(debugger, name), rest.startswith("-")
             if back:
-                method = debugger.previous_turn
+                method = debugger.previous_iteration
             for _ in range(count_of(rest.lstrip("-"))):
                 if not method(loop):
                     break

@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from microgpt_tui.trace import wire
+from microgpt_tui.protocol import frames as wire
 
 Message = tuple[dict[str, Any], wire.Blobs]
 
@@ -58,7 +58,7 @@ class Process:
         environment = dict(os.environ)
         boot = (
             "import sys; sys.path.insert(1, sys.argv[2]); "
-            "from microgpt_tui.debuggee.runner import main; sys.path.pop(1); main()"
+            "from microgpt_tui.debuggee.run.runner import main; sys.path.pop(1); main()"
         )
         with self.stdout_path.open("ab") as out, self.stderr_path.open("ab") as err:
             self.popen = subprocess.Popen(

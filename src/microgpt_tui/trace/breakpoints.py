@@ -2,7 +2,7 @@
 
 ``find`` answers both directions: the next stop is the first of these events after the cursor,
 the previous one the last before it. The live debuggee stops at the same events (see
-``debuggee/breaks.py``); a test compares the two for every kind.
+``debuggee/run/breakpoints.py``); a test compares the two for every kind.
 """
 
 from __future__ import annotations
@@ -14,8 +14,8 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from microgpt_tui.trace.codes import PHASE_NAMES, SiteKind
-from microgpt_tui.trace.conditions import Condition, Failure, condition
+from microgpt_tui.protocol.codes import PHASE_NAMES, SiteKind
+from microgpt_tui.protocol.conditions import Condition, Failure, condition
 from microgpt_tui.trace.facts import (
     bound_at,
     facts,
@@ -167,7 +167,7 @@ def _named(program: Program, kinds: Iterable[SiteKind]) -> dict[str, set[int]]:
     found: dict[str, set[int]] = {}
     for s in program.sites:
         if s is not None and s.kind in kinds:
-            for name in s.names if s.kind == SiteKind.TURN and s.names else (s.name,):
+            for name in s.names if s.kind == SiteKind.ITERATION and s.names else (s.name,):
                 found.setdefault(name, set()).add(s.number)
     return found
 
@@ -238,17 +238,17 @@ def _resolve_scope(target: str, program: Program) -> Resolved:
         values = (f"{name}={value}",)
     else:
         values = ()
-    kinds = (SiteKind.TURN,) if "=" in target and not bracket else (SiteKind.CALL, SiteKind.TURN)
+    kinds = (SiteKind.ITERATION,) if "=" in target and not bracket else (SiteKind.CALL, SiteKind.ITERATION)
     named = _named(program, kinds)
     if name not in named:
-        everything = _named(program, (SiteKind.CALL, SiteKind.TURN))
+        everything = _named(program, (SiteKind.CALL, SiteKind.ITERATION))
         raise _unknown("function or loop variable", name, everything)
     return Resolved("scope", frozenset(named[name]), values=values)
 
 
 def resolve_variable(target: str, program: Program) -> Resolved:
     """The bindings of a variable. Raises BreakpointError for one that the script does not have."""
-    named = _named(program, (SiteKind.BIND, SiteKind.ELEMENT, SiteKind.APPEND, SiteKind.TURN))
+    named = _named(program, (SiteKind.BIND, SiteKind.ELEMENT, SiteKind.APPEND, SiteKind.ITERATION))
     if target not in named:
         raise _unknown("variable", target, named)
     return Resolved("var", frozenset(named[target]), values=(target,))
@@ -360,9 +360,9 @@ def where(place: Resolved, trace: Trace, output: Output | None, *, every: bool) 
 
 
 def bound_name(trace: Trace, row: int) -> str:
-    """The name that a binding row is about: a loop turn binds several."""
+    """The name that a binding row is about: a loop iteration binds several."""
     site = trace.program.site(trace.bind_site[row])
-    if site.kind == SiteKind.TURN:
+    if site.kind == SiteKind.ITERATION:
         return trace.texts[trace.bind_path[row]] if trace.bind_path[row] >= 0 else ""
     return site.name
 

@@ -11,7 +11,7 @@ import math
 from collections.abc import Callable, Iterable
 from typing import Any
 
-from microgpt_tui.trace.codes import (
+from microgpt_tui.protocol.codes import (
     ASSIGN,
     BACKWARD,
     EVENT_NAMES,
@@ -20,14 +20,14 @@ from microgpt_tui.trace.codes import (
     BindKind,
     SiteKind,
 )
-from microgpt_tui.trace.conditions import (
+from microgpt_tui.protocol.conditions import (
     NAN,
     Inputs,
     element_name,
     leaf_count,
     made_here,
     parameter_name,
-    parse_turn,
+    parse_iteration,
 )
 from microgpt_tui.trace.trace import Matrix, Program, Trace
 
@@ -37,14 +37,14 @@ def position_sites(program: Program) -> frozenset[int]:
     return frozenset(
         s.number
         for s in program.sites
-        if s is not None and s.kind == SiteKind.TURN and s.number not in (program.train_site, program.sample_site)
+        if s is not None and s.kind == SiteKind.ITERATION and s.number not in (program.train_site, program.sample_site)
         and any("pos" in n or n == "t" for n in s.names)
     )  # fmt: skip
 
 
 def loop_names(program: Program) -> frozenset[str]:
     """The script's loop variables: each can be named in a condition."""
-    return frozenset(n for s in program.sites if s is not None and s.kind == SiteKind.TURN for n in s.names)
+    return frozenset(n for s in program.sites if s is not None and s.kind == SiteKind.ITERATION for n in s.names)
 
 
 class Facts:
@@ -228,7 +228,7 @@ class Facts:
                 scope = t.scope_parent[scope]
             text = texts[scope]
             for scope in reversed(chain):
-                if t.scope_kind(scope) in (SiteKind.CALL, SiteKind.TURN):
+                if t.scope_kind(scope) in (SiteKind.CALL, SiteKind.ITERATION):
                     label = t.scope_label(scope)
                     text = f"{text} > {label}" if text else label
                 texts[scope] = text
@@ -238,12 +238,12 @@ class Facts:
 
     def _pos(self) -> list[float]:
         sites = position_sites(self.trace.program)
-        return self._turns(lambda site, names: next(iter(names.values()), NAN) if site in sites else None)
+        return self._iterations(lambda site, names: next(iter(names.values()), NAN) if site in sites else None)
 
     def _loop(self, name: str) -> list[Any]:
-        return self._turns(lambda site, names: names.get(name))
+        return self._iterations(lambda site, names: names.get(name))
 
-    def _turns(self, pick: Callable[[int, dict[str, int | str]], Any]) -> list[Any]:
+    def _iterations(self, pick: Callable[[int, dict[str, int | str]], Any]) -> list[Any]:
         t = self.trace
         known: dict[int, Any] = {-1: NAN}
 
@@ -254,8 +254,8 @@ class Facts:
                 scope = t.scope_parent[scope]
             value = known[scope]
             for scope in reversed(chain):
-                if t.scope_kind(scope) == SiteKind.TURN:
-                    found = pick(t.scope_site[scope], parse_turn(t.scope_values.get(scope, "")))
+                if t.scope_kind(scope) == SiteKind.ITERATION:
+                    found = pick(t.scope_site[scope], parse_iteration(t.scope_values.get(scope, "")))
                     value = value if found is None else found
                 known[scope] = value
             return value

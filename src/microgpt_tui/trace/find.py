@@ -8,10 +8,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import overload
 
+from microgpt_tui.protocol.codes import SiteKind
+from microgpt_tui.protocol.conditions import ConditionError, condition
 from microgpt_tui.trace.breakpoints import BreakpointError, Output, parse, resolve
 from microgpt_tui.trace.breakpoints import find as find_place
-from microgpt_tui.trace.codes import SiteKind
-from microgpt_tui.trace.conditions import ConditionError, condition
 from microgpt_tui.trace.facts import facts, loop_names, names_known, parameter_names
 from microgpt_tui.trace.names import own_name
 from microgpt_tui.trace.trace import Trace

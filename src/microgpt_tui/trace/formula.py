@@ -10,7 +10,7 @@ import math
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from microgpt_tui.trace.codes import ACCUMULATE
+from microgpt_tui.protocol.codes import ACCUMULATE
 from microgpt_tui.trace.names import name, own_name
 from microgpt_tui.trace.trace import Trace
 
@@ -100,7 +100,7 @@ def local_gradients(trace: Trace, node: int, event: int) -> list[tuple[float, bo
     if stored and all(x == x for x in stored):
         return [(x, True) for x in stored]
     handed: dict[int, list[float]] = {}
-    for row in _handed_down(trace, node, children):
+    for row in _propagated(trace, node, children):
         handed.setdefault(trace.target[row], []).append(trace.factor[row])
     born = max(0, trace.born_at(node))
     known = known_locals(
@@ -120,7 +120,7 @@ def local_gradients(trace: Trace, node: int, event: int) -> list[tuple[float, bo
     return found
 
 
-def _handed_down(trace: Trace, node: int, children: list[int]) -> list[int]:
+def _propagated(trace: Trace, node: int, children: list[int]) -> list[int]:
     """Rows of the contributions that a node gave its operands."""
     rows = []
     for child in dict.fromkeys(children):

@@ -8,7 +8,7 @@ from __future__ import annotations
 from array import array
 from typing import TYPE_CHECKING
 
-from microgpt_tui.trace.codes import ASSIGN, BASE_PHASE, phase_after
+from microgpt_tui.protocol.codes import ASSIGN, BASE_PHASE, phase_after
 
 if TYPE_CHECKING:
     from microgpt_tui.trace.trace import Trace

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
-from microgpt_tui.trace.codes import ACCUMULATE, ZERO
+from microgpt_tui.protocol.codes import ACCUMULATE, ZERO
 from microgpt_tui.trace.trace import Trace
 
 
@@ -19,11 +19,11 @@ class Contribution:
     kind: int
     """ACCUMULATE, ASSIGN (the seed, a clipped gradient) or ZERO."""
     source: int
-    """The node that hands it down, or -1."""
+    """The node that propagates it, or -1."""
     factor: float
     """The local gradient; NaN where the script does not compute it as a factor."""
     upstream: float
-    """The source's grad when it was handed down; NaN without a source."""
+    """The source's grad when it was propagated; NaN without a source."""
     delta: float
     """What was added; NaN for an assignment."""
     total: float

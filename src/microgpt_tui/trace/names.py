@@ -8,7 +8,7 @@ that it is on the way to.
 
 from __future__ import annotations
 
-from microgpt_tui.trace.codes import APPENDED, CONSTANT_OP, WHOLE, BindKind, SiteKind
+from microgpt_tui.protocol.codes import APPENDED, CONSTANT_OP, WHOLE, BindKind, SiteKind
 from microgpt_tui.trace.trace import Matrix, Trace
 from microgpt_tui.trace.variables import bound_name
 
@@ -114,8 +114,8 @@ def own_name(trace: Trace, node: int) -> str | None:
     row, place = found
     name = bound_name(trace, row)
     index = trace.bind_index[row]
-    is_turn = trace.program.site(trace.bind_site[row]).kind == SiteKind.TURN
-    if index != WHOLE and not is_turn and trace.bind_path[row] >= 0:
+    is_iteration = trace.program.site(trace.bind_site[row]).kind == SiteKind.ITERATION
+    if index != WHOLE and not is_iteration and trace.bind_path[row] >= 0:
         name += trace.texts[trace.bind_path[row]]
     if index >= 0:
         name += f"[{index}]"
@@ -177,12 +177,12 @@ def heir_of(trace: Trace, node: int, limit: int = 400) -> int:
 def place_text(trace: Trace, event: int) -> str:
     """Where an event happened, by the loops around it: ``pos_id=4 · li=0 · h=2``."""
     own = {trace.program.train_site, trace.program.sample_site}
-    turns = [
+    iterations = [
         trace.scope_values.get(s, "")
         for s in trace.scope_path(trace.scope_of(event))
-        if trace.scope_kind(s) == SiteKind.TURN and trace.scope_site[s] not in own
+        if trace.scope_kind(s) == SiteKind.ITERATION and trace.scope_site[s] not in own
     ]
-    return " · ".join(t for t in turns if t)
+    return " · ".join(t for t in iterations if t)
 
 
 def describe(trace: Trace, node: int) -> str:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from microgpt_tui.trace.codes import ACCUMULATE, CONSTANT_OP, CREATE, SAMPLE, SiteKind
+from microgpt_tui.protocol.codes import ACCUMULATE, CONSTANT_OP, CREATE, SAMPLE, SiteKind
 from microgpt_tui.trace.trace import Trace
 
 Goal = dict[str, Any]
@@ -28,8 +28,8 @@ class Edge:
 BEYOND: Final = Edge("BEYOND")
 BEFORE: Final = Edge("BEFORE")
 
-_BLOCKS = (SiteKind.CALL, SiteKind.TURN)
-_UNITS = (SiteKind.STATEMENT, SiteKind.CALL, SiteKind.TURN, SiteKind.MODULE)
+_BLOCKS = (SiteKind.CALL, SiteKind.ITERATION)
+_UNITS = (SiteKind.STATEMENT, SiteKind.CALL, SiteKind.ITERATION, SiteKind.MODULE)
 
 
 def _forward(trace: Trace, target: int, goal: Goal) -> int | Goal | Edge:
@@ -162,7 +162,7 @@ def previous_statement(trace: Trace, event: int) -> int | Edge:
 
 
 def block_of(trace: Trace, event: int) -> int:
-    """The innermost call or loop turn around an event, or -1."""
+    """The innermost call or loop iteration around an event, or -1."""
     scope = trace.scope_of(event)
     while scope >= 0 and trace.scope_kind(scope) not in _BLOCKS:
         scope = trace.scope_parent[scope]
@@ -177,7 +177,7 @@ def _outer_block(trace: Trace, scope: int) -> int:
 
 
 def finish(trace: Trace, event: int) -> int | Goal | Edge:
-    """The last event of this call or loop turn; at its end, of the one around it."""
+    """The last event of this call or loop iteration; at its end, of the one around it."""
     scope = block_of(trace, event)
     while scope >= 0 and trace.scope_last[scope] == event:
         scope = _outer_block(trace, scope)
@@ -191,7 +191,7 @@ def finish(trace: Trace, event: int) -> int | Goal | Edge:
 
 
 def start_of_scope(trace: Trace, event: int) -> int | Edge:
-    """The first event of this call or loop turn; at its start, of the one around it."""
+    """The first event of this call or loop iteration; at its start, of the one around it."""
     scope = block_of(trace, event)
     while scope >= 0 and trace.scope_first[scope] >= event:
         scope = _outer_block(trace, scope)
@@ -203,12 +203,12 @@ def start_of_scope(trace: Trace, event: int) -> int | Edge:
 # -- loops and phases ------------------------------------------------------------------------
 
 
-def loop_turn(trace: Trace, event: int, name: str | None = None) -> int:
-    """The loop turn around an event: of the loop over positions, or of the loop with this variable; -1 if none."""
+def loop_iteration(trace: Trace, event: int, name: str | None = None) -> int:
+    """The loop iteration around an event: of the loop over positions, or of the loop with this variable; -1 if none."""
     site = None if name else position_site(trace)
     scope = trace.scope_of(event)
     while scope >= 0:
-        if trace.scope_kind(scope) == SiteKind.TURN:
+        if trace.scope_kind(scope) == SiteKind.ITERATION:
             own = trace.scope_site[scope]
             if (name and name in trace.program.site(own).names) or (not name and own == site):
                 return scope
@@ -239,43 +239,43 @@ def _find_position_site(trace: Trace) -> int:
     if not events and len(trace):
         events = [trace.kind.index(CREATE)] if CREATE in trace.kind else []
     for event in events:
-        turns = [
+        iterations = [
             trace.scope_site[s]
             for s in trace.scope_path(trace.scope_of(event))
-            if trace.scope_kind(s) == SiteKind.TURN and trace.scope_site[s] not in own
+            if trace.scope_kind(s) == SiteKind.ITERATION and trace.scope_site[s] not in own
         ]
-        named = [t for t in turns if any("pos" in n or n == "t" for n in program.site(t).names)]
+        named = [t for t in iterations if any("pos" in n or n == "t" for n in program.site(t).names)]
         if named:
             return named[-1]
-        if turns:
-            return turns[-1] if trace.ops and events and trace.kind[event] != CREATE else turns[0]
+        if iterations:
+            return iterations[-1] if trace.ops and events and trace.kind[event] != CREATE else iterations[0]
     return -1
 
 
-def next_turn(trace: Trace, event: int, name: str | None = None) -> int | Goal | Edge | None:
-    """The first event after this turn of the loop over positions (or of loop ``name``); None outside such a loop."""
-    scope = loop_turn(trace, event, name)
+def next_iteration(trace: Trace, event: int, name: str | None = None) -> int | Goal | Edge | None:
+    """The first event after this iteration of the loop over positions (or of loop ``name``); None outside one."""
+    scope = loop_iteration(trace, event, name)
     if scope < 0:
-        later = _first_turn_after(trace, event, name)
+        later = _first_iteration_after(trace, event, name)
         if later is not None or trace.complete:
             return later
-        sites = _turn_sites(trace, name)
-        return {"kind": "turn", "sites": sites} if sites else None
+        sites = _iteration_sites(trace, name)
+        return {"kind": "iteration", "sites": sites} if sites else None
     last = trace.scope_last[scope]
     if last < 0:
         return BEYOND if trace.complete else {"kind": "after", "scope": scope}
     return _forward(trace, last + 1, {"kind": "after", "scope": scope})
 
 
-def previous_turn(trace: Trace, event: int, name: str | None = None) -> int | Edge | None:
-    """The start of this turn; at its start, of the turn before; None where there is none before."""
-    scope = loop_turn(trace, event, name)
+def previous_iteration(trace: Trace, event: int, name: str | None = None) -> int | Edge | None:
+    """The start of this iteration; at its start, of the iteration before; None where there is none before."""
+    scope = loop_iteration(trace, event, name)
     if scope >= 0 and trace.scope_first[scope] < event:
         return trace.scope_first[scope]
     earlier = event - 1
     site = trace.scope_site[scope] if scope >= 0 else None
     for candidate in range(len(trace.scope_first) - 1, -1, -1):
-        if trace.scope_first[candidate] <= earlier and trace.scope_kind(candidate) == SiteKind.TURN:
+        if trace.scope_first[candidate] <= earlier and trace.scope_kind(candidate) == SiteKind.ITERATION:
             own = trace.scope_site[candidate]
             wanted = site if site is not None else None if name else position_site(trace)
             if own == wanted or (name and name in trace.program.site(own).names):
@@ -283,18 +283,18 @@ def previous_turn(trace: Trace, event: int, name: str | None = None) -> int | Ed
     return None
 
 
-def _turn_sites(trace: Trace, name: str | None) -> list[int]:
+def _iteration_sites(trace: Trace, name: str | None) -> list[int]:
     """The loops with a variable of this name, or the loop over positions where it is known already."""
     if name is None:
         return [site] if (site := position_site(trace)) >= 0 else []
-    sites = (s for s in trace.program.sites if s is not None and s.kind == SiteKind.TURN)
+    sites = (s for s in trace.program.sites if s is not None and s.kind == SiteKind.ITERATION)
     return [s.number for s in sites if name in s.names]
 
 
-def _first_turn_after(trace: Trace, event: int, name: str | None) -> int | None:
+def _first_iteration_after(trace: Trace, event: int, name: str | None) -> int | None:
     site = None if name else position_site(trace)
     for scope, first in enumerate(trace.scope_first):
-        if first > event and trace.scope_kind(scope) == SiteKind.TURN:
+        if first > event and trace.scope_kind(scope) == SiteKind.ITERATION:
             own = trace.scope_site[scope]
             if own == site or (name and name in trace.program.site(own).names):
                 return first

@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
-from microgpt_tui.trace.codes import (
+from microgpt_tui.protocol.codes import (
     ACCUMULATE,
     ASSIGN,
     COLUMNS,
@@ -27,8 +27,8 @@ from microgpt_tui.trace.codes import (
     BindKind,
     SiteKind,
 )
+from microgpt_tui.protocol.frames import Blobs
 from microgpt_tui.trace.index import Phases, Rows, Seeds, Users
-from microgpt_tui.trace.wire import Blobs
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,9 +74,9 @@ class Program:
     data_name: str = "data"
     grad_name: str = "grad"
     train_site: int = -1
-    """The loop whose turn is a training step, or -1."""
+    """The loop whose iteration is a training step, or -1."""
     sample_site: int = -1
-    """The loop whose turn is a generated sample, or -1."""
+    """The loop whose iteration is a generated sample, or -1."""
     total_steps: int | None = None
     """How many training steps the script intends, where its loop says so."""
     kept: array[int] = field(default_factory=lambda: array("q"))
@@ -178,7 +178,7 @@ class Trace:
         self.shapes: list[Any] = []
         """Nestings that bindings refer to: a number is a vector's length, a list its parts."""
         self.scope_values: dict[int, str] = {}
-        """A loop turn's variable, as ``pos_id=2``; a call's short arguments."""
+        """A loop iteration's variable, as ``pos_id=2``; a call's short arguments."""
         self.operands: dict[int, tuple[float, ...]] = {}
         """Node -> plain numbers that its operation used (an exponent)."""
         self.populations: list[Any] = []
@@ -196,11 +196,15 @@ class Trace:
         """Lists of floats as long as the parameters (Adam's m and v) when the episode began."""
         self.version = 0
         """Goes up with every change; views cache by it."""
+        self.derived: dict[Any, Any] = {}
+        self.grown: dict[Any, tuple[int, Any]] = {}
+        """What follows from the columns: see ``trace.derived``."""
         for name, code in COLUMNS.items():
             setattr(self, name, array(code))
         self._index_afresh()
 
     def _index_afresh(self) -> None:
+        self.grown.clear()
         self._users, self._writes, self._updates = Users(), Rows(), Rows()
         self._seeds, self._phases = Seeds(), Phases()
 
@@ -233,6 +237,7 @@ class Trace:
             self.site[node - self.first_node] = place
         self.complete = bool(header.get("complete", self.complete))
         self.version += 1
+        self.derived.clear()
         for name in _LAZY:
             self.__dict__.pop(name, None)
 
@@ -325,15 +330,15 @@ class Trace:
         return last if last >= 0 else len(self) - 1
 
     def scope_kind(self, scope: int) -> SiteKind:
-        """CALL, TURN, STATEMENT, OPERATION or MODULE."""
+        """CALL, ITERATION, STATEMENT, OPERATION or MODULE."""
         return self.program.site(self.scope_site[scope]).kind
 
     def scope_label(self, scope: int) -> str:
         """How a scope is shown: ``gpt(pos_id=2)``, ``li=0``, ``line 107``."""
         site = self.program.site(self.scope_site[scope])
         value = self.scope_values.get(scope, "")
-        if site.kind == SiteKind.TURN:
-            return value or f"{site.name} turn"
+        if site.kind == SiteKind.ITERATION:
+            return value or f"{site.name} iteration"
         if site.kind == SiteKind.STATEMENT:
             return f"line {site.line}"
         return f"{site.name}({value})" if value else site.name

@@ -6,7 +6,7 @@ import ast
 from dataclasses import dataclass
 from typing import Any
 
-from microgpt_tui.trace.codes import APPENDED, REPLACED, WHOLE, BindKind, SiteKind
+from microgpt_tui.protocol.codes import APPENDED, REPLACED, WHOLE, BindKind, SiteKind
 from microgpt_tui.trace.trace import Trace
 
 Nested = Any
@@ -93,7 +93,7 @@ def bindings(trace: Trace) -> Bindings:
 def bound_name(trace: Trace, row: int) -> str:
     """The name that a binding row binds."""
     site = trace.program.site(trace.bind_site[row])
-    if site.kind == SiteKind.TURN:
+    if site.kind == SiteKind.ITERATION:
         return trace.texts[trace.bind_path[row]]
     return site.name
 

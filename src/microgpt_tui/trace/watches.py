@@ -9,9 +9,9 @@ import ast
 from dataclasses import dataclass
 from typing import Any
 
+from microgpt_tui.protocol.codes import BindKind
+from microgpt_tui.protocol.conditions import CONSTANTS, FACTS, FUNCTIONS, NAN, Condition, ConditionError, condition
 from microgpt_tui.trace.breakpoints import BreakpointError, Resolved, resolve_variable
-from microgpt_tui.trace.codes import BindKind
-from microgpt_tui.trace.conditions import CONSTANTS, FACTS, FUNCTIONS, NAN, Condition, ConditionError, condition
 from microgpt_tui.trace.facts import facts, parameter_names
 from microgpt_tui.trace.trace import Program, Trace
 from microgpt_tui.trace.variables import variable
@@ -216,7 +216,7 @@ def _nested(flat: list[int], shape: tuple[int, ...]) -> Any:
     for size in reversed(shape[1:]):
         if size <= 0:
             return flat
-        flat = [flat[i : i + size] for i in range(0, len(flat), size)]  # type: ignore[misc]  # deeper at each turn
+        flat = [flat[i : i + size] for i in range(0, len(flat), size)]  # type: ignore[misc]  # deeper at each iteration
     return flat
 
 

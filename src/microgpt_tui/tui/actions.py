@@ -63,7 +63,7 @@ class Action:
     asks: bool = False
     """True when its key opens something to type into: the keys that follow are for that."""
     moves: bool = False
-    """True when the script runs only briefly for it: further moves then wait for their turn. After the others they
+    """True when the script runs only briefly for it: further moves then wait for their iteration. After the others they
     are refused until the script is paused."""
 
 
@@ -76,7 +76,7 @@ def _move(name: str) -> Run:
     return run
 
 
-def _turn(name: str) -> Run:
+def _iteration(name: str) -> Run:
     def run(desk: Desk, argument: str) -> None:
         method = getattr(desk.debugger, name)
         loop, _, count = argument.partition(" ")
@@ -93,7 +93,7 @@ def _loop(desk: Desk, argument: str) -> None:
     if not loop:
         raise CommandError("name the loop by its variable: loop h; backwards: loop h -1")
     back = rest.startswith("-")
-    method = desk.debugger.previous_turn if back else desk.debugger.next_turn
+    method = desk.debugger.previous_iteration if back else desk.debugger.next_iteration
     desk.repeat(lambda: bool(method(loop)), count_of(rest.lstrip("-")))
 
 
@@ -182,13 +182,13 @@ _OWN: tuple[Action, ...] = (
     Action("next", ("n",), "next", "The next statement at this scope or outside it; in a backward pass the next node",
            STEPPING, _move("next_statement"), "[N]", 3, moves=True),
     Action("rnext", ("N",), "rnext", "The statement before", STEPPING, _move("previous_statement"), "[N]", moves=True),
-    Action("finish", ("f",), "finish", "The end of this call or loop turn", STEPPING, _move("finish"), "[N]", 6,
+    Action("finish", ("f",), "finish", "The end of this call or loop iteration", STEPPING, _move("finish"), "[N]", 6,
            moves=True),
-    Action("rfinish", ("F",), "rfinish", "The start of this call or loop turn", STEPPING, _move("start_of_scope"),
+    Action("rfinish", ("F",), "rfinish", "The start of this call or loop iteration", STEPPING, _move("start_of_scope"),
            "[N]", moves=True),
-    Action("nextpos", (")",), "position", "The next token position (or turn of the loop NAME)", STEPPING,
-           _turn("next_turn"), "[NAME] [N]", 9, moves=True),
-    Action("prevpos", ("(",), "position back", "The token position before", STEPPING, _turn("previous_turn"),
+    Action("nextpos", (")",), "position", "The next token position (or iteration of the loop NAME)", STEPPING,
+           _iteration("next_iteration"), "[NAME] [N]", 9, moves=True),
+    Action("prevpos", ("(",), "position back", "The token position before", STEPPING, _iteration("previous_iteration"),
            "[NAME] [N]", moves=True),
     Action("phase", ("]",), "phase", "The next phase: forward, backward, optimizer", STEPPING, _move("next_phase"),
            "[N]", 7, moves=True),
@@ -202,7 +202,7 @@ _OWN: tuple[Action, ...] = (
            _move("step_event"), "[N]", moves=True, aliases=("stepi",)),
     Action("sib", (), "event back", "One event back", STEPPING, _move("back_event"), "[N]", moves=True,
            aliases=("backi",)),
-    Action("loop", (), "loop", "The next turn of the loop with this variable (backwards: loop h -1)", STEPPING, _loop,
+    Action("loop", (), "loop", "The next iteration of the loop with this name (backwards: loop h -1)", STEPPING, _loop,
            "NAME [N]", moves=True),
     Action("run", ("space",), "run", "Run freely; pause", RUNNING, _run, "", 4),
     Action("pause", ("ctrl+c",), "pause", "Pause where the script is; never ends the session", RUNNING, _pause),

@@ -11,11 +11,11 @@ from rich.style import Style
 from textual.strip import Strip
 from textual.widget import Widget
 
+from microgpt_tui.protocol.codes import PHASE_NAMES, BindKind
 from microgpt_tui.session.debugger import Debugger
 from microgpt_tui.session.history import Stop
 from microgpt_tui.session.stops import explain
-from microgpt_tui.trace.codes import PHASE_NAMES, BindKind
-from microgpt_tui.trace.navigation import loop_turn
+from microgpt_tui.trace.navigation import loop_iteration
 from microgpt_tui.trace.trace import Trace
 from microgpt_tui.trace.variables import bindings
 from microgpt_tui.tui import palette
@@ -71,7 +71,7 @@ def document(trace: Trace, event: int) -> str:
 def position(trace: Trace, event: int) -> str:
     """``pos_id=2``, also of the forward place that a backward pass has reached."""
     at = forward_place(trace, event)
-    scope = loop_turn(trace, at if at >= 0 else event)
+    scope = loop_iteration(trace, at if at >= 0 else event)
     return trace.scope_values.get(scope, "") if scope >= 0 else ""
 
 

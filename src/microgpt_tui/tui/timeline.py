@@ -12,7 +12,7 @@ from textual.reactive import reactive
 from textual.strip import Strip
 from textual.widget import Widget
 
-from microgpt_tui.trace.codes import PHASE_NAMES
+from microgpt_tui.protocol.codes import PHASE_NAMES
 from microgpt_tui.trace.navigation import position_site
 from microgpt_tui.trace.trace import Trace
 from microgpt_tui.tui import palette
@@ -42,7 +42,7 @@ class Timeline(Widget):
     def __init__(self, *, id: str | None = None) -> None:
         super().__init__(id=id)
         self._dragging = False
-        self._turns: tuple[object, list[int]] = (None, [])
+        self._iterations: tuple[object, list[int]] = (None, [])
         self._site = -1
         self._stops: tuple[object, int, bool, list[tuple[int, str]]] = (None, -1, False, [])
 
@@ -77,17 +77,17 @@ class Timeline(Widget):
         place = max(0, min(room - 1, column - first))
         return min(len(trace) - 1, round(place * (len(trace) - 1) / max(1, room - 1)))
 
-    def _turn_starts(self, trace: Trace) -> list[int]:
-        """First events of the turns of the loop over positions."""
+    def _iteration_starts(self, trace: Trace) -> list[int]:
+        """First events of the iterations of the loop over positions."""
         key = (trace.index, trace.first_node, len(trace.scope_first))
-        if key != self._turns[0]:
+        if key != self._iterations[0]:
             if self._site < 0:
                 self._site = position_site(trace)
             starts = [
                 trace.scope_first[s] for s in blocks(trace).parent if trace.scope_site[s] == self._site
             ]  # fmt: skip
-            self._turns = key, starts
-        return self._turns[1]
+            self._iterations = key, starts
+        return self._iterations[1]
 
     # -- drawing -----------------------------------------------------------------------------
 
@@ -138,7 +138,7 @@ class Timeline(Widget):
                 styles[a + 1 + i] = base + Style(color=color, bold=True)
 
     def _ticks(self, trace: Trace, cells: list[str], styles: list[Style], base: Style, cursor: int) -> None:
-        starts = self._turn_starts(trace)
+        starts = self._iteration_starts(trace)
         if not 1 < len(starts) <= self.size.width // 4:
             return
         for start in starts:

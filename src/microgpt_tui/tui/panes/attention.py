@@ -8,7 +8,7 @@ from rich.segment import Segment
 from textual import events
 from textual.binding import Binding, BindingType
 
-from microgpt_tui.trace.recognise.attention import AttentionRow, Cell, attention, open_cell
+from microgpt_tui.recognise.attention import AttentionRow, Cell, attention, open_cell
 from microgpt_tui.tui import palette
 from microgpt_tui.tui.pane import Line, NodeChosen, Pane, View, empty, text
 from microgpt_tui.tui.panes import heat

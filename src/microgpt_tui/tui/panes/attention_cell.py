@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from rich.segment import Segment
 from rich.style import Style
 
-from microgpt_tui.trace.recognise.attention import Cell
+from microgpt_tui.recognise.attention import Cell
 from microgpt_tui.tui import palette
 from microgpt_tui.tui.pane import Line, View, text
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from microgpt_tui.trace.recognise.attention import AttentionRow
+from microgpt_tui.recognise.attention import AttentionRow
 from microgpt_tui.tui import palette
 from microgpt_tui.tui.pane import View
 from microgpt_tui.tui.panes import heat

@@ -6,8 +6,8 @@ import math
 from bisect import bisect_right
 from dataclasses import dataclass
 
-from microgpt_tui.trace.recognise.attention import Attention, AttentionRow, attention
-from microgpt_tui.trace.recognise.tokens import key_tokens, tokens
+from microgpt_tui.recognise.attention import Attention, AttentionRow, attention
+from microgpt_tui.recognise.tokens import key_tokens, tokens
 from microgpt_tui.tui.pane import View
 
 MASKED = 1e4

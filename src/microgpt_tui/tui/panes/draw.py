@@ -8,7 +8,7 @@ from itertools import accumulate as running_sums
 from rich.segment import Segment
 from rich.style import Style
 
-from microgpt_tui.trace.codes import ACCUMULATE, ASSIGN, PRINT, UPDATE, ZERO
+from microgpt_tui.protocol.codes import ACCUMULATE, ASSIGN, PRINT, UPDATE, ZERO
 from microgpt_tui.trace.names import name
 from microgpt_tui.trace.trace import Trace
 from microgpt_tui.tui import palette
@@ -42,7 +42,7 @@ def event_line(trace: Trace, event: int, width: int, *, full: bool) -> list[Line
                 text(f"{palette.number(trace.factor[row])} × {palette.number(upstream)} = ", palette.NEUTRAL),
                 _signed(palette.number(trace.delta[row]), trace.delta[row]),
             ],
-            [text(f"      handed down by {name(trace, source)}"[:width], palette.DIM)],
+            [text(f"      propagated by {name(trace, source)}"[:width], palette.DIM)],
         ]
     if kind == ASSIGN:
         return [

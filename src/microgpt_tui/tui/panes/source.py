@@ -14,8 +14,8 @@ from rich.style import Style
 from textual import events
 from textual.binding import Binding, BindingType
 
+from microgpt_tui.protocol.codes import ACCUMULATE, ASSIGN, CREATE, PRINT, SAMPLE, UPDATE, ZERO, SiteKind
 from microgpt_tui.session.debugger import Debugger
-from microgpt_tui.trace.codes import ACCUMULATE, ASSIGN, CREATE, PRINT, SAMPLE, UPDATE, ZERO, SiteKind
 from microgpt_tui.trace.navigation import unit_of
 from microgpt_tui.trace.trace import Site, Trace
 from microgpt_tui.tui import palette

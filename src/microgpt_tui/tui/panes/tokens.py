@@ -9,7 +9,7 @@ from rich.style import Style
 from textual import events
 from textual.binding import Binding, BindingType
 
-from microgpt_tui.trace.recognise.tokens import Distribution, Tokens, probability_values, tokens, what_if
+from microgpt_tui.recognise.tokens import Distribution, Tokens, probability_values, tokens, what_if
 from microgpt_tui.tui import palette
 from microgpt_tui.tui.pane import Line, NodeChosen, Pane, View, empty, text
 from microgpt_tui.tui.panes import heat

@@ -7,8 +7,8 @@ from itertools import accumulate
 
 from rich.style import Style
 
-from microgpt_tui.trace.recognise.residual import Stream, lens, stream
-from microgpt_tui.trace.recognise.tokens import Distribution, Tokens, softmax
+from microgpt_tui.recognise.residual import Stream, lens, stream
+from microgpt_tui.recognise.tokens import Distribution, Tokens, softmax
 from microgpt_tui.tui import palette
 from microgpt_tui.tui.pane import Line, View, text
 from microgpt_tui.tui.panes import heat

@@ -9,11 +9,11 @@ from rich.style import Style
 from textual import events
 from textual.binding import Binding, BindingType
 
+from microgpt_tui.recognise.activations import activations
+from microgpt_tui.recognise.residual import stream
+from microgpt_tui.recognise.tokens import tokens
+from microgpt_tui.recognise.training import Text, norm, running_mean, speed, texts
 from microgpt_tui.session.history import Summary
-from microgpt_tui.trace.recognise.activations import activations
-from microgpt_tui.trace.recognise.residual import stream
-from microgpt_tui.trace.recognise.tokens import tokens
-from microgpt_tui.trace.recognise.training import Text, norm, running_mean, speed, texts
 from microgpt_tui.trace.trace import Trace
 from microgpt_tui.tui import palette
 from microgpt_tui.tui.pane import Line, MomentChosen, Pane, StepChosen, View, empty, text

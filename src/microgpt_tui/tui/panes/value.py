@@ -11,7 +11,7 @@ from rich.segment import Segment
 from rich.style import Style
 from textual.binding import Binding, BindingType
 
-from microgpt_tui.trace.codes import ACCUMULATE, ASSIGN, CREATE, EVENT_NAMES, SAMPLE, ZERO
+from microgpt_tui.protocol.codes import ACCUMULATE, ASSIGN, CREATE, EVENT_NAMES, SAMPLE, ZERO
 from microgpt_tui.trace.formula import Formula, formula
 from microgpt_tui.trace.ledger import Contribution, ledger
 from microgpt_tui.trace.names import name, place_text

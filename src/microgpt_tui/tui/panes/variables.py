@@ -11,8 +11,8 @@ from rich.style import Style
 from textual import events
 from textual.binding import Binding, BindingType
 
+from microgpt_tui.protocol.codes import BACKWARD, OPTIMIZER, BindKind
 from microgpt_tui.session.looking import displayed
-from microgpt_tui.trace.codes import BACKWARD, OPTIMIZER, BindKind
 from microgpt_tui.trace.names import name as node_name
 from microgpt_tui.trace.trace import Trace
 from microgpt_tui.trace.variables import Variable, in_scope

@@ -10,8 +10,8 @@ from rich.style import Style
 from textual import events
 from textual.binding import Binding, BindingType
 
-from microgpt_tui.trace.recognise.tokens import tokens
-from microgpt_tui.trace.recognise.weights import Statistics, meaning, parameters, places, statistics
+from microgpt_tui.recognise.tokens import tokens
+from microgpt_tui.recognise.weights import Statistics, meaning, parameters, places, statistics
 from microgpt_tui.trace.trace import Matrix
 from microgpt_tui.tui import palette
 from microgpt_tui.tui.pane import Line, NodeChosen, Pane, View, empty, text

@@ -6,8 +6,8 @@ from array import array
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+from microgpt_tui.recognise.weights import parameters, places
 from microgpt_tui.session.history import Summary
-from microgpt_tui.trace.recognise.weights import parameters, places
 from microgpt_tui.tui.pane import View
 
 

@@ -1,4 +1,4 @@
-"""Where: the place in the running program, as a breadcrumb and as a tree of calls and loop turns."""
+"""Where: the place in the running program, as a breadcrumb and as a tree of calls and loop iterations."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from rich.cells import cell_len
 
-from microgpt_tui.trace.codes import ACCUMULATE, ASSIGN, SiteKind
+from microgpt_tui.protocol.codes import ACCUMULATE, ASSIGN, SiteKind
 from microgpt_tui.trace.names import place_text
 from microgpt_tui.trace.navigation import block_of
 from microgpt_tui.trace.trace import Trace
@@ -23,7 +23,7 @@ LOW = 3
 
 
 class Blocks:
-    """Calls and loop turns by the block around them, grown with the trace."""
+    """Calls and loop iterations by the block around them, grown with the trace."""
 
     def __init__(self) -> None:
         self.done = 0
@@ -39,7 +39,7 @@ class Blocks:
             while outer >= 0 and outer not in self.parent and outer < scope:
                 outer = parents[outer]
             site = sites[kinds[scope]]
-            if site is not None and site.kind in (SiteKind.CALL, SiteKind.TURN):
+            if site is not None and site.kind in (SiteKind.CALL, SiteKind.ITERATION):
                 self.parent[scope] = outer
                 self.inner.setdefault(outer, []).append(scope)
         self.done = len(parents)
@@ -56,8 +56,10 @@ def blocks(trace: Trace) -> Blocks:
 
 
 def block_path(trace: Trace, event: int) -> list[int]:
-    """Calls and loop turns around an event, outermost first."""
-    return [s for s in trace.scope_path(trace.scope_of(event)) if trace.scope_kind(s) in (SiteKind.CALL, SiteKind.TURN)]
+    """Calls and loop iterations around an event, outermost first."""
+    return [
+        s for s in trace.scope_path(trace.scope_of(event)) if trace.scope_kind(s) in (SiteKind.CALL, SiteKind.ITERATION)
+    ]
 
 
 def forward_place(trace: Trace, event: int) -> int:
@@ -92,7 +94,7 @@ class WherePane(ListingPane):
 
     title = "Where"
     explanation = """
-The calls and loop turns around the current operation, outermost first, with the number of events in each
+The calls and loop iterations around the current operation, outermost first, with the number of events in each
 and how far this one has come (`op k of n`); below the innermost, the blocks beside it. In a backward pass
 the breadcrumb also says **of** which forward place the grad is being written. `Enter` goes to a block's
 start; `f` and `F` go to the end and start of the innermost.

@@ -12,9 +12,9 @@ from textual.containers import Vertical, VerticalScroll
 from textual.screen import ModalScreen
 from textual.widgets import Static
 
+from microgpt_tui.audit.root_cause import RootCause, extreme
 from microgpt_tui.session.debugger import Debugger, Moment
 from microgpt_tui.session.looking import bars, diagnose
-from microgpt_tui.trace.nans import RootCause, extreme
 from microgpt_tui.tui import palette
 
 NOTHING = RootCause(

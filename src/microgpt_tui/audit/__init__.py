@@ -1,0 +1,1 @@
+"""What is wrong: gradients that do not fit, and where a NaN comes from."""

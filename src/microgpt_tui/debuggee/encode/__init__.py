@@ -1,0 +1,1 @@
+"""A raw log into the columns of a trace."""

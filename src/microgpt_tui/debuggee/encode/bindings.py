@@ -1,0 +1,103 @@
+"""What variables were bound to, into columns."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from microgpt_tui.debuggee.encode.nodes import Nodes
+from microgpt_tui.debuggee.record.kinds import (
+    BIND_INTEGER,
+    BIND_NODE,
+    BIND_NODES,
+    BIND_NUMBER,
+    BIND_NUMBERS,
+    BIND_OTHER,
+    BIND_TEXT,
+    NAN,
+    Opaque,
+)
+from microgpt_tui.debuggee.record.walk import doubles
+from microgpt_tui.protocol.codes import NO_NODE
+
+
+class Bindings(Nodes):
+    """Fills the columns of the variables."""
+
+    def write_bind(
+        self, scope: int, event: int, code: int, value: Any, name: str, path: str, index: int, identity: int
+    ) -> None:
+        c = self.c
+        kind = type(value)
+        shape: Any = None
+        start = 0
+        if self.fresh and kind is not float and kind is not int:
+            self.settle()
+        if kind is float:
+            which, start = BIND_NUMBER, len(c["bound_numbers"])
+            c["bound_numbers"].append(value)
+        elif kind is int or kind is bool:
+            which, start = BIND_INTEGER, len(c["bound_numbers"])
+            c["bound_numbers"].append(float(value) if abs(value) < 2**53 else NAN)
+        elif kind is str:
+            which, start = BIND_TEXT, self.text(value[:200])
+        elif kind is Opaque:
+            which, shape = BIND_OTHER, value.length
+        elif kind is tuple or kind is list:
+            leaves: list[Any] = []
+            first: Any = None
+            known = self.weight_places.get(id(value))
+            if known is not None:
+                which, (start, shape) = BIND_NODES, known
+            else:
+                shape = self.flatten(value, leaves)
+                first = leaves[0] if leaves else None
+            if known is not None:
+                pass
+            elif isinstance(first, self.node_class):
+                which, start = BIND_NODES, len(c["bound_nodes"])
+                ids = self.ids
+                for leaf in leaves:
+                    number = ids.get(id(leaf))
+                    if number is None:
+                        number = self.number_of(leaf) if isinstance(leaf, self.node_class) else NO_NODE
+                    c["bound_nodes"].append(number)
+                if id(value) in self.weights:
+                    self.weight_places[id(value)] = start, shape
+            elif first is None or type(first) in (int, float, bool):
+                which, start = BIND_NUMBERS, len(c["bound_numbers"])
+                c["bound_numbers"].extend(doubles(leaves))
+            else:
+                which = BIND_OTHER
+        else:
+            which, start = BIND_NODE, len(c["bound_nodes"])
+            number = self.ids.get(id(value))
+            c["bound_nodes"].append(self.number_of(value) if number is None else number)
+        place = self.text(path or name) if path or name else -1
+        numbers = (event, scope, code, which, start, -1 if shape is None else self.shape(shape), place, index, identity)
+        for put, number in zip(self.put_bind, numbers, strict=True):
+            put(number)
+
+    def write_number(
+        self, scope: int, code: int, value: float, name: str, path: str, index: int, identity: int
+    ) -> None:
+        """The most frequent binding: a plain number."""
+        put_event, put_scope, put_site, put_kind, put_start, put_shape, put_path, put_index, put_list = self.put_bind
+        c = self.c
+        numbers = c["bound_numbers"]
+        put_event(len(c["kind"]) + len(self.fresh))
+        put_scope(scope)
+        put_site(code)
+        put_kind(BIND_NUMBER)
+        put_start(len(numbers))
+        put_shape(-1)
+        put_path(self.text(path or name) if path or name else -1)
+        put_index(index)
+        put_list(identity)
+        numbers.append(value)
+
+    def flatten(self, value: Any, leaves: list[Any]) -> Any:
+        """A nesting's shape: a number for a flat list, else a list of the parts' shapes (one number n×m as [n, m])."""
+        if not value or not isinstance(value[0], tuple | list):
+            leaves.extend(value)
+            return len(value)
+        return [self.flatten(part, leaves) if isinstance(part, tuple | list) else 0 for part in value]

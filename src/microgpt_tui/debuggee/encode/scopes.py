@@ -1,0 +1,262 @@
+"""Marks into scopes: statements, calls, loop iterations; and which sub-expression an operation belongs to."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from microgpt_tui.debuggee.encode.bindings import Bindings
+from microgpt_tui.debuggee.encode.columns import iteration_text
+from microgpt_tui.debuggee.record.kinds import (
+    FRAMES,
+    REFLECTED,
+    SITE_BIND,
+    SITE_CALL,
+    SITE_ITERATION,
+    SITE_MODULE,
+    SITE_OPERATION,
+    SITE_STATEMENT,
+    Scope,
+)
+from microgpt_tui.debuggee.rewrite.sites import SiteRecord
+from microgpt_tui.protocol.codes import WHOLE, SiteKind
+
+
+class Scopes(Bindings):
+    """Keeps the stack of scopes; an event happens in the innermost."""
+
+    def scope(self) -> int:
+        """The number of the innermost scope, made now if it has none yet, and its parents before it."""
+        top = self.stack[-1]
+        if top.number >= 0:
+            return top.number
+        stack, c = self.stack, self.c
+        column, site, first, last = c["scope_parent"], c["scope_site"], c["scope_first"], c["scope_last"]
+        at = len(stack) - 1
+        while at > 0 and stack[at - 1].number < 0:
+            at -= 1
+        parent = stack[at - 1].number if at else -1
+        event = self.events
+        for entry in stack[at:]:
+            if entry.number < 0:
+                entry.number = len(column)
+                column.append(parent)
+                site.append(entry.site)
+                first.append(event)
+                last.append(-1)
+                if entry.value:
+                    self.scope_values[entry.number] = entry.value
+                    self.extras.setdefault("scope_values", []).append((entry.number, entry.value))
+                if entry.binds:
+                    for row in entry.binds:
+                        self.write_bind(entry.number, *row)
+                    entry.binds = None
+            parent = entry.number
+        return top.number
+
+    def begin_span(self) -> None:
+        """From the next event on, another scope."""
+        scope = self.scope()
+        if scope != self.span_scope:
+            self.c["span_start"].append(self.events)
+            self.c["span_scope"].append(scope)
+            self.span_scope = scope
+
+    def event(self, kind: int, row: int) -> None:
+        if self.fresh:
+            self.settle()
+        scope = self.stack[-1].number
+        if scope < 0 or scope != self.span_scope:
+            self.begin_span()
+        self.c["kind"].append(kind)
+        self.c["row"].append(row)
+
+    def enter_statement(self, code: int, record: SiteRecord) -> None:
+        stack = self.stack
+        records = self.records
+        top = stack[-1]
+        if top.kind is SITE_STATEMENT:
+            before = records[top.site]
+            if before is not None and before.depth == record.depth and before.function == record.function:
+                if top.number < 0:  # nothing happened in the statement before: it makes way
+                    top.site = code
+                else:
+                    self.pop()
+                    stack.append(Scope(code, SITE_STATEMENT))
+                return
+        elif top.kind is SITE_ITERATION:
+            before = records[top.site]
+            if before is not None and before.depth < record.depth and before.function == record.function:
+                stack.append(Scope(code, SITE_STATEMENT))
+                return
+        self.to_function(record.function)
+        while stack:
+            top = stack[-1]
+            if top.kind in FRAMES:
+                break
+            if top.kind is SITE_ITERATION:
+                site = records[top.site]
+                if site is not None and site.depth < record.depth:
+                    break
+            self.pop()
+        stack.append(Scope(code, SITE_STATEMENT))
+
+    def to_function(self, function: int) -> None:
+        """Drop frames that were left without saying so (a generator, an exception)."""
+        stack = self.stack
+        top = self.records[stack[-1].site]
+        if top is not None and top.function == function and stack[-1].kind not in FRAMES:
+            return
+        for i in range(len(stack) - 1, -1, -1):
+            if stack[i].kind in FRAMES:
+                if stack[i].site == function:
+                    while len(stack) > i + 1 and any(s.kind in FRAMES for s in stack[i + 1 :]):
+                        self.pop()
+                    return
+                if not any(s.site == function for s in stack[:i]):
+                    return
+
+    def to_loop(self, record: SiteRecord) -> None:
+        """Leave the iteration of a loop that is running, if one is."""
+        self.to_function(record.function)
+        stack = self.stack
+        while stack:
+            top = stack[-1]
+            if top.kind in FRAMES:
+                break
+            if top.kind is SITE_ITERATION:
+                site = self.records[top.site]
+                if site is not None and site.depth < record.depth:
+                    break
+            elif top.kind is SITE_STATEMENT and self.is_loop_header(top.site, record):
+                break
+            self.pop()
+
+    def iteration(self, code: int, record: SiteRecord, values: tuple[Any, ...]) -> None:
+        self.to_loop(record)
+        self.stack.append(Scope(code, SITE_ITERATION, iteration_text(record.names, values)))
+        for name, value in zip(record.names, values, strict=False):
+            if isinstance(value, (int, str, float, self.node_class)) and type(value) is not bool:
+                self.bind(code, value, name=name)
+
+    def is_loop_header(self, site: int, iteration: SiteRecord) -> bool:
+        header = self.records[site]
+        return header is not None and (header.line, header.column) == (iteration.line, iteration.column)
+
+    def leave(self, kinds: tuple[SiteKind, ...]) -> None:
+        if not any(s.kind in kinds for s in self.stack):
+            return
+        while self.stack:
+            if self.pop().kind in kinds:
+                break
+
+    def pop(self) -> Scope:
+        scope = self.stack.pop()
+        number = scope.number
+        if number >= 0:
+            last = len(self.c["kind"]) + len(self.fresh) - 1
+            self.c["scope_last"][number] = last
+            if number < self.sent["scope_last"]:  # the others go out as they are
+                self.extras.setdefault("closed", []).append((number, last))
+        if scope.kind is SITE_OPERATION:
+            self.operation_depth -= 1
+            if self.operation_depth == 0 and scope.start_node < self.rows:
+                record = self.records[scope.site]
+                assert record is not None
+                self.group(record.name, scope.start_node)
+        return scope
+
+    def bind(
+        self, code: int, value: Any, *, name: str = "", path: str = "", index: int = WHOLE, identity: int = 0
+    ) -> None:
+        """Remember a variable's value, in the frame that is running."""
+        stack = self.stack
+        at = len(stack) - 1
+        while at >= 0 and (stack[at].kind is not SITE_CALL and stack[at].kind is not SITE_MODULE):
+            at -= 1
+        if at < 0:
+            return
+        entry = stack[at]
+        if type(value) is float and entry.number >= 0:
+            self.write_number(entry.number, code, value, name, path, index, identity)
+            return
+        row = (self.events, code, value, name, path, index, identity)
+        if entry.number >= 0:
+            self.write_bind(entry.number, *row)
+            return
+        if entry.binds is None:
+            entry.binds = []
+        entry.binds.append(row)
+        record = self.records[code]
+        short = type(value) is int or (type(value) is str and len(value) <= 20)
+        if short and record is not None and record.kind is SITE_BIND and not entry.value.count(",") > 2:
+            site = self.records[entry.site]
+            if site is not None and record.line == site.line:
+                entry.value += (", " if entry.value else "") + f"{record.name}={value!r}"
+
+    def statement_scope(self) -> Scope | None:
+        for entry in reversed(self.stack):
+            if entry.kind is SITE_STATEMENT:
+                return entry
+            if entry.kind in FRAMES:
+                return None
+        return None
+
+    def site_for(self, operation: str) -> int:
+        """The expression that makes an operation's node where only one can; else the statement."""
+        statement: Scope | None = None
+        for entry in reversed(self.stack):
+            kind = entry.kind
+            if kind is SITE_OPERATION:
+                record = self.records[entry.site]
+                assert record is not None
+                operation = record.name  # ends at the outermost one
+            elif kind is SITE_STATEMENT:
+                statement = entry
+                break
+            elif kind in FRAMES:
+                break
+        if statement is None:
+            return self.pending or self.stack[-1].site
+        places = self.candidates(statement.site).get(REFLECTED.get(operation, operation), ())
+        return places[0] if len(places) == 1 else statement.site
+
+    def candidates(self, site: int) -> dict[str, tuple[int, ...]]:
+        found = self.candidate_maps.get(site)
+        if found is None:
+            record = self.records[site]
+            found = self.candidate_maps[site] = dict(record.candidates) if record is not None else {}
+        return found
+
+    def group(self, operation: str, first: int) -> None:
+        """An operation as the source writes it is complete: nodes ``first`` up to now."""
+        statement = self.statement_scope()
+        if statement is None:
+            return
+        operation = REFLECTED.get(operation, operation)
+        if len(self.candidates(statement.site).get(operation, ())) > 1:
+            entry = (operation, statement.number, first, self.rows, self.events - 1)
+            self.unresolved.append(entry)
+
+    def resolve_expression(self, code: int, record: SiteRecord) -> None:
+        """A mark right after an operation: the newest unresolved one of its kind is this expression's."""
+        if not self.unresolved:
+            return
+        statement = self.statement_scope()
+        if statement is None or statement.site != record.statement:
+            return
+        if "call" in record.names:
+            mine = [u for u in self.unresolved if u[1] == statement.number and u[0] == record.name]
+        else:
+            last = self.unresolved[-1]
+            mine = (
+                [last] if last[4] == self.events - 1 and last[0] == record.name and last[1] == statement.number else []
+            )
+        if mine:
+            self.settle()
+            mine = [u for u in self.unresolved if u[1] == statement.number and u[4] in {m[4] for m in mine}]
+        for u in mine:
+            for row in range(u[2], u[3]):
+                self.c["site"][row] = code
+                if row < self.sent["site"]:
+                    self.extras.setdefault("sites", []).append((self.first_node + row, code))
+            self.unresolved.remove(u)

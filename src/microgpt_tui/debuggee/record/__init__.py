@@ -1,0 +1,1 @@
+"""The hot hooks and the log that they fill."""

@@ -1,0 +1,1 @@
+"""Source to instrumented source: a pure function."""

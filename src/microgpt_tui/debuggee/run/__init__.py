@@ -1,0 +1,1 @@
+"""Runs the script as ``__main__``, stops it, answers questions about it."""

@@ -1,0 +1,229 @@
+"""What the waiting script is asked: the value of an expression, another number for a node, an operation tried out."""
+
+from __future__ import annotations
+
+import builtins
+import math
+import signal
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from types import FrameType, TracebackType
+from typing import Any
+
+from microgpt_tui.debuggee.record.recorder import Recorder
+from microgpt_tui.debuggee.rewrite import sites as names
+
+SECONDS = 5
+"""An expression that takes longer is given up."""
+MOST_ITEMS = 256
+LONGEST_TEXT = 2000
+DEEPEST = 5
+
+
+class Questions:
+    """Answers for ``Control.handlers``."""
+
+    def __init__(self, recorder: Recorder, altered_site: int, send_events: Callable[[], None]) -> None:
+        self.recorder = recorder
+        self.altered_site = altered_site
+        self.send_events = send_events
+        self.post_mortem: Callable[[], TracebackType | None] = lambda: None
+
+    def handlers(self) -> dict[str, Callable[[dict[str, Any]], dict[str, Any]]]:
+        """Command -> answer."""
+        return {"evaluate": self.evaluate, "set": self.set, "operation": self.operation}
+
+    # -- where -------------------------------------------------------------------------------
+
+    def frames(self) -> list[FrameType]:
+        """The script's frames, innermost first; after an exception those in which it was raised."""
+        trace = self.post_mortem()
+        found: list[FrameType] = []
+        if trace is not None:
+            while trace is not None:
+                found.insert(0, trace.tb_frame)
+                trace = trace.tb_next
+        else:
+            frame: FrameType | None = sys._getframe()
+            while frame is not None:
+                found.append(frame)
+                frame = frame.f_back
+        return [f for f in found if f.f_code.co_filename in self.recorder.files]
+
+    def scope(self, frames: list[FrameType]) -> tuple[dict[str, Any], dict[str, Any], int]:
+        """(globals, locals, line): the innermost function outside the autograd class, what is inside it behind."""
+        node_class = self.recorder.node_class
+        inner: list[FrameType] = []
+        for frame in frames:
+            inner.append(frame)
+            first = frame.f_code.co_varnames[:1]
+            of_class = bool(first) and isinstance(frame.f_locals.get(first[0]), node_class)
+            method = of_class and hasattr(node_class, frame.f_code.co_name)
+            name = frame.f_code.co_name
+            if name == "<module>" or not (method or name.startswith("<")):
+                break
+        variables: dict[str, Any] = {}
+        for frame in inner:
+            for name, value in frame.f_locals.items():
+                if not name.startswith((".", "@")) and name not in variables:
+                    variables[name] = value
+        if inner:
+            outer = inner[-1]
+            for name, value in outer.f_locals.items():
+                if not name.startswith((".", "@")):
+                    variables[name] = value
+            return outer.f_globals, variables, outer.f_lineno
+        return self.recorder.main_globals, {}, 0
+
+    @contextmanager
+    def unrecorded(self) -> Iterator[None]:
+        """What the script does meanwhile is not part of the record; it is given up after a while."""
+        hooks = vars(builtins)
+        saved = {name: hooks[name] for name in hooks if name.startswith("@mg_")}
+        scratch: list[Any] = []
+
+        def nothing(*_: Any, **__: Any) -> None:
+            scratch.clear()
+
+        hooks[names.MARK] = hooks[names.NODE] = hooks[names.NOTE] = hooks[names.SOURCE] = nothing
+        hooks[names.PROPAGATE] = hooks[names.BIND] = hooks[names.PRINTED] = nothing
+        hooks[names.EPISODE] = hooks[names.BACKWARD] = hooks[names.CLASS] = nothing
+        hooks[names.CHOOSE] = lambda code, function, *args, **options: function(*args, **options)
+        hooks[names.DRAW] = lambda code, function: function()
+
+        def late(number: int, frame: Any) -> None:
+            raise TimeoutError(f"gave up after {SECONDS} seconds")
+
+        handler = signal.signal(signal.SIGALRM, late)
+        signal.setitimer(signal.ITIMER_REAL, SECONDS)
+        try:
+            yield
+        finally:
+            signal.setitimer(signal.ITIMER_REAL, 0)
+            signal.signal(signal.SIGALRM, handler if handler is not None else signal.SIG_DFL)
+            hooks.update(saved)
+
+    # -- print -------------------------------------------------------------------------------
+
+    def evaluate(self, command: dict[str, Any]) -> dict[str, Any]:
+        """``print EXPR``: evaluated where the script waits, with all that it can do there."""
+        globals_, locals_, line = self.scope(self.frames())
+        text = command["text"]
+        try:
+            code = compile(text, "<print>", "eval")
+        except SyntaxError as error:
+            return {"error": f"not an expression: {error.msg}\n  {text}\n  {' ' * max(0, (error.offset or 1) - 1)}^"}
+        with self.unrecorded():
+            try:
+                value = eval(code, {**globals_, **locals_})  # the person's own expression in their own script
+                return {"value": self.shown(value, 0), "line": line}
+            except Exception as error:  # the expression's own fault
+                return {"error": f"{type(error).__name__}: {error}"}
+
+    def shown(self, value: Any, depth: int) -> dict[str, Any]:
+        """A value as data: nodes by number, lists item by item; a node's own ``repr`` is never called."""
+        node_class = self.recorder.node_class
+        if isinstance(value, node_class):
+            number = self.recorder.encoder.ids.get(id(value), -1)
+            data, grad = getattr(value, self.recorder.data_name), getattr(value, self.recorder.grad_name)
+            return {"node": number, "data": _plain(data), "grad": _plain(grad)}
+        if isinstance(value, list | tuple | set | frozenset) and depth < DEEPEST:
+            items = list(value)
+            return {"list": [self.shown(v, depth + 1) for v in items[:MOST_ITEMS]], "length": len(items)}
+        if isinstance(value, dict) and depth < DEEPEST:
+            pairs = list(value.items())
+            return {"dict": [[str(k)[:100], self.shown(v, depth + 1)] for k, v in pairs[:MOST_ITEMS]],
+                    "length": len(pairs)}  # fmt: skip
+        if type(value) in (int, float, bool, str, type(None), complex, bytes, range):
+            number_ = _plain(value) if type(value) in (int, float) else None
+            return {"text": repr(value)[:LONGEST_TEXT], "number": number_}
+        return {"text": f"<{type(value).__name__}>", "number": None}
+
+    # -- set ---------------------------------------------------------------------------------
+
+    def find(self, number: int) -> Any:
+        """The live object behind a node's number, or None."""
+        recorder = self.recorder
+        ids = recorder.encoder.ids
+        for kept in recorder.kept_nodes:
+            if recorder.kept_ids.get(id(kept)) == number:
+                return kept
+        for entry in recorder.log:
+            if isinstance(entry, recorder.node_class) and ids.get(id(entry)) == number:
+                return entry
+        return next((n for n in recorder.encoder.outside if ids.get(id(n)) == number), None)
+
+    def set(self, command: dict[str, Any]) -> dict[str, Any]:
+        """``set NODE = X``: the live object's number; recorded as an update at a site of its own."""
+        if self.post_mortem() is not None:
+            return {"error": "the script has ended: nothing can be changed any more"}
+        recorder = self.recorder
+        recorder.encoder.feed(recorder.log)
+        node = self.find(command["node"])
+        if node is None:
+            return {"error": f"node {command['node']} is not alive in this episode"}
+        old = getattr(node, recorder.data_name)
+        value = command["value"]
+        setattr(node, recorder.data_name, value)
+        recorder.log.append((self.altered_site, node, value))
+        self.send_events()
+        return {"old": _plain(old), "new": _plain(value)}
+
+    # -- check -------------------------------------------------------------------------------
+
+    def operation(self, command: dict[str, Any]) -> dict[str, Any]:
+        """The script's own operation on other numbers: what finite differences are made of.
+
+        ``op`` is the method's name without underscores, ``points`` lists of operands, ``plain`` the
+        numbers that are no nodes. Answers a number (or None where it raises) per point.
+        """
+        node_class = self.recorder.node_class
+        op, plain = command["op"], command.get("plain", [])
+        method = getattr(node_class, f"__{op}__", None) or getattr(node_class, op, None)
+        if method is None:
+            return {"error": f"the class has no operation {op}"}
+        results: list[float | None] = []
+        with self.unrecorded():
+            for point in command["points"]:
+                try:
+                    made = method(*[node_class(x) for x in point], *plain)
+                    value = getattr(made, self.recorder.data_name)
+                    results.append(float(value) if math.isfinite(value) else None)
+                except TimeoutError:
+                    raise
+                except Exception:  # outside the operation's domain
+                    results.append(None)
+        return {"values": results}
+
+
+def failing_operation(recorder: Recorder, trace: TracebackType | None) -> dict[str, Any]:
+    """Which operation raised, and on which nodes: told from the innermost frame of the traceback."""
+    inner: FrameType | None = None
+    line = 0
+    while trace is not None:
+        if trace.tb_frame.f_code.co_filename in recorder.files:
+            inner, line = trace.tb_frame, trace.tb_lineno
+        trace = trace.tb_next
+    if inner is None or recorder.node_class.__name__ == "_Nothing":
+        return {}
+    recorder.encoder.feed(recorder.log)
+    ids = recorder.encoder.ids
+    operands = [
+        [name, ids[id(value)]] for name in inner.f_code.co_varnames
+        if isinstance(value := inner.f_locals.get(name), recorder.node_class) and id(value) in ids
+    ]  # fmt: skip
+    name = inner.f_code.co_name
+    return {"operation": name.strip("_") if hasattr(recorder.node_class, name) else "", "operands": operands,
+            "raised_at": [recorder.files[inner.f_code.co_filename], line]}  # fmt: skip
+
+
+def _plain(value: Any) -> Any:
+    """A number as JSON takes it: NaN and infinities as text."""
+    if type(value) is bool or type(value) is int:
+        return value
+    try:
+        number = float(value)
+    except (TypeError, ValueError, OverflowError):
+        return repr(value)[:100]
+    return number if math.isfinite(number) else repr(number)

@@ -1,0 +1,1 @@
+"""What both processes share, data only: codes, frames, conditions. Standard library only."""

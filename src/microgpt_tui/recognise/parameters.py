@@ -1,0 +1,158 @@
+"""Where parameters are read: which row of which matrix, as an embedding or in a matrix product."""
+
+from __future__ import annotations
+
+from array import array
+from bisect import bisect_right
+from typing import NamedTuple
+
+from microgpt_tui.recognise.operations import Graph, Role, graph_of
+from microgpt_tui.trace.trace import Matrix, Trace
+
+
+class Elements:
+    """From a parameter to its place: ``places[node] -> (matrix, index)``, for matrices of two or more dimensions."""
+
+    def __init__(self, matrices: list[Matrix]) -> None:
+        self._starts: list[int] = []
+        self._runs: list[tuple[int, int, int]] = []
+        self._odd: dict[int, tuple[int, int]] = {}
+        runs = []
+        for number, matrix in enumerate(matrices):
+            nodes = matrix.nodes
+            if len(matrix.shape) < 2 or not nodes:
+                continue
+            if nodes[-1] - nodes[0] + 1 == len(nodes) and nodes == array("q", range(nodes[0], nodes[-1] + 1)):
+                runs.append((nodes[0], len(nodes), number))
+            else:
+                for index, node in enumerate(nodes):
+                    self._odd.setdefault(node, (number, index))
+        self._runs = sorted(runs)
+        self._starts = [r[0] for r in self._runs]
+
+    def get(self, node: int) -> tuple[int, int] | None:
+        """(matrix, index within it), or None for a node that is in no matrix."""
+        i = bisect_right(self._starts, node) - 1
+        if i >= 0:
+            start, length, number = self._runs[i]
+            if node < start + length:
+                return number, node - start
+        return self._odd.get(node)
+
+    def __contains__(self, node: object) -> bool:
+        return isinstance(node, int) and self.get(node) is not None
+
+
+def elements(trace: Trace) -> Elements:
+    """The places of the program's parameters, kept with the setup's trace."""
+    home = (trace.setup or trace).__dict__
+    matrices = trace.program.matrices
+    found = home.get("_recognise_elements")
+    if found is None or found[0] is not matrices:
+        found = home["_recognise_elements"] = (matrices, Elements(matrices))
+    places = found[1]
+    assert isinstance(places, Elements)
+    return places
+
+
+class Read(NamedTuple):
+    """A row of a matrix goes into the forward pass."""
+
+    node: int
+    """The node made from the row's first element."""
+    matrix: int
+    """Index among ``program.matrices``."""
+    row: int
+
+
+class Reads:
+    """Reads of matrices' rows in an episode, oldest first; follows a growing trace."""
+
+    def __init__(self, trace: Trace) -> None:
+        self.trace = trace
+        self.graph: Graph = graph_of(trace)
+        self.embedded: list[Read] = []
+        """Rows that become a vector: embeddings."""
+        self.multiplied: list[Read] = []
+        """Rows that multiply a computed vector: linear layers."""
+        self.last_use: dict[int, int] = {}
+        self._done = 0
+        self._first_elements: dict[int, tuple[int, int]] = {}
+        for number, matrix in enumerate(trace.program.matrices):
+            if len(matrix.shape) == 2 and matrix.shape[1] > 0:
+                width = matrix.shape[1]
+                for row in range(matrix.shape[0]):
+                    self._first_elements.setdefault(matrix.nodes[row * width], (number, row))
+        self._pair: tuple[tuple[int, int], tuple[int, int]] | None = None
+
+    def update(self) -> None:
+        """Take in what is new."""
+        trace, graph = self.trace, self.graph
+        graph.update()
+        end = graph.done
+        if end <= self._done:
+            return
+        starts, wanted = trace.child_start, self._first_elements
+        low = starts[self._done]
+        edges = trace.child[low : starts[end] if end < len(starts) else len(trace.child)]
+        hits = [i for i, c in enumerate(edges, low) if c in wanted]
+        roles, ops, child, first = graph.roles, trace.op, trace.child, trace.first_node
+        multiplied = self.multiplied
+        seen = -1
+        for edge in hits:
+            row = bisect_right(starts, edge) - 1
+            if row == seen:
+                continue
+            seen = row
+            begin = starts[row]
+            if roles[ops[row]] is Role.MULTIPLY:  # nearly always: a row of a linear layer times a computed vector
+                other = child[begin + 1] if edge == begin else child[begin]
+                if other >= first and starts[other - first] < starts[other - first + 1]:
+                    multiplied.append(Read(first + row, *wanted[child[edge]]))
+                    continue
+            self._take(first + row, child[edge])
+        self._done = end
+
+    def _take(self, node: int, parameter: int) -> None:
+        graph = self.graph
+        matrix, row = self._first_elements[parameter]
+        children = graph.children(node)
+        others = [c for c in children if c != parameter]
+        if graph.role(node) is Role.MULTIPLY and others:
+            other = others[0]
+            if not graph.is_parameter(other) and not graph.is_constant(other, 1):
+                self.multiplied.append(Read(node, matrix, row))
+                return
+            place = self._first_elements.get(other)
+            if place is not None:
+                self._take_pair(node, (matrix, row), place)
+                return
+        self.embedded.append(Read(node, matrix, row))
+        for other in others:
+            place = self._first_elements.get(other)
+            if place is not None:
+                self.embedded.append(Read(node, *place))
+
+    def _take_pair(self, node: int, one: tuple[int, int], two: tuple[int, int]) -> None:
+        """An embedding's row straight into a linear layer: it is the row that stays while the other changes."""
+        before = self._pair
+        self._pair = (one, two)
+        if before is None:
+            return
+        for stays, changes in ((one, two), (two, one)):
+            if stays in before and changes not in before and any(b[0] == changes[0] for b in before):
+                newest = self.embedded[-1] if self.embedded else None
+                if changes[1] == 1 or newest is None:
+                    self.embedded.append(Read(node, *stays))
+                self.multiplied.append(Read(node, *changes))
+                return
+
+
+def reads(trace: Trace) -> Reads:
+    """The reads of the episode so far."""
+    found = trace.__dict__.get("_recognise_reads")
+    if found is None:
+        found = trace.__dict__["_recognise_reads"] = Reads(trace)
+    assert isinstance(found, Reads)
+    found.update()
+    return found

@@ -1,0 +1,285 @@
+"""Weight matrices at a moment: data, gradients, the optimizer's buffers, changes; and what rows and columns mean."""
+
+from __future__ import annotations
+
+import math
+from array import array
+from bisect import bisect_right
+from dataclasses import dataclass
+
+from microgpt_tui.protocol.codes import BindKind, SiteKind
+from microgpt_tui.recognise.attention import Recogniser, attention
+from microgpt_tui.recognise.dots import sum_end
+from microgpt_tui.recognise.operations import Role, graph_of
+from microgpt_tui.recognise.parameters import elements, reads
+from microgpt_tui.recognise.tokens import tokens
+from microgpt_tui.trace.trace import Matrix, Trace
+
+EXACT = 1 << 14
+"""Matrices up to so many elements get exact statistics; of larger ones every k-th element is taken."""
+
+
+class Timeline:
+    """A column of numbers that single writes change: its state at any event, moving there from where it was.
+
+    ``events`` ascend; write ``i`` sets ``positions[i]`` to ``values[i]``. The array that ``at`` returns is the live
+    state: read it before the next call.
+    """
+
+    def __init__(self, base: array[float]) -> None:
+        self.state = array("d", base)
+        self.events: list[int] = []
+        self.positions: list[int] = []
+        self.values: list[float] = []
+        self._before: list[float] = []
+        self.applied = 0
+        """Writes that the state contains now; changes exactly when the state does."""
+
+    def add(self, event: int, position: int, value: float) -> None:
+        """One more write, not before the last one."""
+        self.events.append(event)
+        self.positions.append(position)
+        self.values.append(value)
+
+    def at(self, event: int) -> array[float]:
+        """The state when events 0..event have happened."""
+        goal = bisect_right(self.events, event)
+        state, positions, values, before = self.state, self.positions, self.values, self._before
+        known = len(before)
+        for i in range(self.applied, goal):
+            place = positions[i]
+            if i >= known:
+                before.append(state[place])
+            state[place] = values[i]
+        for i in range(self.applied - 1, goal - 1, -1):
+            state[positions[i]] = before[i]
+        self.applied = goal
+        return self.state
+
+
+class Parameters:
+    """Data, gradient and optimizer buffers of every parameter, in the order of ``program.kept``, at any event."""
+
+    def __init__(self, trace: Trace) -> None:
+        self.trace = trace
+        count = len(trace.program.kept)
+        kept = trace.kept_position
+        setup = trace.setup
+        if len(trace.start_data) == count:
+            start = trace.start_data
+        else:
+            made = (setup or trace).data
+            start = array("d", (made[n] if n < len(made) else math.nan for n in trace.program.kept))
+        self.data = Timeline(start)
+        self.grad = Timeline(trace.start_grad if len(trace.start_grad) == count else array("d", bytes(8 * count)))
+        self.buffers: dict[str, Timeline] = {}
+        self._kept = kept
+        self._updates = self._writes = self._binds = 0
+        self._order: list[int] = []
+        self._sites: dict[int, str] = {}
+
+    def update(self) -> None:
+        """Take in what is new."""
+        trace, kept = self.trace, self._kept
+        first = trace.first_node
+        for row in range(self._updates, len(trace.updated)):
+            place = kept.get(trace.updated[row])
+            if place is not None:
+                self.data.add(trace.update_event[row], place, trace.new[row])
+        self._updates = len(trace.updated)
+        target, events, after = trace.target, trace.write_event, trace.after
+        begin = self._writes
+        for row, node in enumerate(target[begin:], begin):
+            if node < first:
+                place = kept.get(node)
+                if place is not None:
+                    self.grad.add(events[row], place, after[row])
+        self._writes = len(target)
+        self._update_buffers()
+
+    def _update_buffers(self) -> None:
+        trace = self.trace
+        if not trace.buffers:
+            return
+        order = self.order()
+        if not self.buffers:
+            for name, values in trace.buffers.items():
+                base = array("d", bytes(8 * len(trace.program.kept)))
+                for index, value in enumerate(values):
+                    if index < len(order):
+                        base[order[index]] = value
+                self.buffers[name] = Timeline(base)
+        index_column, kinds, program = trace.bind_index, trace.bind_kind, trace.program
+        for row in range(self._binds, len(index_column)):
+            index = index_column[row]
+            if index < 0 or kinds[row] != BindKind.NUMBER or index >= len(order):
+                continue
+            place = trace.bind_site[row]
+            if place not in self._sites:
+                site = program.site(place)
+                last = site.name.rsplit(".", 1)[-1] if site.kind is SiteKind.ELEMENT else ""
+                self._sites[place] = next((b for b in self.buffers if b.rsplit(".", 1)[-1] == last), "")
+            name = self._sites[place]
+            if name:
+                value = trace.bound_numbers[trace.bind_start[row]]
+                self.buffers[name].add(trace.bind_event[row], order[index], value)
+        self._binds = len(index_column)
+
+    def order(self) -> list[int]:
+        """Index in the script's own list of parameters -> place in ``program.kept``: the order of the updates.
+
+        Known from the first optimizer step that is recorded; before that the order of creation is assumed.
+        """
+        count = len(self.trace.program.kept)
+        if len(self._order) == count:
+            return self._order
+        home = (self.trace.setup or self.trace).__dict__
+        known = home.get("_recognise_order")
+        if known is not None and len(known) == count:
+            self._order = known
+            return self._order
+        kept = self._kept
+        found = list(dict.fromkeys(kept[n] for n in self.trace.updated if n in kept))
+        if len(found) == count:
+            home["_recognise_order"] = self._order = found
+            return found
+        return list(range(count))
+
+
+def parameters(trace: Trace) -> Parameters:
+    """The parameters' timelines of the episode, up to date."""
+    found = trace.__dict__.get("_recognise_parameters")
+    key = (len(trace.program.kept), len(trace.buffers))
+    if found is None or found[0] != (trace.version, key):
+        own = found[1] if found is not None and found[0][1] == key else Parameters(trace)
+        own.update()
+        found = trace.__dict__["_recognise_parameters"] = ((trace.version, key), own)
+    result = found[1]
+    assert isinstance(result, Parameters)
+    return result
+
+
+def places(trace: Trace, matrix: Matrix) -> range | list[int]:
+    """Where a matrix's elements are in ``program.kept``; a range where they are contiguous."""
+    home = (trace.setup or trace).__dict__.setdefault("_recognise_places", {})
+    key = (id(matrix.nodes), len(matrix.nodes))
+    found = home.get(key)
+    if found is None:
+        kept = trace.kept_position
+        first, last = kept.get(matrix.nodes[0], -1), kept.get(matrix.nodes[-1], -1)
+        if first >= 0 and last - first + 1 == len(matrix.nodes):
+            found = range(first, last + 1)
+        else:
+            found = [kept.get(n, 0) for n in matrix.nodes]
+        home[key] = found
+    assert isinstance(found, range | list)
+    return found
+
+
+@dataclass(frozen=True, slots=True)
+class Statistics:
+    """A matrix in numbers; of very large ones every ``stride``-th element is taken."""
+
+    low: float
+    high: float
+    mean: float
+    norm: float
+    """Euclidean (Frobenius) norm."""
+    histogram: tuple[int, ...]
+    """Counts in equal bins from ``low`` to ``high``."""
+    stride: int
+    odd: int
+    """Elements that are NaN or infinite; left out of the rest."""
+
+
+def statistics(values: array[float] | list[float], bins: int = 24) -> Statistics:
+    """Minimum, maximum, mean, norm and histogram."""
+    stride = max(1, -(-len(values) // EXACT))
+    taken = values[::stride] if stride > 1 else values
+    total = sum(taken)
+    odd = 0
+    if not math.isfinite(total):
+        finite = [v for v in taken if math.isfinite(v)]
+        odd = len(taken) - len(finite)
+        taken, total = finite, sum(finite)
+    if not len(taken):
+        return Statistics(math.nan, math.nan, math.nan, math.nan, (0,) * bins, stride, odd)
+    low, high = min(taken), max(taken)
+    norm = math.hypot(*taken) if len(taken) < 4096 else math.sqrt(sum([v * v for v in taken]))
+    counts = [0] * bins
+    factor = bins / (high - low) if high > low else 0.0
+    step = max(1, len(taken) // 8192)
+    for v in taken[::step]:
+        place = int((v - low) * factor)
+        counts[place if place < bins else bins - 1] += 1
+    return Statistics(low, high, total / len(taken), norm * math.sqrt(stride), tuple(counts), stride, odd)
+
+
+@dataclass(frozen=True, slots=True)
+class Meaning:
+    """What the rows and columns of a matrix stand for."""
+
+    row: str
+    """``token``, ``position``, ``query of head``, ``neuron``, ``output``, ..."""
+    column: str
+    role: str
+    """In a few words, for the title; empty when it could not be told."""
+
+
+def meaning(trace: Trace, number: int) -> Meaning:
+    """What a matrix is for, told from how the forward pass reads it."""
+    cache = trace.__dict__.setdefault("_recognise_meaning", {})
+    key = (trace.version if not trace.complete else -1, number)
+    if key not in cache:
+        cache[key] = _meaning(trace, number)
+    result = cache[key]
+    assert isinstance(result, Meaning)
+    return result
+
+
+def _meaning(trace: Trace, number: int) -> Meaning:
+    matrix = trace.program.matrices[number]
+    if len(matrix.shape) != 2:
+        return Meaning("element", "", "vector" if len(matrix.shape) == 1 else "")
+    found = reads(trace)
+    embedded = [r for r in found.embedded if r.matrix == number]
+    multiplied = [r for r in found.multiplied if r.matrix == number]
+    size = tokens(trace).size
+    if embedded:
+        token = matrix.shape[0] == size and any(p.node in {r.node for r in embedded} for p in tokens(trace).positions)
+        if token:
+            return Meaning("token", "channel", "embedding, also the output layer" if multiplied else "token embedding")
+        return Meaning("position", "channel", "position embedding")
+    if not multiplied:
+        return Meaning("row", "column", "")
+    role = _linear_role(trace, number)
+    if role:
+        return Meaning(f"{role.split()[0]} dimension", "channel", role)
+    if matrix.shape[0] == size:
+        return Meaning("token", "channel", "output layer")
+    if _feeds_rectifier(trace, multiplied[0].node):
+        return Meaning("neuron", "channel", "first layer of the MLP")
+    rows, columns = matrix.shape
+    return Meaning("channel", "neuron" if columns > rows else "input", "")
+
+
+def _linear_role(trace: Trace, number: int) -> str:
+    """``query``, ``key`` or ``value`` for a matrix that makes these."""
+    attention(trace)
+    recogniser = trace.__dict__["_recognise_attention"]
+    assert isinstance(recogniser, Recogniser)
+    return recogniser.roles().get(number, "")
+
+
+def _feeds_rectifier(trace: Trace, product: int) -> bool:
+    """True when the sum that a product goes into has a user with one operand (relu, silu, gelu, tanh)."""
+    graph = graph_of(trace)
+    for user in graph.users(sum_end(graph, product)):
+        if len(graph.children(user)) == 1 and graph.role(user) is not Role.POWER:
+            return True
+    return False
+
+
+def node_place(trace: Trace, node: int) -> tuple[int, int] | None:
+    """(matrix, index) of a parameter, or None."""
+    return elements(trace).get(node)

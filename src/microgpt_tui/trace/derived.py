@@ -1,0 +1,66 @@
+"""What follows from a recording: computed by the first question, kept beside it, dropped by one rule when it changes.
+
+Two decorators for functions of a trace (or of a program), so that nobody keeps a cache by hand:
+
+* ``derived``: the value is thrown away as soon as the trace has changed.
+* ``growing``: the value takes in what is new by itself (``update(trace)``), and is thrown away only when
+  something that it has seen already was changed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import wraps
+from typing import Any, Concatenate, ParamSpec, Protocol, TypeVar
+
+
+class Keeps(Protocol):
+    """Something recorded: it drops ``derived`` when it grows, and ``grown`` too when it is cut."""
+
+    version: int
+    derived: dict[Any, Any]
+    grown: dict[Any, tuple[int, Any]]
+
+
+class Grows(Protocol):
+    """An index that can take in what is new."""
+
+    def update(self, trace: Any) -> None:
+        """Take in what was recorded since the last time."""
+
+
+K = TypeVar("K", bound=Keeps)
+G = TypeVar("G", bound=Grows)
+P = ParamSpec("P")
+R = TypeVar("R")
+
+
+def derived(function: Callable[Concatenate[K, P], R]) -> Callable[Concatenate[K, P], R]:
+    """Keep ``function(trace, *key)`` until the trace changes. The key must be hashable; no keywords."""
+
+    @wraps(function)
+    def kept(trace: K, *key: P.args, **none: P.kwargs) -> R:
+        place = (function, *key)
+        values = trace.derived
+        if place not in values:
+            made = function(trace, *key)
+            trace.derived[place] = made  # asked again: the function itself may have made the trace lay something out
+        found: R = trace.derived[place]
+        return found
+
+    return kept
+
+
+def growing(make: Callable[[K], G]) -> Callable[[K], G]:
+    """Keep ``make(trace)``, and let it ``update(trace)`` when the trace has grown."""
+
+    @wraps(make)
+    def kept(trace: K) -> G:
+        found = trace.grown.get(make)
+        value: G = found[1] if found is not None else make(trace)
+        if found is None or found[0] != trace.version:
+            value.update(trace)
+            trace.grown[make] = trace.version, value
+        return value
+
+    return kept
