@@ -36,14 +36,14 @@ R = TypeVar("R")
 
 
 def derived(function: Callable[Concatenate[K, P], R]) -> Callable[Concatenate[K, P], R]:
-    """Keep ``function(trace, *key)`` until the trace changes. The key must be hashable; no keywords."""
+    """Keep ``function(trace, *key)`` until the trace changes. The key must be hashable."""
 
     @wraps(function)
-    def kept(trace: K, *key: P.args, **none: P.kwargs) -> R:
-        place = (function, *key)
+    def kept(trace: K, /, *key: P.args, **keywords: P.kwargs) -> R:
+        place = (function, *key, *keywords.items())
         values = trace.derived
         if place not in values:
-            made = function(trace, *key)
+            made = function(trace, *key, **keywords)
             trace.derived[place] = made  # asked again: the function itself may have made the trace lay something out
         found: R = trace.derived[place]
         return found
@@ -55,7 +55,7 @@ def growing(make: Callable[[K], G]) -> Callable[[K], G]:
     """Keep ``make(trace)``, and let it ``update(trace)`` when the trace has grown."""
 
     @wraps(make)
-    def kept(trace: K) -> G:
+    def kept(trace: K, /) -> G:
         found = trace.grown.get(make)
         value: G = found[1] if found is not None else make(trace)
         if found is None or found[0] != trace.version:
