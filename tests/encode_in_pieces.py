@@ -11,14 +11,14 @@ import random
 import sys
 from typing import Any
 
+from microgpt_tui.debuggee.encode.recording import Recording
 from microgpt_tui.debuggee.record.kinds import Scope
-from microgpt_tui.debuggee.record.recorder import Recorder
 from microgpt_tui.debuggee.run.load import load
 from microgpt_tui.debuggee.run.runner import _main_module
 from microgpt_tui.protocol.codes import SiteKind
 
 
-class Tried(Recorder):
+class Tried(Recording):
     """A recorder that encodes every finished step again and again."""
 
     steps = 2

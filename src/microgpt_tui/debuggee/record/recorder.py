@@ -7,7 +7,6 @@ bound to Python functions that also look whether it is time to stop.
 from __future__ import annotations
 
 import builtins
-import math
 import os
 import random
 import sys
@@ -17,11 +16,9 @@ from operator import attrgetter
 from types import FrameType
 from typing import Any
 
-from microgpt_tui.debuggee.encode.encoder import Encoder
 from microgpt_tui.debuggee.record.finished import Finished
 from microgpt_tui.debuggee.record.kinds import Opaque, Scope
 from microgpt_tui.debuggee.record.places import Places
-from microgpt_tui.debuggee.record.walk import Kept, doubles, plain_namespace, walk
 from microgpt_tui.debuggee.rewrite import sites as names
 from microgpt_tui.debuggee.rewrite.sites import SiteRecord
 from microgpt_tui.protocol.codes import SiteKind
@@ -42,8 +39,7 @@ class Recorder:
         self.places = Places(records, files)
         self.log: list[Any] = []
         self.finished = Finished()
-        self.node_class: type = _Nothing
-        self._encoder: Encoder | None = None
+        self.node_class: type = Nothing
         self.data_of, self.grad_of = attrgetter(names_[0]), attrgetter(names_[1])
         self.episode_index = 0
         self.episode_kind = "setup"
@@ -73,8 +69,6 @@ class Recorder:
         self.on_episode: Callable[[], None] = lambda: None
         self.on_open: Callable[[], None] = lambda: None
         """An episode has been opened, of whatever kind: its first event is still to come."""
-        self.kept_ops: dict[int, str] = {}
-        """Parameter -> the operation that made it."""
         self.total_steps: int | None = None
         self.total_of: Callable[[FrameType], int | None] = lambda frame: None
         self.die_random = random.Random(0)
@@ -83,9 +77,6 @@ class Recorder:
         """Of ``kept_nodes`` when the episode began, as the script's own objects."""
         self.start_buffers: dict[str, list[float]] = {}
         self.start_stack: list[Scope] = []
-        self.audited: list[tuple[int, float, float]] | None = None
-        """When ledgers are to be audited: (node, sum of its ledger, its own grad) where they differ."""
-        self.audits = 0
 
     # -- hooks -----------------------------------------------------------------------------
 
@@ -201,7 +192,7 @@ class Recorder:
 
     def define_class(self, cls: type) -> None:
         """The script has defined its autograd class."""
-        self.node_class = self.encoder.node_class = cls
+        self.node_class = cls
 
     def backward(self, loss: Any = None) -> None:
         """A backward pass begins (with the node it starts from) or, without one, has ended."""
@@ -209,28 +200,10 @@ class Recorder:
             self.backward_depth -= 1
             if self.backward_depth == 0 and self.kept_nodes:
                 self.loss_grads = list(map(self.grad_of, self.kept_nodes))
-            if self.audited is not None:
-                self.audit()
             return
         self.backward_depth += 1
         if self.backward_depth == 1 and isinstance(loss, self.node_class):
             self.losses.append(getattr(loss, self.data_name))
-
-    def audit(self) -> None:
-        """Compare every running sum with the node's own grad, as a backward pass ends."""
-        assert self.audited is not None
-        encoder, grad_name = self.encoder, self.grad_name
-        encoder.feed(self.log)
-        ids, sums = encoder.ids, encoder.sums()
-        made = (entry for entry in self.log if isinstance(entry, self.node_class))
-        for node in {id(node): node for node in (*self.kept_nodes, *encoder.outside, *made)}.values():
-            real = getattr(node, grad_name)
-            if type(real) in (int, float):
-                number = ids[id(node)]
-                found = sums[number]
-                self.audits += 1
-                if (found != real or math.copysign(1, found) != math.copysign(1, real)) and found == found:
-                    self.audited.append((number, float(found), float(real)))
 
     def choose(self, code: int, choices: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
         """``random.choices``: what it chose, from what, by which draw. The generator is read, never moved."""
@@ -324,25 +297,12 @@ class Recorder:
         self.start_grad = list(map(self.grad_of, self.kept_nodes))
         self.start_buffers = {name: list(b) for name, b in self.buffers.items()}
         self.start_stack = self.places.stack_of(frame)
-        self._encoder = None
         self.finished.take(self.log)
         self.losses = []
         self.loss_grads = None
         self.on_open()
         self.started = time.perf_counter()
         self.cpu_started = time.process_time()
-
-    @property
-    def encoder(self) -> Encoder:
-        """The columns of the running episode; made when somebody first looks."""
-        if self._encoder is None:
-            numbers = list(self.kept_ids.values())
-            self._encoder = Encoder(
-                self.records, self.node_class, (self.data_name, self.grad_name), self.first_node, self.kept_ids,
-                dict(zip(numbers, self.start_grad, strict=True)), self.start_stack, self.weights,
-            )  # fmt: skip
-            self._encoder.current = dict(zip(numbers, doubles(self.start_data), strict=True))
-        return self._encoder
 
     def close(self) -> None:
         """Tell the debugger how the episode went; with ``keep``, all of it."""
@@ -361,43 +321,12 @@ class Recorder:
         }
 
     def end_of_setup(self, frame: FrameType | None) -> None:
-        """The setup is over: find the parameters and their names, and let the rest of it go."""
-        self.encoder.feed(self.log)
-        roots = [self.main_globals, *self.namespaces]
-        walker = frame
-        while walker is not None:
-            if walker.f_code.co_filename in self.files and walker.f_code.co_name != "<module>":
-                roots.append(walker.f_locals)
-            walker = walker.f_back
-        ids = self.encoder.ids
-        kept = walk(roots, self.node_class, self.modules) if self.node_class is not _Nothing else Kept()
-        nodes = {ids[id(n)]: n for _, _, tensor in kept.tensors for n in tensor if id(n) in ids}
-        numbers = sorted(nodes)
-        self.kept_nodes = [nodes[i] for i in numbers]
-        self.kept_ids = {id(nodes[i]): i for i in numbers}
-        self.kept_ops = {i: self.encoder.ops[self.encoder.c["op"][i]] for i in numbers}
-        self.weights = kept.lists
-        count = len(numbers)
-        self.buffers = {n: b for n, b in kept.buffers.items() if count and len(b) == count}
-        self.first_node = len(self.encoder.c["born"])
-        self.kept_message = {
-            "kept": numbers,
-            "matrices": [
-                (name, shape, [ids[id(n)] for n in tensor]) for name, shape, tensor in kept.tensors
-                if all(id(n) in ids for n in tensor)
-            ],
-            "namespace": plain_namespace(roots),
-            "total_steps": self.total_steps,
-        }  # fmt: skip
-        first_node, self.first_node = self.first_node, 0
+        """The setup is over."""
         self.close()
-        self.first_node = first_node
         self.episode_index += 1
 
-    kept_message: dict[str, Any]
 
-
-class _Nothing:
+class Nothing:
     """Stands for the autograd class until the script has defined it."""
 
 

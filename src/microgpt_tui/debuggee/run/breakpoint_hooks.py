@@ -10,7 +10,7 @@ import builtins
 from collections.abc import Callable
 from typing import Any
 
-from microgpt_tui.debuggee.record.recorder import Recorder
+from microgpt_tui.debuggee.encode.recording import Recording
 from microgpt_tui.debuggee.rewrite import sites as names
 from microgpt_tui.debuggee.run.armed import Armed
 from microgpt_tui.protocol.codes import BACKWARD, BASE_PHASE, CONSTANT_OP, FORWARD, LEAVE_OPERATION, OPTIMIZER, SiteKind
@@ -22,7 +22,7 @@ REFLECTED = {"radd": "add", "rmul": "mul", "rsub": "sub", "rtruediv": "truediv",
 class HookMaker:
     """Makes the hooks; ``event`` is called where one may be hit, ``first`` is set when the next event must be seen."""
 
-    def __init__(self, recorder: Recorder, armed: list[Armed], event: Callable[[], bool], first: list[int],
+    def __init__(self, recorder: Recording, armed: list[Armed], event: Callable[[], bool], first: list[int],
                  phase: int) -> None:  # fmt: skip
         self.recorder = recorder
         self.armed = armed

@@ -13,7 +13,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from microgpt_tui.debuggee.record.recorder import Recorder
+from microgpt_tui.debuggee.encode.recording import Recording
 from microgpt_tui.debuggee.rewrite import sites as names
 from microgpt_tui.debuggee.run.armed import Armed
 from microgpt_tui.debuggee.run.breakpoint_hooks import HookMaker
@@ -51,7 +51,7 @@ Stop = Callable[..., None]
 class Breaks:
     """The breakpoints that are armed now."""
 
-    def __init__(self, recorder: Recorder, stop: Stop, busy: Callable[[], bool]) -> None:
+    def __init__(self, recorder: Recording, stop: Stop, busy: Callable[[], bool]) -> None:
         self.recorder = recorder
         self.stop = stop
         self.busy = busy

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from types import TracebackType
 from typing import Any
 
-from microgpt_tui.debuggee.record.recorder import Recorder
+from microgpt_tui.debuggee.encode.recording import Recording
 from microgpt_tui.debuggee.record.walk import doubles
 from microgpt_tui.debuggee.run.breakpoints import NEXT_PHASE, Breaks
 from microgpt_tui.protocol import frames as wire
@@ -29,7 +29,7 @@ class Quit(BaseException):
 class Control:
     """Stops the script and waits for commands; everything the debugger knows comes from here."""
 
-    def __init__(self, channel: socket.socket, recorder: Recorder) -> None:
+    def __init__(self, channel: socket.socket, recorder: Recording) -> None:
         self.channel = channel
         self.read = wire.reader(channel)
         self.recorder = recorder

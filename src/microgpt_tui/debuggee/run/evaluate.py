@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from types import FrameType, TracebackType
 from typing import Any
 
-from microgpt_tui.debuggee.record.recorder import Recorder
+from microgpt_tui.debuggee.encode.recording import Recording
 from microgpt_tui.debuggee.rewrite import sites as names
 
 SECONDS = 5
@@ -24,7 +24,7 @@ DEEPEST = 5
 class Questions:
     """Answers for ``Control.handlers``."""
 
-    def __init__(self, recorder: Recorder, altered_site: int, send_events: Callable[[], None]) -> None:
+    def __init__(self, recorder: Recording, altered_site: int, send_events: Callable[[], None]) -> None:
         self.recorder = recorder
         self.altered_site = altered_site
         self.send_events = send_events
@@ -197,7 +197,7 @@ class Questions:
         return {"values": results}
 
 
-def failing_operation(recorder: Recorder, trace: TracebackType | None) -> dict[str, Any]:
+def failing_operation(recorder: Recording, trace: TracebackType | None) -> dict[str, Any]:
     """Which operation raised, and on which nodes: told from the innermost frame of the traceback."""
     inner: FrameType | None = None
     line = 0

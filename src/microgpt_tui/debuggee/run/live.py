@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from microgpt_tui.debuggee.record.recorder import Recorder
+from microgpt_tui.debuggee.encode.recording import Recording
 from microgpt_tui.protocol.codes import (
     ACCUMULATE,
     ASSIGN,
@@ -38,7 +38,7 @@ _WRITES = (ACCUMULATE, ASSIGN, ZERO)
 class LiveFacts:
     """Answers about the newest event; see ``protocol.conditions.FACTS`` for what each means."""
 
-    def __init__(self, recorder: Recorder) -> None:
+    def __init__(self, recorder: Recording) -> None:
         self.recorder = recorder
         self.parameters: dict[int, str] | None = None
         self.reset()

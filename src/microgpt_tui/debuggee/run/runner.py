@@ -13,8 +13,8 @@ import traceback
 from types import FrameType, ModuleType, TracebackType
 from typing import Any, NoReturn
 
+from microgpt_tui.debuggee.encode.recording import Recording
 from microgpt_tui.debuggee.record.kinds import Scope
-from microgpt_tui.debuggee.record.recorder import Recorder
 from microgpt_tui.debuggee.rewrite.sites import SiteRecord
 from microgpt_tui.debuggee.run.control import Control, Quit
 from microgpt_tui.debuggee.run.evaluate import Questions, failing_operation
@@ -38,7 +38,7 @@ def main() -> NoReturn:
         os._exit(2)
     altered_site = len(loaded.sites)
     loaded.sites.append(SiteRecord(SiteKind.UPDATE, 0, ALTERED_LINE, 0, ALTERED_LINE, 0))
-    recorder = Recorder(
+    recorder = Recording(
         loaded.sites,
         (loaded.autograd.data_name, loaded.autograd.grad_name),
         {name: i for i, (name, _) in enumerate(loaded.files)},
@@ -128,7 +128,7 @@ def _leave_recursion_to_the_script(ours: int) -> None:
     sys.getrecursionlimit, sys.setrecursionlimit = getrecursionlimit, setrecursionlimit
 
 
-def _run(loaded: Loaded, module: ModuleType, recorder: Recorder, control: Control) -> int | str | None:
+def _run(loaded: Loaded, module: ModuleType, recorder: Recording, control: Control) -> int | str | None:
     """Execute the script; its exit status, with everything told to the debugger."""
     _leave_recursion_to_the_script(_depth())
     os_exit = os._exit
@@ -171,7 +171,7 @@ def _run(loaded: Loaded, module: ModuleType, recorder: Recorder, control: Contro
     return status
 
 
-def _end(recorder: Recorder, control: Control, reason: str, **detail: Any) -> None:
+def _end(recorder: Recording, control: Control, reason: str, **detail: Any) -> None:
     """The script is over: its last episode goes to the debugger whole, and the debugger may still ask."""
     try:
         sys.stdout.flush()
@@ -229,7 +229,7 @@ def _without_ours(trace: TracebackType | None) -> TracebackType | None:
     return following
 
 
-def _last_line(trace: TracebackType | None, recorder: Recorder) -> int:
+def _last_line(trace: TracebackType | None, recorder: Recording) -> int:
     line = 0
     while trace is not None:
         if trace.tb_frame.f_code.co_filename in recorder.files:
