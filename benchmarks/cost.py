@@ -10,6 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+from microgpt_tui.protocol import goals
 from microgpt_tui.session.debugger import Debugger
 from microgpt_tui.session.process import Launch
 
@@ -67,7 +68,7 @@ def measure(python: str, version: str, script: Path, corpus: Path, steps: int, r
             subprocess.run([python, str(path)], cwd=folder, stdout=subprocess.DEVNULL, check=True)
 
         def recorded(path: Path) -> None:
-            goal = {"kind": "free", "forget": True}
+            goal = goals.End(forget=True)
             debugger = Debugger(Launch(path, data=corpus, python=python, goal=goal))
             debugger.wait()
             debugger.process.end()

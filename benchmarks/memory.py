@@ -9,6 +9,8 @@ import tempfile
 import time
 from pathlib import Path
 
+from microgpt_tui.protocol import goals
+from microgpt_tui.protocol.messages import Resume
 from microgpt_tui.session.debugger import Debugger
 from microgpt_tui.session.process import Launch
 
@@ -39,14 +41,12 @@ def bare_peak(script: Path, corpus: Path, steps: int) -> int:
 
 def flatness(script: Path, corpus: Path, at: list[int]) -> tuple[list[int], int]:
     """Memory of a free recorded run after so many steps each, and its peak, in bytes."""
-    debugger = Debugger(
-        Launch(script, data=corpus, private_folder=True, goal={"kind": "steps", "count": at[0], "forget": True})
-    )
+    debugger = Debugger(Launch(script, data=corpus, private_folder=True, goal=goals.Steps(at[0], forget=True)))
     found = []
     try:
         for steps in at:
             if steps != at[0]:
-                debugger.process.send({"do": "go", "goal": {"kind": "steps", "count": steps, "forget": True}})
+                debugger.process.send(Resume(goals.Steps(steps, forget=True)))
                 debugger.history.stop, debugger.running = None, True
             debugger.wait()
             found.append(status_of(debugger.process.popen.pid, "VmRSS"))
@@ -59,7 +59,7 @@ def big(script: Path, corpus: Path) -> list[str]:
     """One step of a model with n_layer=4 and n_embd=64, recorded whole and opened."""
     start = time.perf_counter()
     settings = {"n_layer": "4", "n_embd": "64"}
-    launch = Launch(script, data=corpus, private_folder=True, overrides=settings, goal={"kind": "steps", "count": 1})
+    launch = Launch(script, data=corpus, private_folder=True, overrides=settings, goal=goals.Steps(1))
     debugger = Debugger(launch)
     try:
         debugger.wait()

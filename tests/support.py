@@ -9,6 +9,7 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
+from microgpt_tui.protocol import goals
 from microgpt_tui.session.debugger import Debugger
 from microgpt_tui.session.process import Launch
 from microgpt_tui.trace.trace import Trace
@@ -61,7 +62,7 @@ def run_bare(script: Path, *args: str, python: str = sys.executable, cwd: Path |
 def run_recorded(script: Path, *args: str, python: str = sys.executable, **launch: object) -> Ended:
     """The same under the recorder, everything recorded, to the end."""
     os.environ["PYTHONHASHSEED"] = "0"
-    debugger = Debugger(Launch(script, list(args), python=python, goal={"kind": "free"}, **launch))  # type: ignore[arg-type]
+    debugger = Debugger(Launch(script, list(args), python=python, goal=goals.End(), **launch))  # type: ignore[arg-type]
     try:
         debugger.wait()
         status = debugger.process.end()
@@ -90,7 +91,7 @@ class Session:
 
 def record(script: Path, steps: int = 1, **launch: object) -> Session:
     """Record so many whole training steps of a script; the script waits behind them."""
-    debugger = Debugger(Launch(script, goal={"kind": "steps", "count": steps}, **launch))  # type: ignore[arg-type]
+    debugger = Debugger(Launch(script, goal=goals.Steps(steps), **launch))  # type: ignore[arg-type]
     debugger.wait()
     return Session(debugger)
 

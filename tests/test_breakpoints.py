@@ -10,6 +10,7 @@ from control_fixtures import give, said, tanh_gpt
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from microgpt_tui.protocol import goals
 from microgpt_tui.protocol.conditions import ConditionError
 from microgpt_tui.session.breakpoints import BreakpointList, line_of
 from microgpt_tui.session.debugger import Debugger, Moment
@@ -73,7 +74,7 @@ def test_the_script_stops_where_the_record_says(recorded: Debugger, text: str) -
         debugger.breakpoints.add(parse(text, program), program)
         found = []
         while len(found) < len(expected) or not expected:
-            assert debugger._live({"kind": "free", "forget": True})
+            assert debugger._live(goals.End(forget=True))
             debugger.wait()
             trace = debugger.trace
             assert trace is not None

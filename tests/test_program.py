@@ -11,6 +11,7 @@ from collections.abc import Iterable, Iterator
 import pytest
 from support import BUNDLED, NAMES, ROOT, Session, record
 
+from microgpt_tui.protocol import goals
 from microgpt_tui.protocol.codes import BACKWARD, CREATE
 from microgpt_tui.session.debugger import Debugger
 from microgpt_tui.session.process import Launch
@@ -34,7 +35,7 @@ def digest(numbers: Iterable[float]) -> str:
 @pytest.fixture(scope="module")
 def free() -> Iterator[Debugger]:
     """Thirty steps run freely: losses and parameters of every step."""
-    goal = {"kind": "steps", "count": 30, "forget": True}
+    goal = goals.Steps(30, forget=True)
     debugger = Debugger(Launch(BUNDLED, data=CORPUS, private_folder=True, goal=goal))
     debugger.wait()
     yield debugger
@@ -109,7 +110,7 @@ def test_it_runs_on_the_bundled_corpus() -> None:
 @pytest.mark.slow
 @pytest.mark.skipif(not os.environ.get("MICROGPT_WHOLE_RUN"), reason="minutes: MICROGPT_WHOLE_RUN=1 runs it")
 def test_the_twenty_published_samples() -> None:
-    debugger = Debugger(Launch(BUNDLED, data=CORPUS, private_folder=True, goal={"kind": "free", "forget": True}))
+    debugger = Debugger(Launch(BUNDLED, data=CORPUS, private_folder=True, goal=goals.End(forget=True)))
     try:
         debugger.wait()
         printed = debugger.process.output(0).decode()

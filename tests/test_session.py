@@ -13,7 +13,11 @@ from hypothesis import strategies as st
 from snippets import PRELUDE, SNIPPETS
 from support import BUNDLED, NAMES, SAMPLES, Session, record
 
+from microgpt_tui.protocol import goals
 from microgpt_tui.protocol.codes import COLUMNS, SiteKind
+from microgpt_tui.protocol.fields import Data
+from microgpt_tui.protocol.messages import Halted, Stopped
+from microgpt_tui.protocol.stops import Raised
 from microgpt_tui.session.debugger import Debugger, Moment
 from microgpt_tui.session.process import Launch
 from microgpt_tui.trace.trace import Trace
@@ -300,16 +304,16 @@ def test_at_the_end_the_history_stays(opened: Debugger) -> None:
 def test_every_way_to_end_is_told(tmp_path: Path, tail: str, reason: str) -> None:
     path = tmp_path / "ends.py"
     path.write_text(PRELUDE + SNIPPETS["train"] + tail, encoding="utf-8")
-    debugger = Debugger(Launch(path, goal={"kind": "free"}))
+    debugger = Debugger(Launch(path, goal=goals.End()))
     try:
         debugger.wait()
         stop = debugger.history.stop
         assert stop is not None
         assert (stop.over, stop.reason) == (True, reason)
         assert len(debugger.history.steps) == 3
-        if reason == "exception":
-            assert stop.detail["error"] == "TypeError"
-            file, line, name = stop.detail["frames"][0]
+        if isinstance(stop, Raised):
+            assert stop.error == "TypeError"
+            file, line, name = stop.frames[0]
             assert debugger.history.program.line_text(file, line) == "w[0] + None"
             assert name == "<module>"
     finally:
@@ -321,7 +325,7 @@ def test_an_exception_in_the_middle_of_a_step_leaves_its_events(tmp_path: Path) 
     path.write_text(
         PRELUDE + SNIPPETS["train"].replace("loss.backward()", "loss.backward(); w[9 * step]"), encoding="utf-8"
     )
-    debugger = Debugger(Launch(path, goal={"kind": "free"}))
+    debugger = Debugger(Launch(path, goal=goals.End()))
     try:
         debugger.wait()
         newest = debugger.history.newest
@@ -375,12 +379,12 @@ def test_a_pause_has_the_whole_current_step_behind_it(running: Debugger) -> None
     assert took < 2, "200 ms on a machine that does nothing else"
 
 
-def paused_while(debugger: Debugger, seconds: float) -> list[str]:
+def paused_while(debugger: Debugger, seconds: float) -> list[Data | None]:
     """The messages from sending the script on to its pause so many seconds later."""
     debugger.run()
     pause = threading.Timer(seconds, debugger.pause)
     pause.start()
-    seen: list[str] = []
+    seen: list[Data | None] = []
     debugger.wait(seen.append)
     pause.join()
     return seen
@@ -392,7 +396,8 @@ def test_a_pause_tells_its_line_at_once_and_is_never_between_two_steps() -> None
         debugger.wait()
         for k in range(25):
             seen = paused_while(debugger, 0.02 + 0.0013 * k)
-            assert seen.index("halted") < seen.index("stop")
+            kinds = [type(message) for message in seen]
+            assert kinds.index(Halted) < kinds.index(Stopped)
             site = debugger.history.program.site(debugger.halted_at)
             assert site.kind == SiteKind.STATEMENT
             trace = debugger.trace
@@ -440,7 +445,7 @@ def test_running_freely_keeps_losses_and_weights_but_not_events(running: Debugge
 def test_memory_has_a_budget_and_what_is_dropped_is_said() -> None:
     from microgpt_tui.session.history import History
 
-    launch = Launch(SAMPLES / "scripts" / "mlp_only.py", data=NAMES, goal={"kind": "steps", "count": 5})
+    launch = Launch(SAMPLES / "scripts" / "mlp_only.py", data=NAMES, goal=goals.Steps(5))
     debugger = Debugger(launch, History(budget=5_000_000))
     try:
         debugger.wait()
@@ -474,7 +479,7 @@ def test_parameters_keep_their_names_and_numbers(recorded: Session) -> None:
 def test_samples_record_the_draw_the_weights_and_the_choice(tmp_path: Path) -> None:
     path = tmp_path / "script.py"
     path.write_text(CLOSURES, encoding="utf-8")
-    debugger = Debugger(Launch(path, goal={"kind": "free"}))
+    debugger = Debugger(Launch(path, goal=goals.End()))
     try:
         debugger.wait()
         debugger.process.end()

@@ -12,7 +12,8 @@ from array import array
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from microgpt_tui.protocol import frames as wire
+from microgpt_tui.protocol import frames
+from microgpt_tui.protocol.messages import LossSeen, ParametersSeen
 from microgpt_tui.session.process import Launch
 
 _OBSERVE = (
@@ -72,20 +73,20 @@ def run_observed(launch: Launch, steps: int) -> Outcome:
             "script": folder.script, "args": launch.args, "set": launch.overrides, "steps": steps, "out": str(seen),
         }  # fmt: skip
         outcome = _run([launch.python, "-c", _OBSERVE, root, json.dumps(order)], folder, None)
-        with seen.open("rb") as frames:
+        with seen.open("rb") as handle:
             while True:
                 try:
-                    header, blobs = wire.unpack(lambda n: _exactly(frames.read(n), n))
+                    message, blobs = frames.unpack(lambda n: _exactly(handle.read(n), n))
                 except EOFError:
                     break
-                if header["type"] == "loss":
-                    outcome.losses.append(float.fromhex(header["value"]))
-                else:
+                if isinstance(message, LossSeen):
+                    outcome.losses.append(message.value)
+                elif isinstance(message, ParametersSeen):
                     columns = {}
                     for name, (_, raw) in blobs.items():
                         columns[name] = array("d")
                         columns[name].frombytes(raw)
-                    outcome.parameters.setdefault(header["step"], columns)
+                    outcome.parameters.setdefault(message.step, columns)
         return outcome
 
 

@@ -13,6 +13,7 @@ from microgpt_tui.graph.export import ExportError
 from microgpt_tui.graph.tables import NoTable
 from microgpt_tui.headless.launching import Trouble, check, launch_from
 from microgpt_tui.headless.show import parse_moment
+from microgpt_tui.protocol import goals
 from microgpt_tui.session.debugger import Debugger, Moment
 from microgpt_tui.session.process import Launch
 from microgpt_tui.trace.trace import Trace
@@ -41,7 +42,7 @@ def recorded(launch: Launch, at: str) -> Iterator[tuple[Trace, int]]:
     at_end = at.rstrip().endswith(":end")
     kind, number, wanted = parse_moment(at.replace(":end", ":1"))
     if kind != "setup":
-        launch.goal = {"kind": "episode", "episode_kind": kind, "number": number, "forget": True}
+        launch.goal = goals.Episode(kind, number, forget=True)
     debugger = Debugger(launch)
     try:
         debugger.wait()

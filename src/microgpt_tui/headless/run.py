@@ -22,7 +22,10 @@ from pathlib import Path
 from typing import Any
 
 from microgpt_tui.headless.launching import Trouble, check
+from microgpt_tui.protocol import goals
 from microgpt_tui.protocol.codes import CREATE, EVENT_NAMES
+from microgpt_tui.protocol.fields import Data
+from microgpt_tui.protocol.messages import EpisodeEnded
 from microgpt_tui.session.debugger import Debugger
 from microgpt_tui.session.history import Summary
 from microgpt_tui.session.process import Launch
@@ -40,7 +43,7 @@ class Episode:
     kind: str
     number: int
     loss: float | None
-    losses: list[float]
+    losses: tuple[float, ...]
     nodes: int
     edges: int
     events: dict[str, int]
@@ -88,8 +91,7 @@ def run(launch: Launch, steps: int | None, commands: list[str], *, as_json: bool
     Commands are given at the first operation of the first training step; with ``steps`` the run then goes on.
     Raises Trouble where the setup failed before there was a node.
     """
-    onward = {"kind": "steps", "count": steps} if steps else {"kind": "free"}
-    launch.goal = {"kind": "episode"} if commands else onward
+    launch.goal = goals.Episode() if commands else goals.Steps(steps) if steps else goals.End()
     debugger = Debugger(launch)
     try:
         return _run(debugger, steps, commands, as_json)
@@ -103,8 +105,8 @@ def _run(debugger: Debugger, steps: int | None, commands: list[str], as_json: bo
     printed: list[str] = []
     keep = bool(commands)
 
-    def take(kind: str) -> None:
-        if kind != "episode":
+    def take(message: Data | None) -> None:
+        if not isinstance(message, EpisodeEnded):
             return
         summary = history.summaries[-1]
         trace = history.traces.get(summary.index)
@@ -127,7 +129,7 @@ def _run(debugger: Debugger, steps: int | None, commands: list[str], as_json: bo
         debugger.wait(take)
     stop = history.stop
     reason = stop.reason if stop is not None else "steps"
-    status = stop.detail.get("status") if stop is not None and stop.over else None
+    status = stop.status if stop is not None else None
     end = {"reason": "steps" if reason == "step" and not commands else reason, "status": status}
     if debugger.over and reason != "killed":
         debugger.process.end()

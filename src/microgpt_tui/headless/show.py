@@ -28,6 +28,7 @@ from pathlib import Path
 from typing import Any
 
 from microgpt_tui.headless.launching import Trouble, check
+from microgpt_tui.protocol import goals
 from microgpt_tui.protocol.codes import (
     ACCUMULATE,
     ASSIGN,
@@ -67,7 +68,7 @@ def show(launch: Launch, at: str, *, as_json: bool) -> int:
     """Run up to a moment and print it. Raises Trouble where the run has no such moment."""
     kind, number, event = parse_moment(at)
     if kind != "setup":
-        launch.goal = {"kind": "episode", "episode_kind": kind, "number": number, "forget": True}
+        launch.goal = goals.Episode(kind, number, forget=True)
     debugger = Debugger(launch)
     try:
         debugger.wait()

@@ -26,6 +26,7 @@ from dataclasses import asdict, dataclass
 
 from microgpt_tui.headless.bare import Outcome, run_bare, run_observed
 from microgpt_tui.headless.launching import check
+from microgpt_tui.protocol import goals
 from microgpt_tui.session.debugger import Debugger
 from microgpt_tui.session.history import History
 from microgpt_tui.session.process import Launch
@@ -83,8 +84,7 @@ def verify(launch: Launch, steps: int | None, *, as_json: bool) -> int:
 
 def run_recorded(launch: Launch, steps: int | None) -> Recorded:
     """Run the script under the recorder, with its ledgers audited. Raises Trouble where it has no node."""
-    goal: dict[str, object] = {"kind": "steps", "count": steps} if steps else {"kind": "free"}
-    launch.goal = {**goal, "forget": True, "audit": True}
+    launch.goal = goals.Steps(steps, forget=True, audit=True) if steps else goals.End(forget=True, audit=True)
     debugger = Debugger(launch)
     try:
         debugger.wait()

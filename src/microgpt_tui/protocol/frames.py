@@ -6,21 +6,22 @@ import json
 import socket
 import struct
 from collections.abc import Callable, Mapping
-from typing import Any
+
+from microgpt_tui.protocol.fields import Data, MessageError, as_data, from_data
 
 _SIZES = struct.Struct("<II")
 Blobs = Mapping[str, tuple[int, bytes | memoryview]]
 """Column -> where in it the bytes belong, and the bytes."""
 
 
-def pack(header: dict[str, Any], blobs: Blobs | None = None) -> bytes:
+def pack(message: Data, blobs: Blobs | None = None) -> bytes:
     """One frame. ``blobs`` maps a column to its start and bytes."""
     parts = []
     index = []
     for name, (start, raw) in (blobs or {}).items():
         index.append((name, start, len(raw)))
         parts.append(raw)
-    text = json.dumps({**header, "blobs": index}).encode()
+    text = json.dumps((message, index), default=as_data).encode()
     return b"".join((_SIZES.pack(len(text), sum(map(len, parts))), text, *parts))
 
 
@@ -41,14 +42,24 @@ def reader(channel: socket.socket) -> Callable[[int], bytearray]:
     return read
 
 
-def unpack(read: Callable[[int], bytes | bytearray]) -> tuple[dict[str, Any], Blobs]:
-    """The next frame from ``read(count)``, which gives exactly so many bytes or raises EOFError."""
+def unpack(read: Callable[[int], bytes | bytearray]) -> tuple[Data, Blobs]:
+    """The next frame from ``read(count)``, which gives exactly so many bytes or raises EOFError.
+
+    Raises MessageError for one that is no message; the frames after it can be read.
+    """
     text_size, body_size = _SIZES.unpack(read(_SIZES.size))
-    header = json.loads(read(text_size))
+    text = read(text_size)
     body = memoryview(read(body_size) if body_size else b"")
-    blobs: dict[str, tuple[int, bytes | memoryview]] = {}
-    at = 0
-    for name, start, size in header.pop("blobs"):
-        blobs[name] = (start, body[at : at + size])
-        at += size
-    return header, blobs
+    try:
+        data, index = json.loads(text)
+        message = from_data(data)
+        blobs: dict[str, tuple[int, bytes | memoryview]] = {}
+        at = 0
+        for name, start, size in index:
+            blobs[name] = (start, body[at : at + size])
+            at += size
+    except MessageError as error:
+        raise MessageError(f"not a message of this version of microgpt-tui: {error}") from None
+    except (ValueError, TypeError) as error:
+        raise MessageError(f"not a message of microgpt-tui: {error}") from None
+    return message, blobs

@@ -1,18 +1,19 @@
-"""The breakpoints that the person has set: numbered, counted, armed, kept over a restart, saved to a file."""
+"""The breakpoints that the person has set: numbered, counted, kept over a restart, saved to a file."""
 
 from __future__ import annotations
 
 import json
 from bisect import bisect_left, bisect_right
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from microgpt_tui.protocol.breakpoints import LiveBreakpoint, Resolved
 from microgpt_tui.protocol.conditions import ConditionError, template
 from microgpt_tui.protocol.conditions import condition as condition_of
 from microgpt_tui.trace import breakpoints as places
-from microgpt_tui.trace.breakpoints import BreakpointError, Place, Resolved, resolve
+from microgpt_tui.trace.breakpoints import BreakpointError, Place, resolve
 from microgpt_tui.trace.facts import facts, loop_names
 from microgpt_tui.trace.trace import Program, Trace
 from microgpt_tui.trace.watches import Expression, NotHere, candidates, expression
@@ -260,24 +261,18 @@ class BreakpointList:
 
     # -- live --------------------------------------------------------------------------------
 
-    def armed(self, program: Program, stdout: str) -> list[dict[str, Any]]:
-        """The messages that arm them in the debuggee."""
-        messages = []
-        for b in self.items:
-            if not b.enabled:
-                continue
-            for place in self.resolved(b, program):
-                messages.append({
-                    **place.message(), "number": b.number, "stdout": stdout, "log": b.log,
-                    "ignore": max(0, b.ignore - self.counted(b)) if b.ignore else 0,
-                })  # fmt: skip
-        return messages
+    def live(self, program: Program, stdout: str) -> tuple[LiveBreakpoint, ...]:
+        """What the running script is to look for."""
+        return tuple(
+            LiveBreakpoint(b.number, place, b.log, max(0, b.ignore - self.counted(b)) if b.ignore else 0, stdout)
+            for b in self.items if b.enabled for place in self.resolved(b, program)
+        )  # fmt: skip
 
-    def take_hits(self, header: dict[str, Any], episode: int) -> None:
+    def take_hits(self, counts: Iterable[tuple[int, int]], episode: int) -> None:
         """Hits in an episode that the script reports with its messages."""
-        for number, count in header["hits"].items():
+        for number, count in counts:
             for b in self.items:
-                if b.number == int(number) and not b.expression:  # of a watch these are only chances
+                if b.number == number and not b.expression:  # of a watch these are only chances
                     b.live_hits[episode] = b.live_hits.get(episode, 0) + count
 
     @property
@@ -290,7 +285,7 @@ class BreakpointList:
         live = self.get(number).live_hits
         live[episode] = live.get(episode, 0) + 1
 
-    def stopped(self, numbers: list[int], failures: list[tuple[int, str]]) -> None:
+    def stopped(self, numbers: Sequence[int], failures: Sequence[tuple[int, str]]) -> None:
         """The script has stopped at these: temporary ones are done with, failing ones are switched off."""
         for b in list(self.items):
             if b.number in numbers and b.temporary:

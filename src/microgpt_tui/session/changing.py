@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
+from microgpt_tui.protocol.messages import NumberSet, SetNumber
 from microgpt_tui.session.debugger import Debugger, Moment
 from microgpt_tui.trace.facts import parameter_names
 from microgpt_tui.trace.names import name as name_of_node
@@ -34,7 +35,7 @@ class Alteration:
 
 
 def set_value(debugger: Debugger, name: str, value: str) -> Alteration:
-    """Give a node another number in the live script. Raises NotPossible or NotHere."""
+    """Give a node another number in the live script. Raises NotPossible, NotHere or Unanswered."""
     trace = debugger.trace
     if trace is None or not debugger.at_frontier:
         raise NotPossible("only the present can be changed: go to the newest event first (goto end, or continue)")
@@ -64,8 +65,6 @@ def undo(debugger: Debugger) -> Alteration:
 
 
 def _ask(debugger: Debugger, node: int, number: float, shown: str) -> Alteration:
-    answer = debugger.ask({"do": "set", "node": node, "value": number})
-    if "error" in answer:
-        raise NotPossible(str(answer["error"]))
+    answer = debugger.ask(SetNumber(node, number), NumberSet)
     debugger.to_frontier()
-    return Alteration(node, shown, float(answer["old"]), float(answer["new"]), debugger.moment)
+    return Alteration(node, shown, float(answer.old), float(answer.new), debugger.moment)

@@ -10,18 +10,34 @@ from __future__ import annotations
 import queue
 import threading
 from collections.abc import Callable
-from typing import Any
+from typing import Any, TypeVar
 
+from microgpt_tui.protocol import goals
 from microgpt_tui.protocol.codes import SiteKind
 from microgpt_tui.protocol.conditions import LONGEST_PRINTED, printed_line
+from microgpt_tui.protocol.fields import Data
+from microgpt_tui.protocol.goals import Goal
+from microgpt_tui.protocol.messages import (
+    Answer,
+    Command,
+    EpisodeBegan,
+    EpisodeEnded,
+    EventsRecorded,
+    Failed,
+    Halted,
+    Hits,
+    Resume,
+    Stopped,
+)
+from microgpt_tui.protocol.stops import AtBreakpoints, Stop
 from microgpt_tui.session.breakpoints import BreakpointList, Hit, changes
 from microgpt_tui.session.displays import Displays
 from microgpt_tui.session.history import History, Summary
 from microgpt_tui.session.moment import Moment
-from microgpt_tui.session.process import Launch, Message, Process
+from microgpt_tui.session.process import Launch, Process, Received
 from microgpt_tui.trace import navigation
 from microgpt_tui.trace.breakpoints import Place, find, parse, resolve
-from microgpt_tui.trace.navigation import BEFORE, BEYOND, Edge, Goal
+from microgpt_tui.trace.navigation import BEFORE, BEYOND, Edge
 from microgpt_tui.trace.trace import Trace
 from microgpt_tui.trace.watches import expression
 
@@ -29,6 +45,13 @@ FEW = 4
 """Events of one operation, inside which no step stops."""
 SECOND_PAUSE = 0.2
 """Seconds that a pause may wait for the first event of an episode."""
+
+
+A = TypeVar("A", bound=Answer)
+
+
+class Unanswered(ValueError):
+    """The script does not answer a question: why."""
 
 
 class Debugger:
@@ -47,7 +70,7 @@ class Debugger:
         """The site of the statement where it has, or -1."""
         self.notice = ""
         """One line about the last command, for the person; empty when it did what it says."""
-        self._inbox: queue.SimpleQueue[Message | None] | None = None
+        self._inbox: queue.SimpleQueue[Received | None] | None = None
         self.visited: list[Moment] = []
         self.visited_at = 0
         self.breakpoints = BreakpointList()
@@ -57,7 +80,7 @@ class Debugger:
         """The last stop at breakpoints: where, and their numbers."""
         self.logs: list[tuple[int, str, Moment]] = []
         """What log points have said: (number, text, moment)."""
-        self._goal: Goal = {}
+        self._goal: Goal = goals.End()
         self._goes = 0
         """How often the script was sent on."""
         self.displays = Displays()
@@ -69,30 +92,33 @@ class Debugger:
 
     # -- messages --------------------------------------------------------------------------
 
-    def receive(self, message: Message | None) -> str:
-        """Take a message of the script (None: it is gone). Returns its type; moves the cursor when it stopped."""
+    def receive(self, received: Received | None) -> Data | None:
+        """Take a message of the script (None: it is gone), and return it; moves the cursor when the script stopped."""
         history = self.history
-        if message is None:
+        if received is None:
             status = self.process.wait(5)
-            was_over = history.stop is not None and history.stop.over
+            was_over = self.over
             history.lost(status)
             self.running = False
             if not was_over:
                 self._go_to_frontier()
-            return "lost"
-        kind = history.handle(message)
-        self.halted = kind == "halted" or (self.halted and kind in ("start", "events"))
-        if kind == "halted":
-            self.halted_at = message[0]["site"]
-        if kind == "events" and history.newest is not None:
+            return None
+        message, blobs = received
+        history.handle(message, blobs)
+        still = self.halted and isinstance(message, EpisodeBegan | EventsRecorded)
+        self.halted = still or isinstance(message, Halted)
+        if isinstance(message, Halted):
+            self.halted_at = message.site
+        elif isinstance(message, EventsRecorded) and history.newest is not None:
             history.newest.take_in()  # while the script encodes the next portion
-        self._take_hits(message[0])
-        if kind == "stop" and self._passes(message[0]):
-            return "passed"
-        if kind in ("stop", "ended", "refused"):
-            self.running = False
-            self._go_to_frontier()
-        return kind
+        elif isinstance(message, EpisodeEnded):
+            self._take_hits(message.hits, message.summary.index)
+        elif isinstance(message, Stopped):
+            self._take_hits(message.hits, history.current)
+            if not self._passes(message.stop):
+                self.running = False
+                self._go_to_frontier()
+        return message
 
     def listen(self, notify: Callable[[], None]) -> None:
         """Read the script's messages in a thread of their own from now on, for callers with an event loop.
@@ -100,7 +126,7 @@ class Debugger:
         ``notify`` is called in that thread after each; ``take_messages`` then handles what has come.
         Questions (``ask``) still work: they wait for their answer in the same queue.
         """
-        inbox: queue.SimpleQueue[Message | None] = queue.SimpleQueue()
+        inbox: queue.SimpleQueue[Received | None] = queue.SimpleQueue()
         self._inbox = inbox
 
         def read() -> None:
@@ -113,22 +139,22 @@ class Debugger:
 
         threading.Thread(target=read, name="microgpt-tui reader", daemon=True).start()
 
-    def take_messages(self) -> list[str]:
-        """Handle every message that has come; their types, in order."""
-        kinds = []
+    def take_messages(self) -> list[Data | None]:
+        """Handle every message that has come, in order; None when the process is gone."""
+        taken = []
         while self._inbox is not None and not self._inbox.empty():
-            kinds.append(self.receive(self._inbox.get()))
-        return kinds
+            taken.append(self.receive(self._inbox.get()))
+        return taken
 
-    def _next_message(self) -> Message | None:
+    def _next_message(self) -> Received | None:
         return self.process.receive() if self._inbox is None else self._inbox.get()
 
-    def wait(self, on_message: Callable[[str], None] | None = None) -> None:
+    def wait(self, on_message: Callable[[Data | None], None] | None = None) -> None:
         """Receive until the script stops (for callers without an event loop)."""
         while self.running:
-            kind = self.receive(self._next_message())
+            message = self.receive(self._next_message())
             if on_message is not None:
-                on_message(kind)
+                on_message(message)
 
     def _go_to_frontier(self) -> None:
         trace = self.history.newest
@@ -207,7 +233,7 @@ class Debugger:
             if hit is None:
                 self._move(self.moment.episode, answer)
             return True
-        if isinstance(answer, dict):
+        if isinstance(answer, Goal):
             return self._live(answer)
         if answer is BEYOND:
             return self.next_episode()
@@ -230,8 +256,8 @@ class Debugger:
         self.hit = None
         self.running = True
         self._goes += 1
-        armed = self.breakpoints.armed(self.history.program, str(self.process.stdout_path))
-        self.process.send({"do": "go", "goal": {**self._goal, "armed": armed}})
+        breakpoints = self.breakpoints.live(self.history.program, str(self.process.stdout_path))
+        self.process.send(Resume(self._goal, breakpoints))
 
     def _backward(self, answer: int | Edge | None, nothing: str) -> bool:
         self.notice = ""
@@ -318,7 +344,7 @@ class Debugger:
             if min(later) != episode + 1:
                 self.notice = "steps between were run freely: only their losses and weights are kept"
             return True
-        return self._live({"kind": "episode"})
+        return self._live(goals.Episode())
 
     def previous_episode(self, *, last: bool = False) -> bool:
         """The first (or last) event of the episode before; in the middle of one, its own first event."""
@@ -341,49 +367,46 @@ class Debugger:
     def run(self) -> bool:
         """Run freely: every step leaves its loss and weights, the last one everything."""
         self.notice = ""
-        return self._live({"kind": "free", "forget": True})
+        return self._live(goals.End(forget=True))
 
     def run_to(self, kind: str, number: int) -> bool:
         """Run to the first event of a training step or sample that is still to come."""
-        return self._live({"kind": "episode", "episode_kind": kind, "number": number, "forget": True})
+        return self._live(goals.Episode(kind, number, forget=True))
 
     def run_steps(self, count: int) -> bool:
         """Run until so many training steps are over, everything recorded."""
-        return self._live({"kind": "steps", "count": count})
+        return self._live(goals.Steps(count))
 
     # -- breakpoints -----------------------------------------------------------------------
 
     def _printed(self, end: int) -> str:
         return printed_line(self.process.output(max(0, end - LONGEST_PRINTED), end))
 
-    def _take_hits(self, header: dict[str, Any]) -> None:
-        if "hits" in header:
-            index = int(header.get("index", self.history.current))
-            self.breakpoints.take_hits(header, index)
-            self.logs += [(number, text, Moment(episode, event)) for number, text, episode, event in header["logs"]]
+    def _take_hits(self, hits: Hits, episode: int) -> None:
+        self.breakpoints.take_hits(hits.counts, episode)
+        self.logs += [(number, text, Moment(episode, event)) for number, text, episode, event in hits.logs]
 
-    def _passes(self, header: dict[str, Any]) -> bool:
+    def _passes(self, stop: Stop) -> bool:
         """True when a stop turns out to be none (a watched value has not changed): the script goes on."""
-        if header["reason"] != "break":
+        if not isinstance(stop, AtBreakpoints):
             return False
         newest = self.history.newest
         assert newest is not None  # its events came before the stop
         event = len(newest) - 1
         numbers = []
-        for number in header["numbers"]:
+        for number in dict.fromkeys(stop.numbers):
             watched = self.breakpoints.get(number).expression
             if not watched or changes(expression(watched, newest.program), newest, event):
                 numbers.append(number)
                 if watched:
                     self.breakpoints.take_watch(number, newest.index)
-        if not numbers and not header["failures"]:
+        if not numbers and not stop.failures:
             self._go()
             return True
-        numbers = list(dict.fromkeys(numbers))
-        header["texts"] = [self.breakpoints.get(n).text for n in numbers]
-        header["numbers"] = numbers
+        texts = tuple(self.breakpoints.get(n).text for n in numbers)
+        self.history.stop = AtBreakpoints(tuple(numbers), texts, stop.failures)
         self.hit = Moment(newest.index, event), tuple(numbers)
-        self.breakpoints.stopped(numbers, [(n, m) for n, m in header["failures"]])
+        self.breakpoints.stopped(numbers, stop.failures)
         return False
 
     def continue_forward(self) -> bool:
@@ -404,7 +427,7 @@ class Debugger:
             self._go_to_frontier()
             self.notice = "no later stop: the script has ended, and this is its last event"
             return self.moment != start
-        return self._live({"kind": "free", "forget": True})
+        return self._live(goals.End(forget=True))
 
     def continue_backward(self) -> bool:
         """To the stop before; without one to the beginning of the history. Never ends the session."""
@@ -445,7 +468,11 @@ class Debugger:
         self.hit = self.moment, numbers
         if skipped:
             self.notice = "the episodes between were run freely: their stops are not looked for backwards"
-        self.breakpoints.stopped(list(numbers), [])
+        self.breakpoints.stopped(numbers, ())
+
+    def stop_at(self, numbers: tuple[int, ...]) -> AtBreakpoints:
+        """A stop at these breakpoints in the record."""
+        return AtBreakpoints(numbers, tuple(b.text for n in numbers for b in self.breakpoints if b.number == n))
 
     def toggle_line(self, file: int, line: int) -> bool:
         """Set a breakpoint on a line, or remove those that are there; True when one was set. Raises BreakpointError."""
@@ -488,7 +515,7 @@ class Debugger:
     def restart(self) -> None:
         """Begin the script anew; breakpoints and displays stay. A reader thread has to be started again: ``listen``."""
         self.process.close()
-        self.launch.goal = {"kind": "episode"}
+        self.launch.goal = goals.Episode()
         self.process = Process(self.launch)
         self.history = History(self.history.budget)
         self.breakpoints.traces = self.history.traces
@@ -534,18 +561,17 @@ class Debugger:
                 return s.index
         return None
 
-    def ask(self, command: dict[str, Any]) -> dict[str, Any]:
-        """Send a question to the waiting script and wait for its answer."""
+    def ask(self, question: Command, expected: type[A]) -> A:
+        """Send a question to the waiting script and wait for its answer. Raises Unanswered."""
         if self.running:
-            return {"error": "the script is running; pause it first"}
-        self.history.answer = None
-        self.process.send(command)
-        while True:
-            if self.receive(self._next_message()) == "lost":
-                return {"error": "the script is gone"}
-            answer: dict[str, Any] | None = self.history.answer
-            if answer is not None:
-                return answer
+            raise Unanswered("the script is running; pause it first")
+        self.process.send(question)
+        while not isinstance(message := self.receive(self._next_message()), expected):
+            if message is None:
+                raise Unanswered("the script is gone")
+            if isinstance(message, Answer):
+                raise Unanswered(message.error if isinstance(message, Failed) else f"another question's: {message}")
+        return message
 
     def close(self) -> None:
         """End the script and forget its files."""

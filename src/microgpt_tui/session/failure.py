@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from microgpt_tui.protocol.stops import Exited, Finished, Raised, Refused
 from microgpt_tui.session.history import History
 
 _DOWNLOAD = ("URLError", "HTTPError", "RemoteDisconnected", "ConnectionError", "ConnectionRefusedError", "gaierror",
@@ -19,17 +20,15 @@ def explain(history: History, script: str) -> str | None:
         return None
     if any(len(trace.born) for trace in history.traces.values()) or any(s.index for s in history.summaries):
         return None
-    detail = stop.detail
-    if stop.reason == "refused":
-        return str(detail["message"])
-    if stop.reason == "exception":
-        return _exception(history, script, detail)
-    if stop.reason == "exit":
-        line = detail.get("line")
-        place = f"{script}:{line}" if line else script
-        message = f"{place}: the script ended itself with exit status {detail.get('status')} before it made a node."
+    if isinstance(stop, Refused):
+        return stop.message
+    if isinstance(stop, Raised):
+        return _exception(history, script, stop)
+    if isinstance(stop, Exited):
+        place = f"{script}:{stop.line}" if stop.line else script
+        message = f"{place}: the script ended itself with exit status {stop.status} before it made a node."
         return message + "\nIts arguments go after `--`: microgpt-tui SCRIPT -- ARGS."
-    if stop.reason == "end":
+    if isinstance(stop, Finished):
         return (
             f"{script}: the script ended without making a node of its autograd class "
             f"{history.program.class_name}: nothing to look at.\n"
@@ -38,16 +37,15 @@ def explain(history: History, script: str) -> str | None:
     return f"{script}: the script was ended by signal or killed before it made a node ({stop.reason})."
 
 
-def _exception(history: History, script: str, detail: dict[str, object]) -> str:
-    frames = detail.get("frames")
+def _exception(history: History, script: str, stop: Raised) -> str:
     place = script
     source = ""
-    if isinstance(frames, list) and frames:
-        file, line, _ = frames[-1]
+    if stop.frames:
+        file, line, _ = stop.frames[-1]
         path, _text = history.program.files[file]
         place = f"{path}:{line}"
         source = history.program.line_text(file, line).strip()
-    error, message = str(detail.get("error")), str(detail.get("message"))
+    error, message = stop.error, stop.message
     text = f"{place}: {error}: {message}" if message else f"{place}: {error}"
     if source:
         text += f"\n    {source}"

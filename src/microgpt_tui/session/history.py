@@ -3,14 +3,24 @@
 from __future__ import annotations
 
 from array import array
-from dataclasses import dataclass, field
-from typing import Any
+from dataclasses import dataclass
 
-from microgpt_tui.session.process import Message
+from microgpt_tui.protocol.fields import Data
+from microgpt_tui.protocol.frames import Blobs
+from microgpt_tui.protocol.messages import (
+    EpisodeBegan,
+    EpisodeEnded,
+    EpisodeSummary,
+    EventsRecorded,
+    ScriptRead,
+    SetupEnded,
+    Stopped,
+)
+from microgpt_tui.protocol.stops import Killed, Stop
 from microgpt_tui.trace.trace import Matrix, Program, Trace, program_from
 
 
-@dataclass(slots=True)
+@dataclass(frozen=True, slots=True)
 class Summary:
     """One episode in numbers; exists for every episode, recorded or not."""
 
@@ -20,35 +30,20 @@ class Summary:
     loss: float | None
     seconds: float
     cpu: float
+    losses: tuple[float, ...]
+    """What ``backward`` was called on, in order: ``loss`` is their sum."""
+    audits: int
+    """How many ledger sums were compared with the node's own grad, where that was asked for."""
+    audit_faults: tuple[tuple[int, float, float], ...]
+    """(node, sum of its ledger, its own grad) where they differed."""
     data: array[float] | None = None
     """Parameters (``program.kept``) after the step, float64."""
     grad: array[float] | None = None
     """Their gradients after the last backward pass, float32."""
-    losses: list[float] = field(default_factory=list)
-    """What ``backward`` was called on, in order: ``loss`` is their sum."""
-    audits: int = 0
-    """How many ledger sums were compared with the node's own grad, where that was asked for."""
-    audit_faults: list[tuple[int, float, float]] = field(default_factory=list)
-    """(node, sum of its ledger, its own grad) where they differed."""
-
-
-@dataclass(slots=True)
-class Stop:
-    """Why the script is paused, or how it ended."""
-
-    reason: str
-    """``step``, ``pause``, ``break``, ``watch``, ``nan``; at the end ``end``, ``exit``, ``exception``, ``signal``,
-    ``killed``, ``refused``."""
-    detail: dict[str, Any] = field(default_factory=dict)
-
-    @property
-    def over(self) -> bool:
-        """True when the script has ended."""
-        return self.reason in ("end", "exit", "exception", "signal", "killed", "refused")
 
 
 class History:
-    """Grows by the debuggee's messages; everything in it is read-only for views."""
+    """Grows by the script's messages; everything in it is read-only for views."""
 
     def __init__(self, budget: int = 1 << 29) -> None:
         self.program = Program()
@@ -64,7 +59,6 @@ class History:
         """Bytes that recorded episodes may take; the oldest training steps are dropped first."""
         self.dropped = 0
         """Recorded episodes that were dropped to keep to the budget."""
-        self.answer: dict[str, Any] | None = None
 
     @property
     def newest(self) -> Trace | None:
@@ -76,86 +70,73 @@ class History:
         """Summaries of the finished training steps, in order."""
         return [s for s in self.summaries if s.kind == "step"]
 
-    def handle(self, message: Message) -> str:
-        """Take one message; returns its type."""
-        header, blobs = message
-        kind = str(header.get("type"))
-        if kind == "events":
-            self._trace_for(header).extend(header, blobs)
-        elif kind == "start":
-            trace = self._trace_for(header)
-            trace.first_node = header["first_node"]
-            for name, (_, raw) in blobs.items():
-                column = array("d")
-                column.frombytes(raw)
-                if name.startswith("buffer:"):
-                    trace.buffers[name.removeprefix("buffer:")] = column
-                else:
-                    setattr(trace, name, column)
-        elif kind == "episode":
-            summary = Summary(
-                header["index"],
-                header["kind"],
-                header["number"],
-                header["loss"],
-                header["seconds"],
-                header["cpu"],
-                losses=header.get("losses", []),
-                audits=header.get("audits", 0),
-                audit_faults=[tuple(fault) for fault in header.get("audit_faults", ())],
-            )
-            for name, code in (("data", "d"), ("grad", "f")):
-                if name in blobs:
-                    column = array(code)
-                    column.frombytes(blobs[name][1])
-                    setattr(summary, name, column)
-            self.summaries.append(summary)
-            self.current = max(self.current, header["index"])
-            if not header["whole"]:
-                self.traces.pop(header["index"], None)
-            self._keep_budget()
-        elif kind == "program":
-            self.program = program_from(header)
+    def handle(self, message: Data, blobs: Blobs) -> None:
+        """Take one message."""
+        if isinstance(message, EventsRecorded):
+            self._trace_for(message.summary).extend(message.extras, blobs, complete=message.complete)
+        elif isinstance(message, EpisodeBegan):
+            self._take_beginning(message, blobs)
+        elif isinstance(message, EpisodeEnded):
+            self._take_end(message, blobs)
+        elif isinstance(message, ScriptRead):
+            self.program = program_from(message)
             self.ready = True
-        elif kind == "kept":
-            self._take_kept(header)
-        elif kind == "stop":
-            self.stop = Stop(header["reason"], header)
-        elif kind == "ended":
-            self.stop = Stop(header["reason"], header)
-            self._finish_last()
-        elif kind == "refused":
-            self.stop = Stop("refused", header)
-        elif kind == "answer":
-            self.answer = header
-        return kind
+        elif isinstance(message, SetupEnded):
+            self._take_parameters(message)
+        elif isinstance(message, Stopped):
+            self._take_stop(message.stop)
 
     def lost(self, status: int | None) -> None:
-        """The process is gone without a word."""
+        """The process is gone: without a word, where it has not said that the script is over."""
         if self.stop is None or not self.stop.over:
-            self.stop = Stop("killed", {"status": status})
-            self._finish_last()
+            self._take_stop(Killed(status=status))
 
-    def _finish_last(self) -> None:
-        if self.traces:
+    def _take_stop(self, stop: Stop) -> None:
+        self.stop = stop
+        if stop.over and self.traces:
             self.traces[max(self.traces)].complete = True
 
-    def _trace_for(self, header: dict[str, Any]) -> Trace:
-        index = header["index"]
+    def _trace_for(self, summary: EpisodeSummary) -> Trace:
+        index = summary.index
         trace = self.traces.get(index)
         if trace is None:
-            trace = Trace(self.program, index, header["kind"], header["number"], self.traces.get(0))
-            trace.first_node = header["first_node"]
+            trace = Trace(self.program, index, summary.kind, summary.number, self.traces.get(0))
+            trace.first_node = summary.first_node
             self.traces[index] = trace
             self.current = max(self.current, index)
         return trace
 
-    def _take_kept(self, header: dict[str, Any]) -> None:
+    def _take_beginning(self, message: EpisodeBegan, blobs: Blobs) -> None:
+        trace = self._trace_for(message.summary)
+        trace.first_node = message.summary.first_node
+        for name, (_, raw) in blobs.items():
+            column = array("d", bytes(raw))
+            if name.startswith("buffer:"):
+                trace.buffers[name.removeprefix("buffer:")] = column
+            else:
+                setattr(trace, name, column)
+
+    def _take_end(self, message: EpisodeEnded, blobs: Blobs) -> None:
+        s = message.summary
+        data = array("d", bytes(blobs["data"][1])) if "data" in blobs else None
+        grad = array("f", bytes(blobs["grad"][1])) if "grad" in blobs else None
+        self.summaries.append(
+            Summary(
+                s.index, s.kind, s.number, s.loss, s.seconds, s.cpu, message.losses, message.audits,
+                message.audit_faults, data, grad,
+            )
+        )  # fmt: skip
+        self.current = max(self.current, s.index)
+        if not message.whole:
+            self.traces.pop(s.index, None)
+        self._keep_budget()
+
+    def _take_parameters(self, message: SetupEnded) -> None:
         program = self.program
-        program.kept = array("q", header["kept"])
-        program.matrices = [Matrix(name, tuple(shape), array("q", nodes)) for name, shape, nodes in header["matrices"]]
-        program.namespace = header["namespace"]
-        program.total_steps = header["total_steps"]
+        program.kept = array("q", message.kept)
+        program.matrices = [Matrix(name, shape, array("q", nodes)) for name, shape, nodes in message.matrices]
+        program.namespace = message.namespace
+        program.total_steps = message.total_steps
 
     def _keep_budget(self) -> None:
         total = sum(t.nbytes for t in self.traces.values())

@@ -10,7 +10,9 @@ from typing import Any
 from microgpt_tui.audit import gradients as check
 from microgpt_tui.audit import root_cause as nans
 from microgpt_tui.protocol.codes import EVENT_NAMES
-from microgpt_tui.session.debugger import Debugger
+from microgpt_tui.protocol.messages import Evaluate, Evaluated, Operate, Operated
+from microgpt_tui.protocol.stops import Killed, Raised
+from microgpt_tui.session.debugger import Debugger, Unanswered
 from microgpt_tui.trace import find
 from microgpt_tui.trace.breakpoints import BreakpointError
 from microgpt_tui.trace.facts import facts
@@ -115,14 +117,12 @@ def strip(value: Any) -> str:
 
 
 def evaluated(debugger: Debugger, text: str) -> tuple[str, dict[str, Any]]:
-    """An expression in the script's paused frame. Raises BreakpointError with the fault it has."""
-    answer = debugger.ask({"do": "evaluate", "text": text})
-    if "error" in answer:
-        raise BreakpointError(str(answer["error"]))
-    said = _pretty(debugger, answer["value"])
+    """An expression in the script's paused frame. Raises Unanswered with the fault it has."""
+    value = debugger.ask(Evaluate(text), Evaluated).value
+    said = _pretty(debugger, value)
     if not debugger.at_frontier:
         said += "\n(of the live script, which is further on than the cursor)"
-    return said, {"value": answer["value"], "text": said}
+    return said, {"value": value, "text": said}
 
 
 def _pretty(debugger: Debugger, value: dict[str, Any], depth: int = 0) -> str:
@@ -173,13 +173,14 @@ def checked(debugger: Debugger, scope: str = "") -> check.Report:
     trace = debugger.trace
     if trace is None or not len(trace):
         raise BreakpointError("nothing is recorded here")
-    gone = debugger.running or (debugger.history.stop is not None and debugger.history.stop.reason == "killed")
+    gone = debugger.running or isinstance(debugger.history.stop, Killed)
 
     def evaluate(op: str, points: Sequence[Sequence[float]], plain: Sequence[float]) -> list[float | None]:
-        exact = [int(x) if float(x).is_integer() else x for x in plain]
-        answer = debugger.ask({"do": "operation", "op": op, "points": [list(p) for p in points], "plain": exact})
-        values: list[float | None] = answer.get("values") or [None] * len(points)
-        return values
+        exact = tuple(int(x) if float(x).is_integer() else x for x in plain)
+        try:
+            return list(debugger.ask(Operate(op, tuple(map(tuple, points)), exact), Operated).values)
+        except Unanswered:
+            return [None] * len(points)
 
     return check.check(trace, debugger.moment.event, None if gone else evaluate, layer=scope)
 
@@ -203,16 +204,13 @@ def diagnose(debugger: Debugger) -> nans.RootCause | None:
     def past(node: int) -> list[float]:
         return growth(debugger, node)
 
-    detail = stop.detail if stop is not None else {}
-    newest = debugger.history.newest
-    if stop is not None and stop.reason == "exception" and detail.get("operands") and trace is newest:
-        operation = detail.get("operation") or "an operation"
-        nodes = [int(n) for _, n in detail["operands"]]
+    if isinstance(stop, Raised) and stop.operands and trace is debugger.history.newest:
+        nodes = [n for _, n in stop.operands]
         last = len(trace) - 1
         numbers = ", ".join(f"{trace.data_at(n, last):.6g}" for n in nodes)
-        line = int(detail.get("raised_at", [0, 0])[1])
-        what = f"{detail['error']} ({detail['message']}) in {operation}({numbers}) on line {line}"
-        return nans.root_cause(trace, nodes, last, what, line, past)
+        operation = stop.operation or "an operation"
+        what = f"{stop.error} ({stop.message}) in {operation}({numbers}) on line {stop.line}"
+        return nans.root_cause(trace, nodes, last, what, stop.line, past)
     first = nans.first_failure(trace)
     if first is None:
         return None

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
+from microgpt_tui.protocol.stops import AtBreakpoints
 from microgpt_tui.session import stops
 from microgpt_tui.session.debugger import Debugger, Moment
-from microgpt_tui.session.history import Stop
 from microgpt_tui.session.looking import displayed, shown
 from microgpt_tui.session.result import CommandError, Handler, Result
 from microgpt_tui.trace.breakpoints import parse
@@ -35,14 +35,9 @@ def where(debugger: Debugger) -> tuple[str, dict[str, Any]]:
     stop = debugger.history.stop
     hit = debugger.hit
     if hit is not None and hit[0] == debugger.moment:
-        numbers = list(hit[1])
-        detail = stop.detail if stop is not None and stop.reason == "break" and debugger.at_frontier else {}
-        texts = [b.text for n in numbers for b in debugger.breakpoints if b.number == n]
-        sentence = stops.explain(
-            Stop("break", {"numbers": numbers, "texts": detail.get("texts") or texts,
-                                 "failures": detail.get("failures") or []}), debugger.history)  # fmt: skip
-        lines.append(str(sentence))
-        data["breakpoints"] = numbers
+        here = stop if isinstance(stop, AtBreakpoints) and debugger.at_frontier else debugger.stop_at(hit[1])
+        lines.append(str(stops.explain(here, debugger.history)))
+        data["breakpoints"] = list(hit[1])
     elif stop is not None and debugger.at_frontier:
         lines.append(str(stops.explain(stop, debugger.history)))
     if stop is not None:

@@ -13,11 +13,14 @@ import tempfile
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
-from microgpt_tui.protocol import frames as wire
+from microgpt_tui.protocol import frames, goals
+from microgpt_tui.protocol.fields import Data, MessageError
+from microgpt_tui.protocol.goals import Goal
+from microgpt_tui.protocol.messages import Command, Quit, Start, Stopped
+from microgpt_tui.protocol.stops import Refused
 
-Message = tuple[dict[str, Any], wire.Blobs]
+Received = tuple[Data, frames.Blobs]
 
 
 @dataclass(slots=True)
@@ -30,7 +33,7 @@ class Launch:
     """Offered to the script as ``input.txt`` in a private working folder."""
     overrides: dict[str, str] = field(default_factory=dict)
     python: str = sys.executable
-    goal: dict[str, Any] = field(default_factory=lambda: {"kind": "episode"})
+    goal: Goal = field(default_factory=goals.Episode)
     """What to run until, at first."""
     private_folder: bool = False
     """Run in a private working folder even without ``data``."""
@@ -52,7 +55,7 @@ class Process:
                 shutil.copyfile(launch.data, cwd / "input.txt")
         ours, theirs = socket.socketpair()
         self.channel = ours
-        self._read = wire.reader(ours)
+        self._read = frames.reader(ours)
         script = str(launch.script.resolve()) if cwd is not None else str(launch.script)
         package_root = str(Path(__file__).resolve().parents[2])
         environment = dict(os.environ)
@@ -67,27 +70,22 @@ class Process:
                 env=environment, start_new_session=True,
             )  # fmt: skip
         theirs.close()
-        self.send(
-            {
-                "do": "launch",
-                "script": script,
-                "args": launch.args,
-                "set": launch.overrides,
-                "goal": launch.goal,
-            }
-        )
+        self.send(Start(script, tuple(launch.args), launch.overrides, launch.goal))
 
     # -- talking ---------------------------------------------------------------------------
 
-    def send(self, command: dict[str, Any]) -> None:
+    def send(self, command: Command) -> None:
         """Send a command; one to a script that is gone is dropped: its end is on its way here."""
         with contextlib.suppress(OSError):
-            self.channel.sendall(wire.pack(command))
+            self.channel.sendall(frames.pack(command))
 
-    def receive(self) -> Message | None:
+    def receive(self) -> Received | None:
         """The next message, waiting for it; None when the process has closed the channel."""
         try:
-            return wire.unpack(self._read)
+            return frames.unpack(self._read)
+        except MessageError as error:
+            self._signal(signal.SIGKILL)
+            return Stopped(Refused(f"{self.launch.script}: the script's process was ended: {error}")), {}
         except (EOFError, OSError):
             return None
 
@@ -138,12 +136,12 @@ class Process:
 
         A script that is not over ends at once. None when it has not ended in time.
         """
-        self.send({"do": "quit"})
+        self.send(Quit())
         return self.wait(timeout)
 
     def close(self) -> None:
         """End the process, if it has not, and remove its folder."""
-        self.send({"do": "quit"})
+        self.send(Quit())
         with contextlib.suppress(OSError):
             self.channel.shutdown(socket.SHUT_RDWR)
         if self.wait(0.3) is None:

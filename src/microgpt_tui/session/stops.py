@@ -3,10 +3,23 @@
 from __future__ import annotations
 
 import signal
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from microgpt_tui.session.history import History, Stop
+from microgpt_tui.protocol.stops import (
+    AtBreakpoints,
+    Exited,
+    Finished,
+    GoalMet,
+    Interrupted,
+    Killed,
+    Paused,
+    Raised,
+    Refused,
+    Stop,
+)
+from microgpt_tui.session.history import History
 from microgpt_tui.trace.trace import Program, Trace
 
 SIGNALS = {
@@ -17,6 +30,7 @@ SIGNALS = {
     signal.SIGABRT: "aborted with SIGABRT",
     signal.SIGXCPU: "ended by SIGXCPU: its CPU time is used up",
 }
+_KEPT = "What was recorded before stays; `restart` begins anew with the same breakpoints."
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,57 +48,48 @@ class Sentence:
 
 def explain(stop: Stop | None, history: History) -> Sentence:
     """The sentence for a stop of the script; for None: it runs."""
-    if stop is None:
-        return Sentence("running")
-    made = _SENTENCES.get(stop.reason)
-    if made is None:
-        return Sentence(f"paused: {stop.reason}")
-    return made(stop.detail, history)
+    return _SENTENCES[type(stop)](stop, history) if stop is not None else Sentence("running")
 
 
-def _break(detail: dict[str, Any], history: History) -> Sentence:
-    failures = dict(detail.get("failures") or [])
-    if failures:
-        number, message = next(iter(failures.items()))
+def _break(stop: AtBreakpoints, history: History) -> Sentence:
+    if stop.failures:
+        number, message = stop.failures[0]
         return Sentence(
             f"the condition of breakpoint {number} failed: {message}",
             f"It is switched off; mend it and `enable {number}`.",
         )
-    numbers: list[int] = detail.get("numbers") or []
-    texts: list[str] = detail.get("texts") or []
-    if numbers == [0]:
+    if stop.numbers == (0,):
         return Sentence(
             "a NaN or an infinity was made here", "`rootcause` tells where it comes from; `nan allow COND` expects it."
         )
+    numbers, texts = stop.numbers, stop.texts
     names = [f"{n} ({t})" for n, t in zip(numbers, texts, strict=False)] or [str(n) for n in numbers]
     return Sentence(("breakpoint " if len(names) == 1 else "breakpoints ") + ", ".join(names))
 
 
-def _exception(detail: dict[str, Any], history: History) -> Sentence:
+def _exception(stop: Raised, history: History) -> Sentence:
     program = history.program
-    lines = traceback_lines(detail, program)
-    error, message = str(detail.get("error")), str(detail.get("message"))
-    text = f"{error}: {message}" if message else error
-    place = _place(detail, program)
+    lines = traceback_lines(stop, program)
+    error = stop.error
+    text = f"{error}: {stop.message}" if stop.message else error
+    place = _place(stop, program)
     if error == "RecursionError":
-        return _recursion(detail, history, lines)
+        return _recursion(stop, history, lines)
     if error == "MemoryError":
         remedy = "Fewer layers, a shorter block or a smaller batch make a smaller graph."
         return Sentence(f"out of memory{place}: {text}", remedy, lines)
-    if detail.get("operation") and error in ("ValueError", "OverflowError", "ZeroDivisionError"):
+    if stop.operation and error in ("ValueError", "OverflowError", "ZeroDivisionError"):
         remedy = "`rootcause` follows the operands back to where they went wrong."
-        return Sentence(f"{text} in {detail['operation']}{place}", remedy, lines)
+        return Sentence(f"{text} in {stop.operation}{place}", remedy, lines)
     return Sentence(f"{text}{place}", "", lines)
 
 
-def _recursion(detail: dict[str, Any], history: History, lines: tuple[str, ...]) -> Sentence:
-    frames = detail.get("frames") or []
-    name = frames[-1][2] if frames else "a function"
-    depth = int(detail.get("depth") or 0)
+def _recursion(stop: Raised, history: History, lines: tuple[str, ...]) -> Sentence:
+    name = stop.frames[-1][2] if stop.frames else "a function"
     newest = history.newest
     longest = longest_chain(newest) if newest is not None and len(newest) else 0
-    reason = f"RecursionError: {name} called itself {depth:,} levels deep"
-    if longest > depth // 2:
+    reason = f"RecursionError: {name} called itself {stop.depth:,} levels deep"
+    if longest > stop.depth // 2:
         reason += f", because the longest chain of operations in this graph has {longest:,} nodes"
     remedy = (
         f"Put sys.setrecursionlimit({max(10_000, 2 * longest):,}) at the head of the script, or write {name} with a "
@@ -107,73 +112,50 @@ def longest_chain(trace: Trace) -> int:
     return max(depth, default=0)
 
 
-def _exit(detail: dict[str, Any], history: History) -> Sentence:
-    how, status, line = detail.get("how", "sys.exit"), detail.get("status"), detail.get("line")
-    where = f" on line {line}" if line else ""
-    text = f"the script left by {how}({status}){where}"
-    if how == "os._exit":
-        return Sentence(text, "It skips exit handlers and buffered output; `continue` lets it go.")
-    return Sentence(text)
+def _exit(stop: Exited, history: History) -> Sentence:
+    text = f"the script left by {stop.how}({stop.status})" + (f" on line {stop.line}" if stop.line else "")
+    return Sentence(text, "It skips exit handlers and buffered output." if stop.how == "os._exit" else "")
 
 
-def _end(detail: dict[str, Any], history: History) -> Sentence:
-    return Sentence("the script has ended with exit status 0")
+def _killed(stop: Killed, history: History) -> Sentence:
+    status = stop.status
+    if status is None or status >= 0:
+        return Sentence(f"the script's process is gone, with exit status {status}", _KEPT)
+    try:
+        number = signal.Signals(-status)
+    except ValueError:
+        return Sentence(f"the script was ended by signal {-status}", _KEPT)
+    return Sentence(f"the script was {SIGNALS.get(number, f'ended by {number.name}')}", _KEPT)
 
 
-def _signal(detail: dict[str, Any], history: History) -> Sentence:
-    return Sentence(f"the script was {SIGNALS[signal.SIGINT]}")
+_SENTENCES: dict[type[Stop], Callable[[Any, History], Sentence]] = {
+    GoalMet: lambda stop, history: Sentence("paused after a step"),
+    Paused: lambda stop, history: Sentence("paused on request"),
+    AtBreakpoints: _break,
+    Finished: lambda stop, history: Sentence("the script has ended with exit status 0"),
+    Exited: _exit,
+    Raised: _exception,
+    Interrupted: lambda stop, history: Sentence(f"the script was {SIGNALS[signal.SIGINT]}"),
+    Killed: _killed,
+    Refused: lambda stop, history: Sentence(stop.message),
+}
 
 
-def _killed(detail: dict[str, Any], history: History) -> Sentence:
-    status = detail.get("status")
-    if isinstance(status, int) and status < 0:
-        try:
-            number = signal.Signals(-status)
-        except ValueError:
-            return Sentence(f"the script was ended by signal {-status}", _KEPT)
-        return Sentence(f"the script was {SIGNALS.get(number, f'ended by {number.name}')}", _KEPT)
-    return Sentence(f"the script's process is gone, with exit status {status}", _KEPT)
-
-
-_KEPT = "What was recorded before stays; `restart` begins anew with the same breakpoints."
-
-
-def _step(detail: dict[str, Any], history: History) -> Sentence:
-    return Sentence("paused after a step")
-
-
-def _pause(detail: dict[str, Any], history: History) -> Sentence:
-    return Sentence("paused on request")
-
-
-def _refused(detail: dict[str, Any], history: History) -> Sentence:
-    return Sentence(str(detail.get("message", "the script cannot be debugged")))
-
-
-_SENTENCES = {
-    "break": _break, "exception": _exception, "exit": _exit, "end": _end, "signal": _signal, "killed": _killed,
-    "step": _step, "pause": _pause, "refused": _refused,
-}  # fmt: skip
-
-
-def _place(detail: dict[str, Any], program: Program) -> str:
-    frames = detail.get("frames") or []
-    if not frames:
+def _place(stop: Raised, program: Program) -> str:
+    if not stop.frames:
         return ""
-    file, line, _ = frames[-1]
-    path = program.files[file][0].rpartition("/")[2] if file < len(program.files) else "?"
-    return f", {path}:{line}"
+    file, line, _ = stop.frames[-1]
+    return f", {program.files[file][0].rpartition('/')[2]}:{line}"
 
 
-def traceback_lines(detail: dict[str, Any], program: Program, most: int = 12) -> tuple[str, ...]:
+def traceback_lines(stop: Raised, program: Program, most: int = 12) -> tuple[str, ...]:
     """The script's own lines of a traceback, outermost first; the middle of a long one is left out."""
-    frames = detail.get("frames") or []
     shown = []
-    left_out = len(frames) - most if len(frames) > most else 0
-    for i, (file, line, name) in enumerate(frames):
+    left_out = max(0, len(stop.frames) - most)
+    for i, (file, line, name) in enumerate(stop.frames):
         if left_out and most // 2 <= i < most // 2 + left_out:
             if i == most // 2:
-                shown.append(f"  ... {int(detail.get('depth') or len(frames)) - most} more levels ...")
+                shown.append(f"  ... {stop.depth - most} more levels ...")
             continue
         path = program.files[file][0].rpartition("/")[2]
         shown.append(f"  {path}:{line} in {name}: {program.line_text(file, line).strip()}")

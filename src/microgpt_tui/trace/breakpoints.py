@@ -11,11 +11,11 @@ import difflib
 import re
 import shlex
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field, replace
-from typing import Any
+from dataclasses import dataclass, replace
 
+from microgpt_tui.protocol.breakpoints import Resolved
 from microgpt_tui.protocol.codes import PHASE_NAMES, SiteKind
-from microgpt_tui.protocol.conditions import Condition, Failure, condition
+from microgpt_tui.protocol.conditions import Failure, condition
 from microgpt_tui.trace.facts import (
     bound_at,
     facts,
@@ -50,41 +50,6 @@ class Place:
             self.target if self.kind in ("line", "scope") else f"{self.kind}:{self.target}"
         )
         return f"{place} if {self.condition}" if self.condition else place
-
-
-@dataclass(frozen=True, slots=True)
-class Resolved:
-    """A place in the terms of one program: sites, nodes, operations."""
-
-    kind: str
-    sites: frozenset[int] = frozenset()
-    """Statements, scopes or bindings, after ``kind``."""
-    writes: frozenset[int] = frozenset()
-    """LINE: sites of gradient writes on that line, where no statement is."""
-    ops: frozenset[str] = frozenset()
-    composites: frozenset[str] = frozenset()
-    """Operations that are written with other operations (``sub``): their last node counts."""
-    nodes: frozenset[int] = frozenset()
-    values: tuple[str, ...] = ()
-    """Parts of a scope's label that are wanted, as ``li=0``; for var the name; for print the text."""
-    number: int = 0
-    """STEP, SAMPLE: which."""
-    phase: int = -1
-    condition: str = ""
-    extra: frozenset[str] = field(default_factory=frozenset)
-
-    @property
-    def predicate(self) -> Condition | None:
-        """The compiled condition."""
-        return condition(self.condition, self.extra) if self.condition else None
-
-    def message(self) -> dict[str, Any]:
-        """For the control channel."""
-        return {
-            "kind": self.kind, "sites": sorted(self.sites), "writes": sorted(self.writes), "ops": sorted(self.ops),
-            "composites": sorted(self.composites), "nodes": sorted(self.nodes), "values": list(self.values),
-            "which": self.number, "phase": self.phase, "condition": self.condition, "extra": sorted(self.extra),
-        }  # fmt: skip
 
 
 # -- reading ---------------------------------------------------------------------------------

@@ -1,18 +1,18 @@
 """Where a step leads: pure functions from (trace, event) to an event, or to a goal for the live script.
 
-A *goal* is what the debuggee runs until when the answer is not recorded yet (see ``Control.go``).
+A *goal* is what the script runs until when the answer is not recorded yet (``protocol.goals``).
 Forward answers are an event after the given one, a goal, or ``BEYOND`` (past the episode's end);
 backward answers are an earlier event or ``BEFORE`` (before its beginning).
 """
 
 from __future__ import annotations
 
-from typing import Any, Final
+from typing import Final
 
+from microgpt_tui.protocol import goals
 from microgpt_tui.protocol.codes import ACCUMULATE, CONSTANT_OP, CREATE, SAMPLE, SiteKind
+from microgpt_tui.protocol.goals import Goal
 from microgpt_tui.trace.trace import Trace
-
-Goal = dict[str, Any]
 
 
 class Edge:
@@ -77,7 +77,7 @@ def step(trace: Trace, event: int) -> int | Goal | Edge:
         if ends_operation(trace, target):
             return target
         target += 1
-    return BEYOND if trace.complete else {"kind": "operation"}
+    return BEYOND if trace.complete else goals.Operation()
 
 
 def back(trace: Trace, event: int) -> int | Edge:
@@ -92,7 +92,7 @@ def back(trace: Trace, event: int) -> int | Edge:
 
 def step_event(trace: Trace, event: int) -> int | Goal | Edge:
     """The very next event: inside an operation too."""
-    return _forward(trace, event + 1, {"kind": "events", "count": event + 2})
+    return _forward(trace, event + 1, goals.Events(event + 2))
 
 
 def back_event(trace: Trace, event: int) -> int | Edge:
@@ -127,11 +127,11 @@ def next_statement(trace: Trace, event: int) -> int | Goal | Edge:
     if trace.kind[event] == ACCUMULATE:
         last = _source_run(trace, event)[1]
         source = trace.source[trace.row[event]]
-        return _forward(trace, last + 1, {"kind": "source", "node": source})
+        return _forward(trace, last + 1, goals.OtherSource(source))
     scope = unit_of(trace, event)
     if scope < 0 or trace.scope_last[scope] < 0:
-        return BEYOND if trace.complete else {"kind": "after", "scope": scope}
-    return _forward(trace, trace.scope_last[scope] + 1, {"kind": "after", "scope": scope})
+        return BEYOND if trace.complete else goals.AfterScope(scope)
+    return _forward(trace, trace.scope_last[scope] + 1, goals.AfterScope(scope))
 
 
 def previous_statement(trace: Trace, event: int) -> int | Edge:
@@ -182,12 +182,12 @@ def finish(trace: Trace, event: int) -> int | Goal | Edge:
     while scope >= 0 and trace.scope_last[scope] == event:
         scope = _outer_block(trace, scope)
     if scope < 0:
-        return BEYOND if trace.complete else {"kind": "episode"}
+        return BEYOND if trace.complete else goals.Episode()
     if trace.scope_last[scope] >= 0:
         return trace.scope_last[scope]
     if trace.complete:
         return len(trace) - 1 if event < len(trace) - 1 else BEYOND
-    return {"kind": "leave", "scope": scope}
+    return goals.ScopeEnd(scope)
 
 
 def start_of_scope(trace: Trace, event: int) -> int | Edge:
@@ -260,11 +260,11 @@ def next_iteration(trace: Trace, event: int, name: str | None = None) -> int | G
         if later is not None or trace.complete:
             return later
         sites = _iteration_sites(trace, name)
-        return {"kind": "iteration", "sites": sites} if sites else None
+        return goals.Iteration(frozenset(sites)) if sites else None
     last = trace.scope_last[scope]
     if last < 0:
-        return BEYOND if trace.complete else {"kind": "after", "scope": scope}
-    return _forward(trace, last + 1, {"kind": "after", "scope": scope})
+        return BEYOND if trace.complete else goals.AfterScope(scope)
+    return _forward(trace, last + 1, goals.AfterScope(scope))
 
 
 def previous_iteration(trace: Trace, event: int, name: str | None = None) -> int | Edge | None:
@@ -306,7 +306,7 @@ def next_phase(trace: Trace, event: int) -> int | Goal | Edge:
     for first, _, _ in trace.phase_spans:
         if first > event:
             return first
-    return BEYOND if trace.complete else {"kind": "phase", "phase": trace.phase_of(event)}
+    return BEYOND if trace.complete else goals.Phase()
 
 
 def previous_phase(trace: Trace, event: int) -> int | Edge:

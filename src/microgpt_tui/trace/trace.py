@@ -28,26 +28,8 @@ from microgpt_tui.protocol.codes import (
     SiteKind,
 )
 from microgpt_tui.protocol.frames import Blobs
+from microgpt_tui.protocol.messages import ScriptRead, Site
 from microgpt_tui.trace.index import Phases, Rows, Seeds, Users
-
-
-@dataclass(frozen=True, slots=True)
-class Site:
-    """A place in the source. Lines count from 1, columns from 0 (in characters)."""
-
-    number: int
-    kind: SiteKind
-    file: int
-    line: int
-    column: int
-    end_line: int
-    end_column: int
-    name: str = ""
-    """Function, loop variable, operation or variable, after ``kind``."""
-    statement: int = -1
-    """The site of the statement around an expression."""
-    names: tuple[str, ...] = ()
-    """UPDATE: what the recorded numbers are called. CREATE: the plain operands' names."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -210,7 +192,7 @@ class Trace:
 
     # -- growing ---------------------------------------------------------------------------
 
-    def extend(self, header: dict[str, Any], blobs: Blobs) -> None:
+    def extend(self, header: dict[str, Any], blobs: Blobs, *, complete: bool) -> None:
         """Take what the recorder sent: per column a start to cut at and the bytes from there on."""
         for name, (start, raw) in blobs.items():
             column = getattr(self, name)
@@ -235,7 +217,7 @@ class Trace:
             self.odd_data[key] = text
         for node, place in header.get("sites", ()):
             self.site[node - self.first_node] = place
-        self.complete = bool(header.get("complete", self.complete))
+        self.complete = complete
         self.version += 1
         self.derived.clear()
         for name in _LAZY:
@@ -487,22 +469,17 @@ _LAZY = ("kept_position", "_int_data_set", "_int_after_set")
 """Cached answers that an extension invalidates."""
 
 
-def program_from(header: dict[str, Any]) -> Program:
+def program_from(read: ScriptRead) -> Program:
     """The program as the debuggee describes it at its start."""
-    sites: list[Site | None] = [
-        None if s is None else Site(i, SiteKind(s[0]), s[1], s[2], s[3], s[4], s[5], s[6], s[7], tuple(s[8]))
-        for i, s in enumerate(header["sites"])
-    ]
     return Program(
-        files=[(p, t) for p, t in header["files"]],
-        sites=sites,
-        class_name=header["class_name"],
-        data_name=header["data_name"],
-        grad_name=header["grad_name"],
-        train_site=header["train_site"],
-        sample_site=header["sample_site"],
-        total_steps=header.get("total_steps"),
-        ordered_children=header.get("ordered_children", True),
+        files=list(read.files),
+        sites=list(read.sites),
+        class_name=read.class_name,
+        data_name=read.data_name,
+        grad_name=read.grad_name,
+        train_site=read.train_site,
+        sample_site=read.sample_site,
+        ordered_children=read.ordered_children,
     )
 
 

@@ -9,9 +9,10 @@ import ast
 from dataclasses import dataclass
 from typing import Any
 
+from microgpt_tui.protocol.breakpoints import Resolved
 from microgpt_tui.protocol.codes import BindKind
 from microgpt_tui.protocol.conditions import CONSTANTS, FACTS, FUNCTIONS, NAN, Condition, ConditionError, condition
-from microgpt_tui.trace.breakpoints import BreakpointError, Resolved, resolve_variable
+from microgpt_tui.trace.breakpoints import BreakpointError, resolve_variable
 from microgpt_tui.trace.facts import facts, parameter_names
 from microgpt_tui.trace.trace import Program, Trace
 from microgpt_tui.trace.variables import variable

@@ -23,6 +23,7 @@ from textual.screen import Screen
 from textual.theme import Theme
 from textual.timer import Timer
 
+from microgpt_tui.protocol.messages import Halted
 from microgpt_tui.session.commands import CommandError
 from microgpt_tui.session.debugger import Debugger, Moment
 from microgpt_tui.session.failure import explain
@@ -192,12 +193,12 @@ class DebuggerApp(App[int]):
     @on(ScriptSpoke)
     def _script_spoke(self) -> None:
         self._told = False
-        kinds = self.debugger.take_messages()
+        taken = self.debugger.take_messages()
         if self.debugger.running:
             self.main.status.speed.note(len(self.debugger.history.summaries))
-            if "halted" in kinds:
+            if any(isinstance(message, Halted) for message in taken):
                 self._halted()
-        elif self._awaiting or "lost" in kinds or "ended" in kinds:
+        elif self._awaiting or (taken and self.debugger.over):
             self._stopped()
 
     def _halted(self) -> None:

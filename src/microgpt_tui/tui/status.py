@@ -13,7 +13,6 @@ from textual.widget import Widget
 
 from microgpt_tui.protocol.codes import PHASE_NAMES, BindKind
 from microgpt_tui.session.debugger import Debugger
-from microgpt_tui.session.history import Stop
 from microgpt_tui.session.stops import explain
 from microgpt_tui.trace.navigation import loop_iteration
 from microgpt_tui.trace.trace import Trace
@@ -79,15 +78,14 @@ def reason(debugger: Debugger) -> tuple[str, str]:
     """Why the script stands still, and the colour of it."""
     stop = debugger.history.stop
     if debugger.hit is not None and debugger.hit[0] == debugger.moment:
-        stop = Stop("break", {"numbers": list(debugger.hit[1]), "texts": [
-            b.text for n in debugger.hit[1] for b in debugger.breakpoints if b.number == n]})  # fmt: skip
+        stop = debugger.stop_at(debugger.hit[1])
     elif not debugger.at_frontier:
         return ("over · in the recording" if debugger.over else "in the recording"), palette.ACCENT
     if stop is None:
         return "", palette.DIM
     if stop.reason in ("step", "pause"):
         return "paused", palette.DIM
-    good = stop.reason == "end" or (stop.reason == "exit" and not stop.detail.get("status"))
+    good = stop.reason == "end" or (stop.reason == "exit" and not stop.status)
     return explain(stop, debugger.history).text.partition("\n")[0], palette.GOOD if good else palette.BAD
 
 

@@ -2,30 +2,29 @@
 
 from __future__ import annotations
 
-from typing import Any
-
-from microgpt_tui.protocol.conditions import Condition, Template, condition, template
+from microgpt_tui.protocol.breakpoints import LiveBreakpoint
+from microgpt_tui.protocol.conditions import Condition, Template, template
 
 
 class Armed:
     """One breakpoint, live."""
 
-    def __init__(self, message: dict[str, Any]) -> None:
-        extra = frozenset(message["extra"])
-        self.number: int = message["number"]
-        self.kind: str = message["kind"]
-        self.sites = frozenset(message["sites"])
-        self.writes = frozenset(message["writes"])
-        self.ops = frozenset(message["ops"])
-        self.composites = frozenset(message["composites"])
-        self.nodes = frozenset(message["nodes"])
-        self.values: list[str] = message["values"]
-        self.which: int = message["which"]
-        self.phase: int = message["phase"]
-        self.stdout: str = message.get("stdout", "")
-        self.condition: Condition | None = condition(message["condition"], extra) if message["condition"] else None
-        self.template: Template | None = template(message["log"], extra) if message.get("log") is not None else None
-        self.ignore: int = message.get("ignore", 0)
+    def __init__(self, message: LiveBreakpoint) -> None:
+        place = message.place
+        self.number = message.number
+        self.kind = place.kind
+        self.sites = place.sites
+        self.writes = place.writes
+        self.ops = place.ops
+        self.composites = place.composites
+        self.nodes = place.nodes
+        self.values = place.values
+        self.which = place.number
+        self.phase = place.phase
+        self.stdout = message.stdout
+        self.condition: Condition | None = place.predicate
+        self.template: Template | None = template(message.log, place.extra) if message.log is not None else None
+        self.ignore = message.ignore
         self.every = self.condition is not None and self.condition.event_level
         """The condition is asked at every event inside the place, not only at its first."""
         self.last = -1

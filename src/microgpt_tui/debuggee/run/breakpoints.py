@@ -18,6 +18,7 @@ from microgpt_tui.debuggee.rewrite import sites as names
 from microgpt_tui.debuggee.run.armed import Armed
 from microgpt_tui.debuggee.run.breakpoint_hooks import HookMaker
 from microgpt_tui.debuggee.run.live import LiveFacts
+from microgpt_tui.protocol.breakpoints import LiveBreakpoint, Resolved
 from microgpt_tui.protocol.codes import (
     ACCUMULATE,
     ASSIGN,
@@ -35,27 +36,23 @@ from microgpt_tui.protocol.conditions import (
     made_here,
     printed_line,
 )
+from microgpt_tui.protocol.messages import Hits
+from microgpt_tui.protocol.stops import AtBreakpoints, GoalMet, Stop
 
 MOST_LOGS = 1000
 """Log lines that are kept back before they are sent."""
 
-NEXT_PHASE: dict[str, Any] = {
-    "kind": "phase", "sites": [], "writes": [], "ops": [], "composites": [], "nodes": [], "values": [], "which": 0,
-    "phase": -1, "condition": "", "extra": [], "number": -1,
-}  # fmt: skip
+NEXT_PHASE = LiveBreakpoint(-1, Resolved("phase"))
 """The step to the next phase, as a breakpoint that nobody has set."""
-
-Stop = Callable[..., None]
 
 
 class Breaks:
     """The breakpoints that are armed now."""
 
-    def __init__(self, recorder: Recording, stop: Stop, busy: Callable[[], bool]) -> None:
+    def __init__(self, recorder: Recording, stop: Callable[[Stop], None], busy: Callable[[], bool]) -> None:
         self.recorder = recorder
         self.stop = stop
         self.busy = busy
-        self.messages: list[dict[str, Any]] = []
         self.armed: list[Armed] = []
         self.floor = -1
         """Events up to here have been seen: the script went on from there."""
@@ -71,9 +68,8 @@ class Breaks:
 
     # -- arming ------------------------------------------------------------------------------
 
-    def arm(self, messages: list[dict[str, Any]]) -> None:
+    def arm(self, messages: tuple[LiveBreakpoint, ...]) -> None:
         """Take a new set of breakpoints; the script is about to go on."""
-        self.messages = messages
         self.armed = [Armed(m) for m in messages]
         self.composites = any(a.composites for a in self.armed)
         self.looked_at = -1
@@ -99,15 +95,13 @@ class Breaks:
         if self.armed and (self.recorder.check is None or self.recorder.check == self.look):
             self.hook()
 
-    def report(self) -> dict[str, Any]:
+    def report(self) -> Hits:
         """What was hit and logged since the last report."""
-        if not self.armed:
-            return {}
-        hits = {str(a.number): a.hits for a in self.armed if a.hits and a.number >= 0}
+        counts = tuple((a.number, a.hits) for a in self.armed if a.hits and a.number >= 0)
         for a in self.armed:
             a.hits = 0
         logs, self.logs = self.logs, []
-        return {"hits": hits, "logs": logs}
+        return Hits(counts, tuple(logs))
 
     # -- the exact check ---------------------------------------------------------------------
 
@@ -155,11 +149,8 @@ class Breaks:
             else:
                 hits.append(a.number)
         if hits:
-            numbers = [n for n in hits if n != NEXT_PHASE["number"]]
-            if numbers:
-                self.stop("break", numbers=numbers, failures=failures)
-            else:
-                self.stop("step")
+            numbers = tuple(n for n in hits if n != NEXT_PHASE.number)
+            self.stop(AtBreakpoints(numbers, failures=tuple(failures)) if numbers else GoalMet())
         return bool(hits)
 
     def log(self, a: Armed, event: int) -> None:

@@ -10,11 +10,29 @@ from collections.abc import Callable
 from types import TracebackType
 from typing import Any
 
+from microgpt_tui.debuggee.encode.encoder import Encoder
 from microgpt_tui.debuggee.encode.recording import Recording
 from microgpt_tui.debuggee.record.walk import doubles
 from microgpt_tui.debuggee.run.breakpoints import NEXT_PHASE, Breaks
-from microgpt_tui.protocol import frames as wire
+from microgpt_tui.protocol import frames, goals
+from microgpt_tui.protocol.breakpoints import LiveBreakpoint
 from microgpt_tui.protocol.codes import ACCUMULATE, CREATE, SiteKind
+from microgpt_tui.protocol.fields import Data, MessageError
+from microgpt_tui.protocol.goals import Goal
+from microgpt_tui.protocol.messages import (
+    Answer,
+    EpisodeBegan,
+    EpisodeEnded,
+    EpisodeSummary,
+    EventsRecorded,
+    Failed,
+    Halted,
+    Quit,
+    Resume,
+    SetupEnded,
+    Stopped,
+)
+from microgpt_tui.protocol.stops import GoalMet, Paused, Stop
 
 PORTION = 40_000
 """Entries of the log that are encoded and sent at once."""
@@ -22,8 +40,8 @@ PAUSE_SIGNAL = signal.SIGURG
 """Asks for a pause; ignored by default, so it cannot kill a script that is not ours yet."""
 
 
-class Quit(BaseException):
-    """The debugger wants the script to end now."""
+class Ended(BaseException):
+    """The debugger wants the script to end now, or is gone."""
 
 
 class Control:
@@ -31,9 +49,10 @@ class Control:
 
     def __init__(self, channel: socket.socket, recorder: Recording) -> None:
         self.channel = channel
-        self.read = wire.reader(channel)
+        self.read = frames.reader(channel)
         self.recorder = recorder
-        self.goal: dict[str, Any] = {"kind": "free"}
+        self.goal: Goal = goals.End()
+        self.breakpoints: tuple[LiveBreakpoint, ...] = ()
         self.post_mortem: TracebackType | None = None
         """Where an uncaught exception was raised."""
         self.busy = False
@@ -41,20 +60,22 @@ class Control:
         self.expecting = False
         """A pause waits for the first event of an episode."""
         self.stopped = False
-        self.handlers: dict[str, Callable[[dict[str, Any]], dict[str, Any] | None]] = {}
-        """Commands that are answered while the script waits."""
+        self.handlers: dict[type[Data], Callable[[Any], Answer]] = {}
+        """Questions that are answered while the script waits."""
+        self.started = -1
+        """The episode whose beginning was told last."""
         self.breaks = Breaks(recorder, self.stop, lambda: self.busy)
         recorder.send_episode = self.send_episode
         recorder.on_episode = self.episode_begins
 
     # -- sending -----------------------------------------------------------------------------
 
-    def send(self, header: dict[str, Any], blobs: wire.Blobs | None = None) -> None:
+    def send(self, message: Data, blobs: frames.Blobs | None = None) -> None:
         """Tell the debugger; a script whose debugger is gone ends, and cannot catch that."""
         try:
-            self.channel.sendall(wire.pack(header, blobs))
+            self.channel.sendall(frames.pack(message, blobs))
         except (BrokenPipeError, ConnectionError):
-            raise Quit from None
+            raise Ended from None
 
     def send_events(self, *, complete: bool = False) -> None:
         """What is new in the running episode, in portions: the debugger takes one while the next is made."""
@@ -72,20 +93,23 @@ class Control:
         self._send_columns(complete=complete)
 
     def _send_columns(self, *, complete: bool) -> None:
-        header, blobs = self.recorder.encoder.flush()
-        header.update(self.recorder.summary(), type="events", complete=complete)
-        self.send(header, blobs)
+        extras, blobs = self.recorder.encoder.flush()
+        self.send(EventsRecorded(self.summary(), complete, extras), blobs)
+
+    def summary(self) -> EpisodeSummary:
+        """The running episode in numbers."""
+        return EpisodeSummary(**self.recorder.summary())
 
     def send_start(self) -> None:
         """How the parameters stood when the episode began: goes before its events, once."""
         recorder = self.recorder
-        if getattr(self, "started", -1) == recorder.episode_index:
+        if self.started == recorder.episode_index:
             return
         self.started = recorder.episode_index
         columns = {"start_data": recorder.start_data, "start_grad": recorder.start_grad}
         columns.update({"buffer:" + name: values for name, values in recorder.start_buffers.items()})
         blobs = {name: (0, doubles(values).tobytes()) for name, values in columns.items()}
-        self.send({**recorder.summary(), "type": "start"}, blobs)
+        self.send(EpisodeBegan(self.summary()), blobs)
 
     def send_episode(self, summary: dict[str, Any]) -> None:
         """An episode is over."""
@@ -96,26 +120,25 @@ class Control:
             self.send_start()
             self.send_events(complete=True)
         if recorder.episode_kind == "setup":
-            self.send({"type": "kept", **recorder.kept_message})
+            self.send(SetupEnded(**recorder.kept_message))
         blobs: dict[str, tuple[int, bytes]] = {}
         if recorder.episode_kind == "step":
             data = list(map(recorder.data_of, recorder.kept_nodes))
             blobs["data"] = (0, doubles(data).tobytes())
             if recorder.loss_grads is not None:
                 blobs["grad"] = (0, array("f", doubles(recorder.loss_grads)).tobytes())
-        numbers = [x for x in recorder.losses if type(x) in (int, float)]
-        self.send(
-            {**summary, "type": "episode", "whole": whole, "losses": numbers, **self.audit(), **self.breaks.report()},
-            blobs,
-        )
+        losses = tuple(x for x in recorder.losses if type(x) in (int, float))
+        audits, faults = self.audit()
+        message = EpisodeEnded(EpisodeSummary(**summary), whole, losses, audits, faults, self.breaks.report())
+        self.send(message, blobs)
         self.busy = False
 
-    def audit(self) -> dict[str, Any]:
+    def audit(self) -> tuple[int, tuple[tuple[int, float, float], ...]]:
         """What comparing ledgers with grads has found in this episode, where it was asked for."""
         recorder = self.recorder
         if recorder.audited is None:
-            return {}
-        found = {"audits": recorder.audits, "audit_faults": recorder.audited[:20]}
+            return 0, ()
+        found = recorder.audits, tuple(recorder.audited[:20])
         recorder.audited, recorder.audits = [], 0
         return found
 
@@ -131,9 +154,9 @@ class Control:
         if self.busy:
             self.pause_wanted = True
         elif self.recorder.propagating and not self.recorder.stepping:
-            self.recorder.run_checked(lambda event: self.stop("pause"))  # at the next node: see `hands`
+            self.recorder.run_checked(lambda event: self.stop(Paused()))  # at the next node: see `hands`
         elif self.expecting or self.recorder.has_event():
-            self.stop("pause")
+            self.stop(Paused())
         else:
             self.pause_at_first_event()
 
@@ -143,19 +166,19 @@ class Control:
         It may be long in coming: a second pause does not wait for it.
         """
         self.expecting, self.pause_wanted = True, False
-        self.recorder.run_checked(lambda event: self.stop("pause") if self.recorder.has_event() else None)
+        self.recorder.run_checked(lambda event: self.stop(Paused()) if self.recorder.has_event() else None)
 
-    def stop(self, reason: str, **detail: Any) -> None:
+    def stop(self, stop: Stop) -> None:
         """Tell the debugger where the script is and why, and wait until it may go on."""
         self.stopped, self.expecting = True, False
-        if reason == "pause":
+        if isinstance(stop, Paused):
             # what there is to show follows when it is encoded
-            self.send({"type": "halted", "site": self.recorder.places.statement_at(sys._getframe())})
+            self.send(Halted(self.recorder.places.statement_at(sys._getframe())))
         self.pause_wanted = False
         self.flush_output()
         self.send_start()
         self.send_events()
-        self.send({"type": "stop", "reason": reason, **detail, **self.breaks.report()})
+        self.send(Stopped(stop, self.breaks.report()))
         self.obey()
         self.stopped = False
 
@@ -171,96 +194,48 @@ class Control:
         """Serve commands until one lets the script go on."""
         while True:
             try:
-                command, _ = wire.unpack(self.read)
+                command, _ = frames.unpack(self.read)
             except EOFError:
-                raise Quit from None
-            name = command["do"]
-            if name == "go":
-                self.go(command["goal"])
+                raise Ended from None
+            except MessageError as error:
+                self.send(Failed(str(error)))
+                continue
+            if isinstance(command, Resume):
+                self.go(command.goal, command.breakpoints)
                 return
-            if name == "quit":
-                raise Quit
-            handler = self.handlers.get(name)
-            answer: dict[str, Any] | None
+            if isinstance(command, Quit):
+                raise Ended
+            handler = self.handlers.get(type(command))
             try:
-                answer = handler(command) if handler else {"error": f"unknown command {name}"}
-            except Exception as error:  # a command's fault is answered, it must not end the script
-                answer = {"error": f"{type(error).__name__}: {error}"}
-            self.send({"type": "answer", **(answer or {})})
+                answer = handler(command) if handler else Failed(f"no question: {command}")
+            except Exception as error:  # a question's fault is answered, it must not end the script
+                answer = Failed(f"{type(error).__name__}: {error}")
+            self.send(answer)
 
     # -- going -------------------------------------------------------------------------------
 
-    def go(self, goal: dict[str, Any]) -> None:
-        """Let the script run until the goal is met.
-
-        Goals: ``free``; ``episode`` (the next one, or the one with ``episode_kind`` and ``number``); ``steps``
-        (so many training steps are over; stops before the first event after them);
-        ``events`` (that many in all); ``operation`` (one as the source writes it is complete);
-        ``leave`` (scope ``scope`` is over); ``after`` (the first event after it); ``iteration`` (the first
-        event in an iteration of one of the loops ``sites``); ``source`` (the first event that is no
-        accumulation from node ``node``); ``phase`` (the first event of another phase).
-        ``armed``: the breakpoints to stop at on the way (``Resolved.message``).
-        """
-        self.goal = goal
+    def go(self, goal: Goal, breakpoints: tuple[LiveBreakpoint, ...] = ()) -> None:
+        """Let the script run until the goal is met or one of the breakpoints is hit."""
+        self.goal, self.breakpoints = goal, breakpoints
         recorder = self.recorder
-        recorder.keep = not goal.get("forget", False)
-        recorder.audited = [] if goal.get("audit") else None
-        self.breaks.arm(goal.get("armed", []))
-        kind = goal["kind"]
-        if kind == "phase":  # as fast as running: an armed breakpoint of our own
-            self.breaks.arm([*goal.get("armed", []), NEXT_PHASE])
-        if kind in ("free", "episode", "steps", "phase"):
+        recorder.keep = not goal.forget
+        recorder.audited = [] if goal.audit else None
+        # the next phase is looked for as fast as running: by a breakpoint of our own
+        self.breaks.arm((*breakpoints, NEXT_PHASE) if isinstance(goal, goals.Phase) else breakpoints)
+        if isinstance(goal, goals.End | goals.Episode | goals.Steps | goals.Phase):
             recorder.run_freely()
             self.breaks.hook()
             return
-        encoder = recorder.encoder
-        encoder.feed(recorder.log)
-        start = encoder.events
-        recorder.run_checked(self.checker(kind, goal, start))
+        recorder.encoder.feed(recorder.log)
+        recorder.run_checked(self.checker(goal, recorder.encoder.events))
         self.breaks.hook_binds()
 
-    def checker(self, kind: str, goal: dict[str, Any], start: int) -> Callable[[bool], None]:
+    def checker(self, goal: Goal, start: int) -> Callable[[bool], None]:
+        """What is asked after every entry of the log: whether the goal is met, having gone on from ``start`` events."""
         recorder = self.recorder
         encoder = recorder.encoder
         kinds = encoder.c["kind"]
-        last = encoder.c["scope_last"]
-        met: Callable[[], bool]
-        if kind == "events":
-            wanted: int = goal["count"]
-
-            def met() -> bool:
-                return len(kinds) >= wanted
-        elif kind == "operation":
-
-            def met() -> bool:
-                return (
-                    len(kinds) > start
-                    and encoder.operation_depth == 0
-                    and not (kinds[-1] == CREATE and encoder.last_is_constant)
-                )
-        elif kind == "leave":
-            scope = goal["scope"]
-
-            def met() -> bool:
-                return bool(last[scope] >= 0)
-        elif kind == "after":
-            scope = goal["scope"]
-
-            def met() -> bool:
-                return bool(last[scope] >= 0 and len(kinds) > max(start, last[scope] + 1))
-        elif kind == "iteration":
-            sites, stack = set(goal["sites"]), encoder.stack
-
-            def met() -> bool:
-                return any(s.kind is SiteKind.ITERATION and s.site in sites and s.number >= 0 for s in stack)
-        elif kind == "source":
-            node, sources = goal["node"], encoder.c["source"]
-
-            def met() -> bool:
-                return bool(len(kinds) > start and (kinds[-1] != ACCUMULATE or sources[-1] != node))
-        else:
-            raise ValueError(f"unknown goal {kind}")
-
+        met = met_by(goal, encoder, start)
         armed, composites, seen = bool(self.breaks.armed), self.breaks.composites, [start]
 
         def check(event: bool) -> None:
@@ -270,7 +245,7 @@ class Control:
                 if self.breaks.event():
                     return
             if met() and not self.busy:
-                self.stop("step")
+                self.stop(GoalMet())
 
         return check
 
@@ -278,20 +253,42 @@ class Control:
         """Called at the start of every episode: a goal may be to get here."""
         goal = self.goal
         recorder = self.recorder
-        if goal["kind"] == "steps":
-            finished = recorder.counts["step"] - (recorder.episode_kind == "step")
-            if finished >= goal["count"] or self.pause_wanted:
-                self.stop("step")
-            return
-        if recorder.episode_kind == "other" and not self.pause_wanted:
-            return
-        if goal["kind"] == "free" and not self.pause_wanted:
-            return
-        elsewhere = "number" in goal and goal["number"] != recorder.episode_number
-        elsewhere = elsewhere or goal.get("episode_kind", recorder.episode_kind) != recorder.episode_kind
-        if goal["kind"] == "episode" and not self.pause_wanted and elsewhere:
-            return
-        if self.pause_wanted:
+        kind, number = recorder.episode_kind, recorder.episode_number
+        if isinstance(goal, goals.Steps):
+            finished = recorder.counts["step"] - (kind == "step")
+            if finished >= goal.count or self.pause_wanted:
+                self.stop(GoalMet())
+        elif self.pause_wanted:
             self.pause_at_first_event()
+        elif kind == "other" or isinstance(goal, goals.End):
             return
-        self.go({"kind": "operation", "armed": goal.get("armed", [])})
+        elif not isinstance(goal, goals.Episode) or goal.is_at(kind, number):
+            self.go(goals.Operation(), self.breakpoints)
+
+
+def met_by(goal: Goal, encoder: Encoder, start: int) -> Callable[[], bool]:
+    """Whether a goal within an episode is met by the columns; the script has gone on from ``start`` events."""
+    kinds = encoder.c["kind"]
+    last = encoder.c["scope_last"]
+    if isinstance(goal, goals.Events):
+        wanted = goal.count
+        return lambda: len(kinds) >= wanted
+    if isinstance(goal, goals.Operation):
+        return lambda: (
+            len(kinds) > start
+            and encoder.operation_depth == 0
+            and not (kinds[-1] == CREATE and encoder.last_is_constant)
+        )
+    if isinstance(goal, goals.ScopeEnd):
+        scope = goal.scope
+        return lambda: bool(last[scope] >= 0)
+    if isinstance(goal, goals.AfterScope):
+        scope = goal.scope
+        return lambda: bool(last[scope] >= 0 and len(kinds) > max(start, last[scope] + 1))
+    if isinstance(goal, goals.Iteration):
+        sites, stack = goal.sites, encoder.stack
+        return lambda: any(s.kind is SiteKind.ITERATION and s.site in sites and s.number >= 0 for s in stack)
+    if isinstance(goal, goals.OtherSource):
+        node, sources = goal.node, encoder.c["source"]
+        return lambda: bool(len(kinds) > start and (kinds[-1] != ACCUMULATE or sources[-1] != node))
+    raise ValueError(f"{goal} is no goal within an episode")

@@ -13,6 +13,8 @@ from typing import Any
 
 from microgpt_tui.debuggee.encode.recording import Recording
 from microgpt_tui.debuggee.rewrite import sites as names
+from microgpt_tui.protocol.fields import Data
+from microgpt_tui.protocol.messages import Answer, Evaluate, Evaluated, Failed, NumberSet, Operate, Operated, SetNumber
 
 SECONDS = 5
 """An expression that takes longer is given up."""
@@ -30,9 +32,9 @@ class Questions:
         self.send_events = send_events
         self.post_mortem: Callable[[], TracebackType | None] = lambda: None
 
-    def handlers(self) -> dict[str, Callable[[dict[str, Any]], dict[str, Any]]]:
-        """Command -> answer."""
-        return {"evaluate": self.evaluate, "set": self.set, "operation": self.operation}
+    def handlers(self) -> dict[type[Data], Callable[[Any], Answer]]:
+        """Question -> what answers it."""
+        return {Evaluate: self.evaluate, SetNumber: self.set, Operate: self.operate}
 
     # -- where -------------------------------------------------------------------------------
 
@@ -106,20 +108,20 @@ class Questions:
 
     # -- print -------------------------------------------------------------------------------
 
-    def evaluate(self, command: dict[str, Any]) -> dict[str, Any]:
+    def evaluate(self, question: Evaluate) -> Answer:
         """``print EXPR``: evaluated where the script waits, with all that it can do there."""
         globals_, locals_, line = self.scope(self.frames())
-        text = command["text"]
+        text = question.text
         try:
             code = compile(text, "<print>", "eval")
         except SyntaxError as error:
-            return {"error": f"not an expression: {error.msg}\n  {text}\n  {' ' * max(0, (error.offset or 1) - 1)}^"}
+            return Failed(f"not an expression: {error.msg}\n  {text}\n  {' ' * max(0, (error.offset or 1) - 1)}^")
         with self.unrecorded():
             try:
                 value = eval(code, {**globals_, **locals_})  # the person's own expression in their own script
-                return {"value": self.shown(value, 0), "line": line}
+                return Evaluated(self.shown(value, 0), line)
             except Exception as error:  # the expression's own fault
-                return {"error": f"{type(error).__name__}: {error}"}
+                return Failed(f"{type(error).__name__}: {error}")
 
     def shown(self, value: Any, depth: int) -> dict[str, Any]:
         """A value as data: nodes by number, lists item by item; a node's own ``repr`` is never called."""
@@ -154,51 +156,45 @@ class Questions:
                 return entry
         return next((n for n in recorder.encoder.outside if ids.get(id(n)) == number), None)
 
-    def set(self, command: dict[str, Any]) -> dict[str, Any]:
+    def set(self, question: SetNumber) -> Answer:
         """``set NODE = X``: the live object's number; recorded as an update at a site of its own."""
         if self.post_mortem() is not None:
-            return {"error": "the script has ended: nothing can be changed any more"}
+            return Failed("the script has ended: nothing can be changed any more")
         recorder = self.recorder
         recorder.encoder.feed(recorder.log)
-        node = self.find(command["node"])
+        node, value = self.find(question.node), question.value
         if node is None:
-            return {"error": f"node {command['node']} is not alive in this episode"}
+            return Failed(f"node {question.node} is not alive in this episode")
         old = getattr(node, recorder.data_name)
-        value = command["value"]
         setattr(node, recorder.data_name, value)
         recorder.log.append((self.altered_site, node, value))
         self.send_events()
-        return {"old": _plain(old), "new": _plain(value)}
+        return NumberSet(_plain(old), _plain(value))
 
     # -- check -------------------------------------------------------------------------------
 
-    def operation(self, command: dict[str, Any]) -> dict[str, Any]:
-        """The script's own operation on other numbers: what finite differences are made of.
-
-        ``op`` is the method's name without underscores, ``points`` lists of operands, ``plain`` the
-        numbers that are no nodes. Answers a number (or None where it raises) per point.
-        """
-        node_class = self.recorder.node_class
-        op, plain = command["op"], command.get("plain", [])
-        method = getattr(node_class, f"__{op}__", None) or getattr(node_class, op, None)
+    def operate(self, question: Operate) -> Answer:
+        """The script's own operation on other numbers: what finite differences are made of."""
+        node_class, name = self.recorder.node_class, question.operation
+        method = getattr(node_class, f"__{name}__", None) or getattr(node_class, name, None)
         if method is None:
-            return {"error": f"the class has no operation {op}"}
+            return Failed(f"the class has no operation {name}")
         results: list[float | None] = []
         with self.unrecorded():
-            for point in command["points"]:
+            for point in question.points:
                 try:
-                    made = method(*[node_class(x) for x in point], *plain)
+                    made = method(*[node_class(x) for x in point], *question.plain)
                     value = getattr(made, self.recorder.data_name)
                     results.append(float(value) if math.isfinite(value) else None)
                 except TimeoutError:
                     raise
                 except Exception:  # outside the operation's domain
                     results.append(None)
-        return {"values": results}
+        return Operated(tuple(results))
 
 
-def failing_operation(recorder: Recording, trace: TracebackType | None) -> dict[str, Any]:
-    """Which operation raised, and on which nodes: told from the innermost frame of the traceback."""
+def failing_operation(recorder: Recording, trace: TracebackType | None) -> tuple[str, tuple[tuple[str, int], ...], int]:
+    """Which operation raised, on which nodes, on which line: told from the innermost frame of the traceback."""
     inner: FrameType | None = None
     line = 0
     while trace is not None:
@@ -206,16 +202,15 @@ def failing_operation(recorder: Recording, trace: TracebackType | None) -> dict[
             inner, line = trace.tb_frame, trace.tb_lineno
         trace = trace.tb_next
     if inner is None or recorder.node_class.__name__ == "_Nothing":
-        return {}
+        return "", (), 0
     recorder.encoder.feed(recorder.log)
     ids = recorder.encoder.ids
-    operands = [
-        [name, ids[id(value)]] for name in inner.f_code.co_varnames
+    operands = tuple(
+        (name, ids[id(value)]) for name in inner.f_code.co_varnames
         if isinstance(value := inner.f_locals.get(name), recorder.node_class) and id(value) in ids
-    ]  # fmt: skip
+    )  # fmt: skip
     name = inner.f_code.co_name
-    return {"operation": name.strip("_") if hasattr(recorder.node_class, name) else "", "operands": operands,
-            "raised_at": [recorder.files[inner.f_code.co_filename], line]}  # fmt: skip
+    return name.strip("_") if hasattr(recorder.node_class, name) else "", operands, line
 
 
 def _plain(value: Any) -> Any:

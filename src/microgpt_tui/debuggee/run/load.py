@@ -24,7 +24,7 @@ from microgpt_tui.debuggee.rewrite.sites import SiteRecord, Sites
 from microgpt_tui.debuggee.rewrite.syntax import plain
 
 
-class Refused(Exception):
+class Refusal(Exception):
     """The script cannot be debugged; the message names the file, the line and the remedy."""
 
 
@@ -46,11 +46,11 @@ class Loaded:
 
 
 def load(path: str, overrides: dict[str, str]) -> Loaded:
-    """Read a script and rewrite it. Raises Refused."""
+    """Read a script and rewrite it. Raises Refusal."""
     trees, paths, texts = parse_all(path, overrides)
     autograd = find_autograd_class(trees)
     if autograd is None:
-        raise Refused(
+        raise Refusal(
             f"{path}: no autograd class found: a class with __add__ and __mul__ whose instances hold a number and "
             "its gradient (as Value does). microgpt-tui debugs scripts that train with such a class; "
             "`microgpt-tui new FILE` writes one to start from."
@@ -88,7 +88,7 @@ def load(path: str, overrides: dict[str, str]) -> Loaded:
 
 
 def parse_all(path: str, overrides: dict[str, str]) -> tuple[dict[str, ast.Module], dict[str, str], dict[str, str]]:
-    """The script and the modules beside it: trees, paths and texts by module name, the script first. Raises Refused."""
+    """The script and the modules beside it: trees, paths and texts by module name, the script first. Raises Refusal."""
     trees: dict[str, ast.Module] = {}
     paths: dict[str, str] = {}
     texts: dict[str, str] = {}
@@ -105,9 +105,9 @@ def _parse(name: str, path: str, trees: dict[str, ast.Module], paths: dict[str, 
             raw = handle.read()
         text = importlib.util.decode_source(raw)
     except OSError as error:
-        raise Refused(f"{path}: {error.strerror}. Give the path of a Python script.") from error
+        raise Refusal(f"{path}: {error.strerror}. Give the path of a Python script.") from error
     except (SyntaxError, UnicodeDecodeError) as error:
-        raise Refused(f"{path}: not a Python text: {error}. Give the path of a Python script.") from error
+        raise Refusal(f"{path}: not a Python text: {error}. Give the path of a Python script.") from error
     try:
         trees[name] = ast.parse(text, path)
     except (SyntaxError, ValueError) as error:
@@ -116,10 +116,10 @@ def _parse(name: str, path: str, trees: dict[str, ast.Module], paths: dict[str, 
     texts[name] = text
 
 
-def _not_python(path: str, error: Exception, text: str) -> Refused:
+def _not_python(path: str, error: Exception, text: str) -> Refusal:
     line = getattr(error, "lineno", None) or 1
     shown = (getattr(error, "text", None) or "".join(text.splitlines()[line - 1 : line])).strip()
-    return Refused(
+    return Refusal(
         f"{path}:{line}: not Python: {getattr(error, 'msg', str(error))}"
         + (f"\n    {shown}" if shown else "")
         + "\nMend that line; `python -m py_compile` shows it too."
@@ -141,7 +141,7 @@ def _siblings(folder: str, trees: dict[str, ast.Module], paths: dict[str, str], 
                 if "." not in name and name not in trees and os.path.isfile(beside):
                     try:
                         _parse(name, beside, trees, paths, texts)
-                    except Refused:
+                    except Refusal:
                         continue  # the script's own import will tell
                     todo.append(trees[name])
 
@@ -152,7 +152,7 @@ def _override(tree: ast.Module, path: str, overrides: dict[str, str]) -> None:
         found = literals.get(name)
         if found is None:
             known = ", ".join(sorted(literals)) or "none"
-            raise Refused(f"{path}: --set {name}: the script has no module-level `{name} = literal`. It has: {known}.")
+            raise Refusal(f"{path}: --set {name}: the script has no module-level `{name} = literal`. It has: {known}.")
         try:
             value = ast.parse(text, mode="eval").body
             ast.literal_eval(value)

@@ -17,7 +17,9 @@ from typing import Any, BinaryIO, NoReturn
 from microgpt_tui.debuggee.record.walk import doubles, walk
 from microgpt_tui.debuggee.rewrite.analyse import AutogradClass, Plan, find_autograd_class, find_plan
 from microgpt_tui.debuggee.run.load import ModulesBeside, parse_all
-from microgpt_tui.protocol import frames as wire
+from microgpt_tui.protocol import frames
+from microgpt_tui.protocol.fields import Data
+from microgpt_tui.protocol.messages import LossSeen, ParametersSeen
 
 LOSS, ITERATION, CLASS = "@mg_seen_loss", "@mg_seen_iteration", "@mg_seen_class"
 
@@ -44,7 +46,7 @@ class Observer:
         if self.node_class is not None and isinstance(loss, self.node_class):
             value = getattr(loss, self.data_name)
             if type(value) in (int, float):
-                self.write({"type": "loss", "step": self.iterations, "value": float(value).hex()})
+                self.write(LossSeen(float(value)))
 
     def seen_iteration(self, begins: bool) -> None:
         """An iteration of the training loop begins, or the loop is over."""
@@ -75,10 +77,10 @@ class Observer:
             name: (0, doubles([getattr(n, self.data_name) for n in nodes]).tobytes())
             for name, _, nodes in self.tensors or ()
         }
-        self.write({"type": "parameters", "step": self.iterations}, blobs)
+        self.write(ParametersSeen(self.iterations), blobs)
 
-    def write(self, header: dict[str, Any], blobs: wire.Blobs | None = None) -> None:
-        self.out.write(wire.pack(header, blobs))
+    def write(self, message: Data, blobs: frames.Blobs | None = None) -> None:
+        self.out.write(frames.pack(message, blobs))
         self.out.flush()
 
     def leave(self) -> NoReturn:

@@ -11,30 +11,36 @@ import socket
 import sys
 import traceback
 from types import FrameType, ModuleType, TracebackType
-from typing import Any, NoReturn
+from typing import NoReturn
 
 from microgpt_tui.debuggee.encode.recording import Recording
 from microgpt_tui.debuggee.record.kinds import Scope
 from microgpt_tui.debuggee.rewrite.sites import SiteRecord
-from microgpt_tui.debuggee.run.control import Control, Quit
+from microgpt_tui.debuggee.run.control import Control, Ended
 from microgpt_tui.debuggee.run.evaluate import Questions, failing_operation
-from microgpt_tui.debuggee.run.load import Loaded, ModulesBeside, Refused, load
-from microgpt_tui.protocol import frames as wire
+from microgpt_tui.debuggee.run.load import Loaded, ModulesBeside, Refusal, load
+from microgpt_tui.protocol import frames
 from microgpt_tui.protocol.codes import ALTERED_LINE, SiteKind
+from microgpt_tui.protocol.messages import ScriptRead, Site, Start, Stopped
+from microgpt_tui.protocol.stops import Exited, Finished, Interrupted, Raised, Refused, Stop
 
 _OURS = os.path.dirname(os.path.abspath(__file__))
+MOST_FRAMES = 40
+"""Frames of a long traceback that are told, from either end."""
+LONGEST_MESSAGE = 2000
 
 
 def main() -> NoReturn:
     """Obey the first command (what to run), run it, and end as the script ends."""
     channel = socket.socket(fileno=int(sys.argv[1]))
     channel.set_inheritable(False)
-    launch, _ = wire.unpack(wire.reader(channel))
-    path = launch["script"]
+    start, _ = frames.unpack(frames.reader(channel))
+    assert isinstance(start, Start)
+    path = start.script
     try:
-        loaded = load(path, launch.get("set", {}))
-    except Refused as refusal:
-        channel.sendall(wire.pack({"type": "refused", "message": str(refusal)}))
+        loaded = load(path, start.overrides)
+    except Refusal as error:
+        channel.sendall(frames.pack(Stopped(Refused(str(error)))))
         os._exit(2)
     altered_site = len(loaded.sites)
     loaded.sites.append(SiteRecord(SiteKind.UPDATE, 0, ALTERED_LINE, 0, ALTERED_LINE, 0))
@@ -50,35 +56,29 @@ def main() -> NoReturn:
     questions = Questions(recorder, altered_site, control.send_events)
     questions.post_mortem = lambda: control.post_mortem
     control.handlers.update(questions.handlers())
-    control.send(_program(loaded))
-    module = _main_module(path, launch.get("args", []), loaded)
+    control.send(_description(loaded))
+    module = _main_module(path, start.args, loaded)
     recorder.main_globals = module.__dict__
     first_site = next(i for i, r in enumerate(loaded.sites) if r is not None and r.kind is SiteKind.MODULE)
     recorder.start_stack = [Scope(first_site, SiteKind.MODULE)]
     recorder.install()
-    control.go(launch["goal"])
+    control.go(start.goal)
     control.listen()
     code = _run(loaded, module, recorder, control)
     _leave(code)
 
 
-def _program(loaded: Loaded) -> dict[str, Any]:
-    return {
-        "type": "program",
-        "files": loaded.files,
-        "sites": [
-            None if r is None else
-            (int(r.kind), r.file, r.line, r.column, r.end_line, r.end_column, r.name, r.statement, r.names)
-            for r in loaded.sites
-        ],
-        "class_name": loaded.autograd.node.name,
-        "data_name": loaded.autograd.data_name,
-        "grad_name": loaded.autograd.grad_name,
-        "train_site": loaded.train_site,
-        "sample_site": loaded.sample_site,
-        "ordered_children": loaded.ordered_children,
-        "pid": os.getpid(),
-    }  # fmt: skip
+def _description(loaded: Loaded) -> ScriptRead:
+    sites = tuple(
+        None if r is None else
+        Site(i, r.kind, r.file, r.line, r.column, r.end_line, r.end_column, r.name, r.statement, r.names)
+        for i, r in enumerate(loaded.sites)
+    )  # fmt: skip
+    autograd = loaded.autograd
+    return ScriptRead(
+        tuple(loaded.files), sites, autograd.node.name, autograd.data_name, autograd.grad_name,
+        loaded.train_site, loaded.sample_site, loaded.ordered_children,
+    )  # fmt: skip
 
 
 def _evaluate_total(expression: ast.expr | None, frame: FrameType) -> int | None:
@@ -94,7 +94,7 @@ def _evaluate_total(expression: ast.expr | None, frame: FrameType) -> int | None
     return value if type(value) is int else None
 
 
-def _main_module(path: str, args: list[str], loaded: Loaded) -> ModuleType:
+def _main_module(path: str, args: tuple[str, ...], loaded: Loaded) -> ModuleType:
     module = ModuleType("__main__")
     whole = os.path.abspath(path)  # as Python has it since 3.9; sys.argv[0] stays as it was given
     loader = importlib.machinery.SourceFileLoader("__main__", whole)
@@ -135,7 +135,7 @@ def _run(loaded: Loaded, module: ModuleType, recorder: Recording, control: Contr
 
     def leave_at_once(status: int) -> NoReturn:
         try:
-            control.stop("exit", status=status, how="os._exit")
+            control.stop(Exited("os._exit", status=status))
         finally:
             os_exit(status)
 
@@ -144,34 +144,39 @@ def _run(loaded: Loaded, module: ModuleType, recorder: Recording, control: Contr
     status: int | str | None = 0
     try:
         exec(loaded.code, module.__dict__)
-        _end(recorder, control, "end", status=0)
-    except Quit:
+        _end(recorder, control, Finished())
+    except Ended:
         os_exit(0)
     except SystemExit as leaving:
         status = leaving.code
-        _end(recorder, control, "exit", status=_status(leaving.code), how="sys.exit",
-             line=_last_line(leaving.__traceback__, recorder))  # fmt: skip
+        line = _last_line(leaving.__traceback__, recorder)
+        _end(recorder, control, Exited("sys.exit", line, status=_status(leaving.code)))
     except KeyboardInterrupt as interrupt:
         _show(interrupt)
-        _end(recorder, control, "signal", status=-int(signal.SIGINT), how="SIGINT")
+        _end(recorder, control, Interrupted(status=-int(signal.SIGINT)))
         signal.signal(signal.SIGINT, signal.SIG_DFL)
         os.kill(os.getpid(), signal.SIGINT)
     except BaseException as error:
         status = 1
         control.post_mortem = error.__traceback__
-        text = _show(error)
-        frames = [
-            (recorder.files[f.filename], f.lineno or 0, f.name)
-            for f in traceback.extract_tb(error.__traceback__, limit=None) if f.filename in recorder.files
-        ]  # fmt: skip
-        _end(recorder, control, "exception", status=1, error=type(error).__name__, message=str(error)[:2000],
-             traceback=text[-20000:], frames=frames[:40] + frames[-40:] if len(frames) > 80 else frames,
-             depth=len(frames), **failing_operation(recorder, error.__traceback__))  # fmt: skip
+        _show(error)
+        _end(recorder, control, _raised(recorder, error))
     os._exit = os_exit
     return status
 
 
-def _end(recorder: Recording, control: Control, reason: str, **detail: Any) -> None:
+def _raised(recorder: Recording, error: BaseException) -> Raised:
+    own = [
+        (recorder.files[f.filename], f.lineno or 0, f.name)
+        for f in traceback.extract_tb(error.__traceback__) if f.filename in recorder.files
+    ]  # fmt: skip
+    shown = own[:MOST_FRAMES] + own[-MOST_FRAMES:] if len(own) > 2 * MOST_FRAMES else own
+    message = str(error)[:LONGEST_MESSAGE]
+    operation, operands, line = failing_operation(recorder, error.__traceback__)
+    return Raised(type(error).__name__, message, tuple(shown), len(own), operation, operands, line)
+
+
+def _end(recorder: Recording, control: Control, stop: Stop) -> None:
     """The script is over: its last episode goes to the debugger whole, and the debugger may still ask."""
     try:
         sys.stdout.flush()
@@ -184,34 +189,32 @@ def _end(recorder: Recording, control: Control, reason: str, **detail: Any) -> N
             recorder.episode_kind = "over"
             recorder.log.clear()
             recorder.open(None)
-            control.send({"type": "ended", "reason": reason, **detail, **control.breaks.report()})
+            control.send(Stopped(stop, control.breaks.report()))
         else:
             if not recorder.is_empty():
                 control.send_start()
                 control.send_events()
-                if reason == "end":
+                if isinstance(stop, Finished):
                     recorder.keep = True
                     recorder.close()
-            control.send({"type": "ended", "reason": reason, **detail, **control.breaks.report()})
+            control.send(Stopped(stop, control.breaks.report()))
         control.stopped = True
         while True:
             control.obey()  # going on is over: only questions and the end
-    except (Quit, BrokenPipeError, ConnectionError):
+    except (Ended, BrokenPipeError, ConnectionError):
         pass
 
 
-def _show(error: BaseException) -> str:
+def _show(error: BaseException) -> None:
     """Print the traceback as Python would, without the debugger's own frames."""
     trace = error.__traceback__
     while trace is not None and trace.tb_frame.f_code.co_filename.startswith(_OURS):
         trace = trace.tb_next
     error.__traceback__ = _without_ours(trace)
-    text = "".join(traceback.format_exception(error))
     try:
         sys.excepthook(type(error), error, error.__traceback__)
     except Exception:  # the script's own excepthook may be broken: Python prints the error itself then
         sys.__excepthook__(type(error), error, error.__traceback__)
-    return text
 
 
 def _without_ours(trace: TracebackType | None) -> TracebackType | None:
