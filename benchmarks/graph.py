@@ -18,12 +18,15 @@ from pathlib import Path
 from textual.app import App, ComposeResult
 
 from microgpt_tui.graph import engines
-from microgpt_tui.graph.export import Request, draw, export_scalars, picture_for
+from microgpt_tui.graph.export import export
+from microgpt_tui.graph.fitting import draw, picture_for
 from microgpt_tui.graph.folding import fold, fold_to_budget, scope_of_node
+from microgpt_tui.graph.formats import svg
 from microgpt_tui.graph.frames import backward_of
 from microgpt_tui.graph.layered import Label, lay_out
 from microgpt_tui.graph.levels import Level
 from microgpt_tui.graph.picture import picture_of_groups
+from microgpt_tui.graph.request import Request
 from microgpt_tui.session.debugger import Debugger
 from microgpt_tui.session.process import Launch
 from microgpt_tui.trace.trace import Trace
@@ -105,15 +108,14 @@ def measure(debugger: Debugger, trace: Trace) -> None:
     report("the same with the numbers of every box", best(picture))
     if engines.engines():
         step = Request("step", force=True)
-        report("the whole step to SVG", best(lambda: draw(trace, event, step).rendered("svg"), 3), 1.0)
-        report("the same, fitted to a slide", best(lambda: draw(trace, event, Request("step")).rendered("svg"), 3), 1.0)
+        report("the whole step to SVG", best(lambda: svg.write(draw(trace, event, step)), 3), 1.0)
+        report("the same, fitted to a slide", best(lambda: svg.write(draw(trace, event, Request("step"))), 3), 1.0)
     with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder, "step.dot")
-        report(
-            "the scalar graph as DOT", best(lambda: export_scalars(trace, event, path, "dot", overwrite=True), 3), 2.0
-        )
-        path = Path(folder, "step.json")
-        report("the scalar graph as JSON", best(lambda: export_scalars(trace, event, path, "json", overwrite=True), 3))
+        whole = Request("scalars")
+        for form, target in (("dot", 2.0), ("json", 0.0)):
+            path = Path(folder, f"step.{form}")
+            seconds = best(lambda path=path: export(trace, event, whole, path, overwrite=True), 3)
+            report(f"the scalar graph as {form}", seconds, target)
 
 
 def measure_engine(trace: Trace) -> None:

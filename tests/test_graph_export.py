@@ -14,25 +14,22 @@ from pathlib import Path
 import pytest
 
 from microgpt_tui.graph import dot, engines
-from microgpt_tui.graph.engines import Cancelled, Engine, EngineError
-from microgpt_tui.graph.export import (
-    WHATS,
-    ExportError,
-    Request,
-    draw,
-    export,
-    export_scalars,
-    picture_for,
-    write_whole,
-)
+from microgpt_tui.graph.drawing import Drawing
+from microgpt_tui.graph.engines import Cancelled, EngineError, Renderer
+from microgpt_tui.graph.export import export, formats_of
+from microgpt_tui.graph.files import ExportError, write_whole
+from microgpt_tui.graph.fitting import draw, picture_for
 from microgpt_tui.graph.folding import nodes_at
+from microgpt_tui.graph.formats import FORMATS
+from microgpt_tui.graph.formats import svg as svg_format
 from microgpt_tui.graph.frames import animated, backward_of, frames, write_frames
 from microgpt_tui.graph.numbers import signed
 from microgpt_tui.graph.picture import Picture
-from microgpt_tui.graph.presets import THEMES, Style, style_named
+from microgpt_tui.graph.presets import THEMES, style_named
+from microgpt_tui.graph.request import Request, What
 from microgpt_tui.graph.selection import between, cone, target_of, to_loss, to_parameters, top_paths
 from microgpt_tui.graph.state import Reached, carrying, contributions, reached
-from microgpt_tui.graph.tables import attention_table, distribution_table, draw_table
+from microgpt_tui.graph.whats import WHATS
 from microgpt_tui.protocol.codes import ACCUMULATE
 from microgpt_tui.session.debugger import Debugger
 from microgpt_tui.session.process import Launch
@@ -40,7 +37,8 @@ from microgpt_tui.trace.names import own_name
 from microgpt_tui.trace.trace import Trace
 
 ROOT = Path(__file__).parent.parent
-HERE = {engine.name: engine for engine in engines.engines()}
+HERE = [engine.name for engine in engines.engines()]
+DRAWN = [what.name for what in WHATS.values() if what.picture is not None and not what.needs_other]
 
 
 @pytest.fixture(scope="module")
@@ -60,10 +58,10 @@ def step() -> Iterator[Trace]:
 
 
 @pytest.fixture(params=["dot", "wheel"])
-def engine(request: pytest.FixtureRequest) -> Engine:
+def engine(request: pytest.FixtureRequest) -> Renderer:
     if request.param not in HERE:
         pytest.skip(f"no Graphviz of this kind here: {request.param}")
-    return HERE[request.param]
+    return Renderer(request.param)
 
 
 @pytest.fixture
@@ -186,6 +184,10 @@ def test_a_gradient_is_waiting_then_accumulating_then_final(step: Trace) -> None
 # -- rendering -------------------------------------------------------------------------------------
 
 
+def svg_of(drawing: Drawing) -> str:
+    return svg_format.write(drawing).decode()
+
+
 def texts_of(svg: str) -> list[str]:
     return re.findall(r"<text[^>]*>([^<]*)</text>", svg)
 
@@ -199,31 +201,31 @@ def pixels(svg: str) -> list[float]:
 
 
 def test_a_picture_renders_with_each_engine_and_its_values_are_the_traces(
-    step: Trace, engine: Engine, tmp_path: Path
+    step: Trace, engine: Renderer, tmp_path: Path
 ) -> None:
     node, event = named(step, "attn_logits[1]"), middle_of_backward(step)
     request = Request("cone", node, style=style_named(edges="local"))
     drawing = draw(step, event, request, engine)
-    svg = drawing.rendered("svg").decode()
+    svg = svg_of(drawing)
     shown = {t.strip().replace("&#45;", "-") for t in texts_of(svg)}
     for box in drawing.picture.boxes:
         assert signed(box.data) in shown
     for form, magic in (("png", b"\x89PNG"), ("pdf", b"%PDF")):
         path = tmp_path / f"picture.{form}"
-        export(step, event, request, path, engine=engine)
+        export(step, event, request, path, renderer=engine)
         assert path.read_bytes().startswith(magic)
 
 
-@pytest.mark.parametrize("what", [w for w in WHATS if w != "slice"])
+@pytest.mark.parametrize("what", DRAWN)
 @pytest.mark.usefixtures("graphviz")
 def test_everything_there_is_can_be_drawn_and_read_on_a_slide(step: Trace, what: str, tmp_path: Path) -> None:
     node, event = named(step, "attn_logits[1]"), middle_of_backward(step)
-    labels = "names" if what == "model" else "both"
-    written = export(step, event, Request(what, node, style=style_named(labels=labels)), tmp_path / "picture.svg")
+    style = style_named(labels=WHATS[what].labels)
+    written = export(step, event, Request(what, node, style=style), tmp_path / "picture.svg")
     svg = written.path.read_text()
     assert min(pixels(svg)) >= 11.9, "twelve pixels on a slide of 1920 × 1080"
     assert '<svg width="1920" height="1080"' in svg
-    assert written.boxes >= 3
+    assert written.boxes >= 3 or not written.edges
 
 
 @pytest.mark.parametrize("size", ["16:9", "4:3", "free"])
@@ -231,7 +233,7 @@ def test_everything_there_is_can_be_drawn_and_read_on_a_slide(step: Trace, what:
 @pytest.mark.usefixtures("graphviz")
 def test_every_preset_renders(step: Trace, size: str, theme: str) -> None:
     request = Request("statement", named(step, "loss"), style=style_named(theme, size, "td", "both", "contribution"))
-    svg = draw(step, len(step) - 1, request).rendered("svg").decode()
+    svg = svg_of(draw(step, len(step) - 1, request))
     assert THEMES[theme].background in svg
 
 
@@ -254,10 +256,10 @@ def test_text_that_cannot_be_read_is_folded_and_that_is_said(step: Trace) -> Non
     assert not forced.is_readable
 
 
-def test_dot_text_is_the_same_picture_for_other_tools(step: Trace, engine: Engine, tmp_path: Path) -> None:
+def test_dot_text_is_the_same_picture_for_other_tools(step: Trace, engine: Renderer, tmp_path: Path) -> None:
     path = tmp_path / "head.dot"
     written = export(step, len(step) - 1, Request("head", named(step, "attn_logits[1]")), path)
-    plain = engines.render(path.read_text(), "plain", engine).decode()
+    plain = engine.render(path.read_text(), "plain").decode()
     assert sum(line.startswith("node ") for line in plain.splitlines()) == written.boxes
     assert sum(line.startswith("edge ") for line in plain.splitlines()) == written.edges
 
@@ -275,10 +277,10 @@ def test_json_says_what_the_schema_promises(step: Trace, tmp_path: Path) -> None
         assert node["data"] == step.data_at(node["node"], event)
 
 
-def test_the_whole_scalar_graph_streams_and_parses(step: Trace, engine: Engine, tmp_path: Path) -> None:
+def test_the_whole_scalar_graph_streams_and_parses(step: Trace, engine: Renderer, tmp_path: Path) -> None:
     event = step.born[300]
     path = tmp_path / "scalars.dot"
-    export_scalars(step, event, path, "dot")
+    export(step, event, Request("scalars"), path)
     text = path.read_text()
     rows = re.findall(r'^(\d+) \[op="(\w+)" data="([^"]*)" grad="([^"]*)"', text, re.M)
     assert sum(int(r[0]) >= step.first_node for r in rows) == nodes_at(step, event)
@@ -287,13 +289,13 @@ def test_the_whole_scalar_graph_streams_and_parses(step: Trace, engine: Engine, 
         assert float(data) == step.data_at(int(node), event)
     edges = re.findall(r"^(\d+)->(\d+)", text, re.M)
     assert len(edges) == sum(len(step.children(step.first_node + i)) for i in range(301))
-    assert b"digraph" in engines.render(text, "canon", engine)
+    assert b"digraph" in engine.render(text, "canon")
 
 
 def test_scalar_json_has_every_edge(step: Trace, tmp_path: Path) -> None:
     path = tmp_path / "scalars.json"
     event = len(step) - 1
-    export_scalars(step, event, path, "json")
+    export(step, event, Request("scalars"), path)
     found = json.loads(path.read_text())
     assert len(found["from"]) == len(found["to"]) == len(found["local"]) == len(step.child)
     place = {n: i for i, n in enumerate(found["node"])}
@@ -309,33 +311,64 @@ def test_without_any_engine_the_dot_file_is_written_and_the_message_says_how_to_
     step: Trace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(engines, "engines", list)
-    with pytest.raises(EngineError, match=r"wrote .*picture\.dot instead.*graphviz"):
-        export(step, len(step) - 1, Request("statement", named(step, "loss")), tmp_path / "picture.svg")
+    for _ in range(2):  # what the first try has left does not stand in the way of the next
+        with pytest.raises(EngineError, match=r"wrote .*picture\.dot instead.*graphviz"):
+            export(step, len(step) - 1, Request("statement", named(step, "loss")), tmp_path / "picture.svg")
     assert (tmp_path / "picture.dot").read_text().startswith("digraph")
     assert not (tmp_path / "picture.svg").exists()
+
+
+def test_without_any_engine_a_dot_file_of_the_persons_own_stays(
+    step: Trace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(engines, "engines", list)
+    mine = tmp_path / "picture.dot"
+    mine.write_text("digraph { mine }")
+    with pytest.raises(EngineError, match=r"picture\.dot is there already and stays as it is.*graphviz"):
+        export(step, len(step) - 1, Request("statement", named(step, "loss")), tmp_path / "picture.svg")
+    assert mine.read_text() == "digraph { mine }"
+    assert list(tmp_path.iterdir()) == [mine]
+
+
+def test_an_engine_that_fails_leaves_nothing_behind(
+    step: Trace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    broken = tmp_path / "bin" / "dot"
+    broken.parent.mkdir()
+    broken.write_text("#!/bin/sh\necho 'Error: out of memory' >&2\nexit 1\n")
+    broken.chmod(0o755)
+    monkeypatch.setattr(engines, "engines", lambda: [engines.Engine("dot", str(broken))])
+    request, folder = Request("statement", named(step, "loss")), tmp_path / "out"
+    folder.mkdir()
+    for form in ("svg", "png", "pdf"):
+        with pytest.raises(EngineError, match="out of memory"):
+            export(step, len(step) - 1, request, folder / f"picture.{form}")
+    with pytest.raises(EngineError, match="out of memory"):
+        write_frames(step, 0, request, folder / "frames")
+    assert not list(folder.iterdir())
 
 
 def big_source() -> str:
     return "digraph {" + "".join(f"{i}->{i * 7 % 900};{i}->{i * 13 % 900};" for i in range(3000)) + "}"
 
 
-def test_a_layout_that_takes_too_long_is_stopped(engine: Engine) -> None:
+def test_a_layout_that_takes_too_long_is_stopped(engine: Renderer) -> None:
     start = time.monotonic()
     with pytest.raises(EngineError, match=r"longer than 0\.3 seconds"):
-        engines.render(big_source(), "svg", engine, timeout=0.3)
+        replace(engine, timeout=0.3).render(big_source(), "svg")
     assert time.monotonic() - start < 3
 
 
-def test_a_layout_can_be_cancelled(engine: Engine, tmp_path: Path) -> None:
+def test_a_layout_can_be_cancelled(engine: Renderer, tmp_path: Path) -> None:
     start = time.monotonic()
     with pytest.raises(Cancelled):
-        engines.render(big_source(), "svg", engine, cancelled=lambda: time.monotonic() - start > 0.2)
+        replace(engine, cancelled=lambda: time.monotonic() - start > 0.2).render(big_source(), "svg")
     assert time.monotonic() - start < 3
 
 
-def test_a_fault_of_the_engine_is_told(engine: Engine) -> None:
+def test_a_fault_of_the_engine_is_told(engine: Renderer) -> None:
     with pytest.raises(EngineError, match="failed"):
-        engines.render("digraph { a -> ", "svg", engine)
+        engine.render("digraph { a -> ", "svg")
 
 
 # -- files -----------------------------------------------------------------------------------------
@@ -390,8 +423,8 @@ def positions(svg: str) -> list[tuple[str, str, str]]:
 def test_frames_have_the_same_places_and_only_the_gradients_change(step: Trace) -> None:
     request = Request("statement", named(step, "loss"), style=style_named(edges="contribution"))
     drawn = list(frames(step, len(step) - 1, request, most=8))
-    pictures: list[Picture] = [drawing.picture for _, drawing in drawn]
-    svgs = [drawing.rendered("svg").decode() for _, drawing in (drawn[0], drawn[len(drawn) // 2], drawn[-1])]
+    pictures: list[Picture] = [drawing.picture for drawing in drawn]
+    svgs = [svg_of(drawing) for drawing in (drawn[0], drawn[len(drawn) // 2], drawn[-1])]
     assert positions(svgs[0])
     assert positions(svgs[0]) == positions(svgs[1]) == positions(svgs[2])
     known = [sum(box.grad == box.grad for box in p.boxes) for p in pictures]
@@ -427,17 +460,47 @@ def test_the_animation_shows_exactly_one_picture_at_any_time() -> None:
 
 
 def test_attention_heatmaps_hold_the_weights_and_rows_add_up_to_one(step: Trace) -> None:
-    table = attention_table(step, len(step) - 1, Style())
-    assert len(table.data) == 2
-    for head in table.data:
+    picture = picture_for(step, len(step) - 1, Request("attention"))
+    assert len(picture.rows) == 2
+    for head in picture.rows:
         for row in head["weights"]:  # type: ignore[attr-defined]
             assert math.isclose(sum(w for w in row if w is not None), 1, rel_tol=1e-12)
 
 
-def test_the_distribution_names_the_target(step: Trace, engine: Engine) -> None:
-    table = distribution_table(step, len(step) - 1, style_named("dark"))
-    assert sum(bool(row["target"]) for row in table.data) == 1
-    probabilities = [float(str(row["probability"])) for row in table.data]
+def test_the_distribution_names_the_target(step: Trace, engine: Renderer) -> None:
+    drawing = draw(step, len(step) - 1, Request("tokens", style=style_named("dark")), engine)
+    rows = drawing.picture.rows
+    assert sum(bool(row["target"]) for row in rows) == 1
+    probabilities = [float(str(row["probability"])) for row in rows]
     assert probabilities[:-1] == sorted(probabilities[:-1], reverse=True)
-    svg = draw_table(table, style_named("dark"), engine).rendered("svg").decode()
-    assert min(pixels(svg)) >= 11.9
+    assert min(pixels(svg_of(drawing))) >= 11.9
+
+
+def test_a_table_has_no_frames(step: Trace, tmp_path: Path) -> None:
+    with pytest.raises(ExportError, match="attention shows no gradients"):
+        write_frames(step, 0, Request("attention"), tmp_path / "frames")
+    assert not list(tmp_path.iterdir())
+
+
+# -- what × format ---------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("what", WHATS.values(), ids=list(WHATS))
+def test_everything_can_be_written_in_every_format_it_has(step: Trace, what: What, tmp_path: Path) -> None:
+    node, event = named(step, "attn_logits[1]"), backward_of(step, len(step) - 1)[1]
+    request = Request(what.name, node, target_of(step, event), style=style_named(labels=what.labels))
+    for form in formats_of(what):
+        if HERE or FORMATS[form].write is None:
+            assert export(step, event, request, tmp_path / f"picture.{form}").size > 100
+    for form in set(FORMATS) - set(formats_of(what)):
+        with pytest.raises(ExportError, match=f"{what.name} .* cannot be written as {form}"):
+            export(step, event, request, tmp_path / f"picture.{form}")
+
+
+def test_the_documentation_lists_what_the_registries_hold() -> None:
+    text = (ROOT / "docs/export.md").read_text()
+    for what in WHATS.values():
+        forms = "" if what.picture is not None else " (" + ", ".join(formats_of(what)) + ")"
+        assert f"| `{what.name}` | {what.meaning}{forms} |" in text
+    for form in FORMATS.values():
+        assert f"| `.{form.name}` | {form.meaning} |" in text

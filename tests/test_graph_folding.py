@@ -11,10 +11,11 @@ from hypothesis import strategies as st
 from support import BUNDLED, NAMES, SAMPLES, Session, record
 
 from microgpt_tui.graph import engines
-from microgpt_tui.graph.export import Request, draw
+from microgpt_tui.graph.fitting import draw
 from microgpt_tui.graph.folding import fold, fold_nodes, fold_selection, fold_to_budget, made_in, scope_of_node
 from microgpt_tui.graph.growing import GrowingFold, growing
 from microgpt_tui.graph.levels import Level, closing, node_scopes, ranks
+from microgpt_tui.graph.request import Request
 from microgpt_tui.graph.state import Reached
 from microgpt_tui.trace.trace import Trace
 

@@ -1,18 +1,16 @@
-"""DOT: pictures for Graphviz, and the whole scalar graph as a stream of lines."""
+"""DOT: pictures for Graphviz."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Iterator
-from itertools import chain
 
 from microgpt_tui.graph.legend import NODE_TEXT, SMALL_TEXT, escape, heading
 from microgpt_tui.graph.numbers import plain, signed
 from microgpt_tui.graph.page import Page
 from microgpt_tui.graph.picture import Arrow, Box, Picture
 from microgpt_tui.graph.presets import Style, Theme
-from microgpt_tui.graph.state import Reached, grads_at
-from microgpt_tui.trace.trace import Trace
+from microgpt_tui.graph.state import Reached
 
 FONT = "Helvetica"
 EDGE_TEXT = 12
@@ -93,15 +91,16 @@ def _clusters(picture: Picture, style: Style, page: Page | None) -> list[str]:
 
 
 def _node(box: Box, style: Style, page: Page | None) -> str:
-    theme = style.theme
-    rows = _rows(box, style)
-    fill, line, width, pattern = _look(box, theme)
-    cells = "".join(f"<TR>{row}</TR>" for row in rows)
-    look = f'BORDER="{width}" COLOR="{line}" BGCOLOR="{fill}" STYLE="{pattern}"'
-    tip = quoted(box.place or box.title)
+    table = box.body.label(style) if box.body is not None else _table(box, style)
     place = page.node(box.key) if page else ""
-    table = f'<TABLE {look} CELLBORDER="0" CELLSPACING="0" CELLPADDING="3">{cells}</TABLE>'
-    return f"n{box.key} [tooltip={tip}{place} label=<{table}>]"
+    return f"n{box.key} [tooltip={quoted(box.title)}{place} label=<{table}>]"
+
+
+def _table(box: Box, style: Style) -> str:
+    fill, line, width, pattern = _look(box, style.theme)
+    cells = "".join(f"<TR>{row}</TR>" for row in _rows(box, style))
+    look = f'BORDER="{width}" COLOR="{line}" BGCOLOR="{fill}" STYLE="{pattern}"'
+    return f'<TABLE {look} CELLBORDER="0" CELLSPACING="0" CELLPADDING="3">{cells}</TABLE>'
 
 
 def _look(box: Box, theme: Theme) -> tuple[str, str, int, str]:
@@ -209,42 +208,3 @@ def _edge(arrow: Arrow, number: int, style: Style, groups: bool, page: Page | No
     if page is not None:
         settings.append(page.edge(number, bool(label)))
     return f"  n{arrow.tail} -> n{arrow.head} [{' '.join(settings)}]"
-
-
-# -- the whole scalar graph ------------------------------------------------------------------------
-
-
-def scalar_lines(trace: Trace, event: int) -> Iterator[str]:
-    """The whole graph of an episode at a moment, unfolded, for other tools: a line per node and per edge.
-
-    Node attributes: ``op``, ``data``, ``grad`` (in full precision; 0 before the backward pass);
-    edge attribute: ``local`` where the script records local gradients.
-    """
-    from microgpt_tui.graph.folding import nodes_at
-
-    count = nodes_at(trace, event)
-    first = trace.first_node
-    starts = trace.child_start
-    end = starts[count] if count < len(starts) else len(trace.child)
-    grads = grads_at(trace, event)
-    ops = trace.ops
-    yield "digraph step {\n"
-    older = sorted({c for c in trace.child[:end] if c < first})
-    for node in older:
-        data, grad = trace.data_at(node, event), grads.get(node, 0.0)
-        yield f'{node} [op="{trace.op_name(node)}" data="{data!r}" grad="{grad!r}" label={quoted(_own(trace, node))}]\n'
-    get = grads.get
-    numbers = range(first, first + count)
-    for node, op, data in zip(numbers, trace.op[:count], trace.data[:count], strict=True):
-        yield f'{node} [op="{ops[op]}" data="{data!r}" grad="{get(node, 0.0)!r}"]\n'
-    bounds = [*starts[:count], end]
-    users = chain.from_iterable([first + i] * (bounds[i + 1] - bounds[i]) for i in range(count))
-    for child, user, local in zip(trace.child[:end], users, trace.local[:end], strict=True):
-        yield f'{child}->{user} [local="{local!r}"]\n' if local == local else f"{child}->{user}\n"
-    yield "}\n"
-
-
-def _own(trace: Trace, node: int) -> str:
-    from microgpt_tui.trace.names import name
-
-    return name(trace, node)

@@ -1,7 +1,7 @@
 """Who lays out and renders: the ``dot`` program, else the wheel that carries Graphviz, else nobody.
 
 Both run as a process of their own: a layout can take minutes and must neither hold the screen up
-nor outlive a wish to stop it.
+nor outlive the person's patience.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-FORMATS = ("svg", "png", "pdf")
+from microgpt_tui.graph.files import ExportError
 
 HOW_TO_GET = (
     "No Graphviz here to lay the picture out. Install the `dot` program (apt install graphviz, brew install graphviz, "
@@ -35,7 +35,7 @@ _WHEEL = (
 )
 
 
-class EngineError(Exception):
+class EngineError(ExportError):
     """No picture: the message says why and what to do."""
 
 
@@ -100,61 +100,70 @@ def estimated_seconds(nodes: int, edges: int) -> float:
     return 0.04 + 1.1e-4 * size + math.pow(size / 5200, 3.2)
 
 
-def render(
-    source: str,
-    form: str,
-    engine: Engine | None = None,
-    *,
-    layout: str = "dot",
-    dpi: int = 0,
-    timeout: float = 60.0,
-    cancelled: Callable[[], bool] = lambda: False,
-) -> bytes:
-    """Lay out and render a DOT document. ``form``: svg, png, pdf, or a layout as text (plain, json, dot).
+@dataclass(frozen=True, slots=True)
+class Renderer:
+    """Which engine, how long it may take, and whom to tell."""
 
-    Raises EngineError when there is no engine, when it fails, when it takes longer than ``timeout`` seconds,
-    and Cancelled when ``cancelled()`` says so.
-    """
-    engine = engine or find()
-    with tempfile.TemporaryDirectory(prefix="microgpt-tui-graph-") as folder:
-        source_path, target = Path(folder, "picture.dot"), Path(folder, f"picture.{form}")
-        errors = Path(folder, "errors")
-        source_path.write_text(source, encoding="utf-8")
-        with errors.open("wb") as sink:
-            process = subprocess.Popen(
-                engine.command(form, source_path, target, layout, dpi), stdin=subprocess.DEVNULL,
-                stdout=subprocess.DEVNULL, stderr=sink, start_new_session=True, env=_environment(folder),
-            )  # fmt: skip
-            _wait(process, timeout, cancelled)
-        if process.returncode or not target.exists():
-            said = errors.read_text(encoding="utf-8", errors="replace").strip().splitlines()
-            said = [s for s in said if "Fontconfig" not in s] or [f"exit status {process.returncode}"]
-            reason = next((s for s in said if "rror" in s), said[-1])
-            raise LayoutFailed(f"{engine.description} failed: {reason}")
-        return target.read_bytes()
+    name: str = ""
+    """``dot``, ``wheel``, or empty for the first that is here."""
+    timeout: float = 60.0
+    """Seconds for each layout."""
+    cancelled: Callable[[], bool] = lambda: False
+    progress: Callable[[str], None] = lambda line: None
 
+    @property
+    def engine(self) -> Engine:
+        """Raises EngineError where there is none."""
+        return find(self.name)
 
-def _wait(process: subprocess.Popen[bytes], timeout: float, cancelled: Callable[[], bool]) -> None:
-    end = time.monotonic() + timeout
-    pause = 0.004
-    try:
-        while True:
-            try:
-                process.wait(pause)
-                return
-            except subprocess.TimeoutExpired:
-                pause = min(0.05, pause * 1.5)
-            if cancelled():
-                raise Cancelled("cancelled: nothing was written")
-            if time.monotonic() > end:
-                raise EngineError(
-                    f"the layout took longer than {timeout:g} seconds. Fold further (a smaller --budget), "
-                    "or allow more time (--timeout)."
-                )
-    finally:
-        if process.poll() is None:
-            process.kill()
-            process.wait()
+    def check(self) -> None:
+        """Raises Cancelled when the person has asked to stop."""
+        if self.cancelled():
+            raise Cancelled("cancelled: nothing was written")
+
+    def render(self, source: str, form: str, *, layout: str = "dot", dpi: int = 0) -> bytes:
+        """Lay out and render a DOT document. ``form``: svg, png, pdf, or a layout as text (plain, json0, dot).
+
+        Raises EngineError when the engine fails or takes longer than ``timeout``, and Cancelled.
+        """
+        engine = self.engine
+        with tempfile.TemporaryDirectory(prefix="microgpt-tui-graph-") as folder:
+            source_path, target = Path(folder, "picture.dot"), Path(folder, f"picture.{form}")
+            errors = Path(folder, "errors")
+            source_path.write_text(source, encoding="utf-8")
+            with errors.open("wb") as sink:
+                process = subprocess.Popen(
+                    engine.command(form, source_path, target, layout, dpi), stdin=subprocess.DEVNULL,
+                    stdout=subprocess.DEVNULL, stderr=sink, start_new_session=True, env=_environment(folder),
+                )  # fmt: skip
+                self._wait(process)
+            if process.returncode or not target.exists():
+                said = errors.read_text(encoding="utf-8", errors="replace").strip().splitlines()
+                said = [s for s in said if "Fontconfig" not in s] or [f"exit status {process.returncode}"]
+                reason = next((s for s in said if "rror" in s), said[-1])
+                raise LayoutFailed(f"{engine.description} failed: {reason}")
+            return target.read_bytes()
+
+    def _wait(self, process: subprocess.Popen[bytes]) -> None:
+        end = time.monotonic() + self.timeout
+        pause = 0.004
+        try:
+            while True:
+                try:
+                    process.wait(pause)
+                    return
+                except subprocess.TimeoutExpired:
+                    pause = min(0.05, pause * 1.5)
+                self.check()
+                if time.monotonic() > end:
+                    raise EngineError(
+                        f"the layout took longer than {self.timeout:g} seconds. Fold further (a smaller --budget), "
+                        "or allow more time (--timeout)."
+                    )
+        finally:
+            if process.poll() is None:
+                process.kill()
+                process.wait()
 
 
 def _environment(folder: str) -> dict[str, str]:

@@ -1,4 +1,4 @@
-"""Files: the format by its ending, written whole or not at all, and nothing overwritten unasked."""
+"""Files: written whole or not at all, and nothing overwritten unasked."""
 
 from __future__ import annotations
 
@@ -8,20 +8,15 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-FORMATS = ("svg", "png", "pdf", "dot", "json")
-
 
 class ExportError(Exception):
     """Nothing was written: the message says why and what to do."""
 
 
-def format_of(path: Path, given: str = "") -> str:
-    """The format by name or by the file's ending. Raises ExportError that lists those there are."""
-    form = given or path.suffix.lstrip(".").lower()
-    if form not in FORMATS:
-        ending = f"{path.name}: " if not given else f"{given}: "
-        raise ExportError(f"{ending}no such format. There are {', '.join(FORMATS)}.")
-    return form
+def check_free(path: Path, overwrite: bool) -> None:
+    """Raises ExportError for a file that exists and is to stay."""
+    if path.exists() and not overwrite:
+        raise ExportError(f"{path} exists already. Choose another name, or say --overwrite.")
 
 
 def write_whole(path: Path, parts: Iterable[bytes], *, overwrite: bool = False) -> int:
@@ -29,11 +24,9 @@ def write_whole(path: Path, parts: Iterable[bytes], *, overwrite: bool = False) 
 
     An existing file is replaced only with ``overwrite``, and keeps its content until the new one is complete.
     """
-    if path.exists() and not overwrite:
-        raise ExportError(f"{path} exists already. Choose another name, or say --overwrite.")
-    folder = path.parent
+    check_free(path, overwrite)
     try:
-        handle, temporary = tempfile.mkstemp(dir=folder, prefix=f".{path.name}.", suffix=".part")
+        handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".part")
     except OSError as error:
         raise ExportError(f"{path}: {error.strerror}. Choose another place.") from None
     try:
@@ -49,16 +42,12 @@ def write_whole(path: Path, parts: Iterable[bytes], *, overwrite: bool = False) 
             Path(temporary).replace(path)
         else:
             os.link(temporary, path)  # fails where a file has appeared meanwhile
-            Path(temporary).unlink()
     except FileExistsError:
-        Path(temporary).unlink(missing_ok=True)
         raise ExportError(f"{path} exists already. Choose another name, or say --overwrite.") from None
     except OSError as error:
-        Path(temporary).unlink(missing_ok=True)
         raise ExportError(f"{path}: {error.strerror}. Choose another place.") from None
-    except BaseException:
+    finally:
         Path(temporary).unlink(missing_ok=True)
-        raise
     return size
 
 

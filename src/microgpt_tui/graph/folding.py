@@ -59,6 +59,12 @@ def nodes_at(trace: Trace, event: int | None) -> int:
     return len(trace.born) if event is None else bisect_right(trace.born, event)
 
 
+def operands_at(trace: Trace, event: int | None) -> int:
+    """How many operands these nodes have: the length of their part of ``Trace.child``."""
+    count = nodes_at(trace, event)
+    return trace.child_start[count] if count < len(trace.child_start) else len(trace.child)
+
+
 def older_groups(trace: Trace, groups: list[Group]) -> list[int]:
     """Append the groups of nodes older than the episode (parameters by matrix); node -> group."""
     lookup = [-1] * trace.first_node

@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
-from microgpt_tui.graph.engines import Cancelled
-from microgpt_tui.graph.export import Drawing, ExportError, Request, draw, picture_for, write_whole
+from microgpt_tui.graph.drawing import Drawing
+from microgpt_tui.graph.engines import Renderer
+from microgpt_tui.graph.files import ExportError, write_whole
+from microgpt_tui.graph.fitting import draw, picture_for
+from microgpt_tui.graph.formats import FORMATS
 from microgpt_tui.graph.picture import Picture
+from microgpt_tui.graph.request import Request
 from microgpt_tui.graph.state import backward_span
 from microgpt_tui.protocol.codes import BACKWARD
 from microgpt_tui.trace.trace import Trace
@@ -52,30 +57,24 @@ def frame_events(trace: Trace, picture: Picture, span: tuple[int, int], most: in
 
 
 def frames(
-    trace: Trace,
-    event: int,
-    request: Request,
-    *,
-    most: int = MOST_FRAMES,
-    cancelled: Callable[[], bool] = lambda: False,
-    progress: Callable[[str], None] = lambda line: None,
-    timeout: float = 60.0,
-) -> Iterator[tuple[int, Drawing]]:
-    """(event, drawing) for each frame: all on the layout of the last one. Raises ExportError, EngineError."""
+    trace: Trace, event: int, request: Request, renderer: Renderer | None = None, *, most: int = MOST_FRAMES
+) -> Iterator[Drawing]:
+    """A drawing for each frame, all on the layout of the last one. Raises ExportError, EngineError."""
+    renderer = renderer or Renderer()
     span = backward_of(trace, event)
-    final = draw(trace, span[1], request, timeout=timeout, cancelled=cancelled, progress=progress)
-    adopted = final.request or request
+    final = draw(trace, span[1], request, renderer)
+    if not final.picture.members:
+        raise ExportError(f"{request.what} shows no gradients: there is nothing to see in its frames")
     events = frame_events(trace, final.picture, span, most)
     shape = [(box.key, box.title) for box in final.picture.boxes]
     for number, at in enumerate(events, 1):
-        if cancelled():
-            raise Cancelled("cancelled")
-        picture = picture_for(trace, at, adopted, shown=span[1])
+        renderer.check()
+        picture = picture_for(trace, at, final.request, shown=span[1])
         if [(box.key, box.title) for box in picture.boxes] != shape:
             raise ExportError("the selection changes during the backward pass: no fixed layout for it")
         picture.note = final.picture.note
-        progress(f"frame {number} of {len(events)}")
-        yield at, Drawing(picture, final.style, final.layout, final.page, final.engine, [], adopted)
+        renderer.progress(f"frame {number} of {len(events)}")
+        yield replace(final, event=at, picture=picture, notes=[])
 
 
 def write_frames(
@@ -87,28 +86,25 @@ def write_frames(
     *,
     overwrite: bool = False,
     most: int = MOST_FRAMES,
-    cancelled: Callable[[], bool] = lambda: False,
-    progress: Callable[[str], None] = lambda line: None,
-    timeout: float = 60.0,
+    renderer: Renderer | None = None,
 ) -> list[Path]:
     """Write ``frame-001.svg`` ... and ``animation.svg`` into a folder; returns the paths. Raises ExportError."""
-    if form not in ("svg", "png"):
-        raise ExportError(f"frames are svg or png, not {form}")
+    known = [name for name, one in FORMATS.items() if one.is_frame]
+    if form not in known:
+        raise ExportError(f"frames are {' or '.join(known)}, not {form}")
     if folder.exists() and not folder.is_dir():
         raise ExportError(f"{folder}: not a folder. Choose another name for the frames.")
     if folder.exists() and any(folder.iterdir()) and not overwrite:
         raise ExportError(f"{folder} has files in it. Choose an empty folder, or say --overwrite.")
-    folder.mkdir(parents=True, exist_ok=True)
+    drawings = frames(trace, event, request, renderer, most=most)
     written: list[Path] = []
     pictures: list[str] = []
-    for number, (_, drawing) in enumerate(
-        frames(trace, event, request, most=most, cancelled=cancelled, progress=progress, timeout=timeout), 1
-    ):
-        svg = drawing.rendered("svg", timeout, cancelled)
-        pictures.append(svg.decode())
-        data = svg if form == "svg" else drawing.rendered("png", timeout, cancelled)
+    for number, drawing in enumerate(drawings, 1):
+        folder.mkdir(parents=True, exist_ok=True)
+        made = {name: write(drawing) for name in dict.fromkeys(("svg", form)) if (write := FORMATS[name].write)}
+        pictures.append(made["svg"].decode())
         path = folder / f"frame-{number:03d}.{form}"
-        write_whole(path, [data], overwrite=True)
+        write_whole(path, [made[form]], overwrite=True)
         written.append(path)
     animation = folder / "animation.svg"
     write_whole(animation, [animated(pictures).encode()], overwrite=True)

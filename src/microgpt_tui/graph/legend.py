@@ -58,6 +58,17 @@ def _legend(picture: Picture, style: Style, points: float) -> str:
     cells = [
         _sample(text, fill, pattern, line, theme, points) for text, fill, pattern, line in _samples(picture, theme)
     ]
+    for text, color in _words(picture, style):
+        cells.append(f'<TD><FONT POINT-SIZE="{points:.2f}" COLOR="{color}">  {escape(text)}</FONT></TD>')
+    gap = max(2, round(points / 2.5))
+    return f'<TABLE BORDER="0" CELLSPACING="{gap}" CELLPADDING="{max(1, gap // 2)}"><TR>{"".join(cells)}</TR></TABLE>'
+
+
+def _words(picture: Picture, style: Style) -> list[tuple[str, str]]:
+    """(what a number or a line means, its colour)."""
+    theme = style.theme
+    if picture.rows:
+        return [(picture.legend, theme.faint)] if picture.legend else []
     groups = any(box.node < 0 for box in picture.boxes)
     words = []
     if groups:
@@ -71,10 +82,7 @@ def _legend(picture: Picture, style: Style, points: float) -> str:
         words.append(("edges: contribution to the grad at their start", theme.faint))
     elif style.edges == "local" and not groups:
         words.append(("edges: local gradient", theme.faint))
-    for text, color in words:
-        cells.append(f'<TD><FONT POINT-SIZE="{points:.2f}" COLOR="{color}">  {escape(text)}</FONT></TD>')
-    gap = max(2, round(points / 2.5))
-    return f'<TABLE BORDER="0" CELLSPACING="{gap}" CELLPADDING="{max(1, gap // 2)}"><TR>{"".join(cells)}</TR></TABLE>'
+    return words
 
 
 def _samples(picture: Picture, theme: Theme) -> list[tuple[str, str, str, str]]:

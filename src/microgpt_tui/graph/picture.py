@@ -7,8 +7,10 @@ from bisect import bisect_right
 from collections import Counter
 from dataclasses import dataclass, field
 from itertools import pairwise
+from typing import Protocol
 
 from microgpt_tui.graph.folding import Folded, Group
+from microgpt_tui.graph.presets import Style
 from microgpt_tui.graph.selection import Selection, exists
 from microgpt_tui.graph.state import Reached, accumulations, carrying, contributions, grads_at, reached
 from microgpt_tui.graph.titles import scope_title
@@ -18,6 +20,13 @@ from microgpt_tui.trace.names import matrix_place, name, own_name, symbol
 from microgpt_tui.trace.trace import Trace
 
 
+class Body(Protocol):
+    """A table for a box of its own: a heatmap, bars."""
+
+    def label(self, style: Style) -> str:
+        """As an HTML-like label of Graphviz."""
+
+
 @dataclass(slots=True)
 class Box:
     """A node, or a group of nodes."""
@@ -25,7 +34,7 @@ class Box:
     key: int
     title: str
     kind: str
-    """``operation``, ``parameter``, ``constant``, ``loss`` or ``group``."""
+    """``operation``, ``parameter``, ``constant``, ``loss``, ``group`` or ``table``."""
     op: str = ""
     node: int = -1
     scope: int = -1
@@ -41,10 +50,10 @@ class Box:
     focus: bool = False
     more_inputs: int = 0
     more_users: int = 0
-    place: str = ""
-    """Where it was made, for a tooltip."""
     uses: str = ""
     """Parameters that it uses and that have no box of their own."""
+    body: Body | None = None
+    """Of a table: what is drawn instead of the numbers above."""
 
 
 @dataclass(slots=True)
@@ -80,6 +89,10 @@ class Picture:
     """Gradients exist at this moment."""
     members: dict[int, int] = field(default_factory=dict)
     """Node -> key of the box that it is in."""
+    legend: str = ""
+    """Of a table: how to read it."""
+    rows: list[dict[str, object]] = field(default_factory=list)
+    """Of a table: its numbers, for JSON."""
 
 
 def moment_name(trace: Trace, event: int) -> str:
@@ -89,6 +102,11 @@ def moment_name(trace: Trace, event: int) -> str:
     text = f"{trace.episode_kind}{number}:{event + 1} · {phase}"
     loss = trace.loss_node(event)
     return f"{text} · loss {trace.data_at(loss, event):.4f}" if loss >= 0 else text
+
+
+def table_picture(title: str, legend: str, body: Body, rows: list[dict[str, object]]) -> Picture:
+    """A picture that is one table."""
+    return Picture([Box(0, title, "table", body=body)], [], title=title, legend=legend, rows=rows)
 
 
 # -- single nodes ----------------------------------------------------------------------------------

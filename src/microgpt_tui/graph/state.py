@@ -20,6 +20,11 @@ class Reached(Enum):
     FINAL = "final"
 
 
+def node_at(trace: Trace, event: int) -> int:
+    """The node that a moment is about: made, accumulated into, updated; else the last one that was; -1 for none."""
+    return next((n for e in range(min(event, len(trace) - 1), -1, -1) if (n := trace.node_of(e)) >= 0), -1)
+
+
 def grads_at(trace: Trace, event: int) -> dict[int, float]:
     """Every gradient that was written when events 0..event have happened: node -> grad. One pass over the writes."""
     rows = bisect_right(trace.write_event, event)

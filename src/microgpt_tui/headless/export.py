@@ -8,9 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from microgpt_tui.graph.command import add_arguments, run
-from microgpt_tui.graph.engines import EngineError
-from microgpt_tui.graph.export import ExportError
-from microgpt_tui.graph.tables import NoTable
+from microgpt_tui.graph.files import ExportError
 from microgpt_tui.headless.launching import Trouble, check, launch_from
 from microgpt_tui.headless.show import parse_moment
 from microgpt_tui.protocol import goals
@@ -27,7 +25,7 @@ def main(options: argparse.Namespace) -> int:
     with recorded(launch, options.at) as (trace, event):
         try:
             print(run(trace, event, options, launch.script.name))
-        except (ExportError, EngineError, NoTable, ValueError) as error:
+        except (ExportError, ValueError) as error:
             print(f"microgpt-tui export: {error}", file=sys.stderr)
             return 1
     return 0

@@ -7,7 +7,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar
 
@@ -19,35 +19,18 @@ from textual.message import Message
 from textual.screen import ModalScreen
 from textual.widgets import Button, Input, Label, Select, Static
 
-from microgpt_tui.graph import engines
-from microgpt_tui.graph.engines import Cancelled, EngineError
-from microgpt_tui.graph.export import (
-    WHATS,
-    ExportError,
-    Request,
-    Written,
-    export,
-    export_scalars,
-    format_of,
-    picture_for,
-    write_whole,
-)
-from microgpt_tui.graph.picture import moment_name
+from microgpt_tui.graph.engines import Renderer
+from microgpt_tui.graph.export import export, formats_of
+from microgpt_tui.graph.files import ExportError, Written
+from microgpt_tui.graph.fitting import picture_for
+from microgpt_tui.graph.formats import FORMATS
 from microgpt_tui.graph.presets import EDGES, LABELS, SIZES, THEMES, style_named
-from microgpt_tui.graph.tables import NoTable, attention_table, distribution_table, draw_table
+from microgpt_tui.graph.request import Request, What
+from microgpt_tui.graph.whats import WHATS
 from microgpt_tui.trace.names import describe
 from microgpt_tui.tui.pane import View
 
-TABLES = {"attention": "the attention weights, all heads", "tokens": "what comes next"}
-OTHERS = {"scalars": "every node and edge, for other tools", "screen": "this screen"}
-FORMATS = {
-    "scalars": ("dot", "json"),
-    "screen": ("svg",),
-    "attention": ("svg", "png", "pdf"),
-    "tokens": ("svg", "png", "pdf"),
-}
-GRAPH_FORMATS = ("svg", "png", "pdf", "dot", "json")
-FAULTS = (ExportError, EngineError, NoTable, ValueError, OSError)
+FAULTS = (ExportError, ValueError, OSError)
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,8 +96,10 @@ class ExportScreen(ModalScreen[Path | None]):
         self.file = file
         """The path to propose; empty for one named after what is drawn."""
         self.shown = view
-        self.screenshot = screenshot
-        """The screen below as SVG, taken before the dialog covered it."""
+        screen = What("screen", "this screen", needs_node=False, lines={"svg": lambda _: iter([screenshot])})
+        self.whats = {name: what for name, what in WHATS.items() if not what.needs_other} | {"screen": screen}
+        """What can be chosen. The other end of a slice is given to :export; the screen below was taken before the
+        dialog covered it."""
         self.folder = folder or Path.cwd()
         self.cancelled = threading.Event()
         self.busy = False
@@ -133,11 +118,10 @@ class ExportScreen(ModalScreen[Path | None]):
             box.border_title = "Export a picture"
             with Grid():
                 yield Label("what")
-                options = {**WHATS, **TABLES, **OTHERS}
-                options.pop("slice")  # its other end is marked in the Graph pane or given to :export
-                yield _select("what", [(f"{k}: {v}", k) for k, v in options.items()], "cone")
+                options = [(f"{name}: {what.meaning}", name) for name, what in self.whats.items()]
+                yield _select("what", options, "cone")
                 yield Label("format")
-                yield _select("form", [(f, f) for f in GRAPH_FORMATS], "svg")
+                yield _select("form", [(f, f) for f in FORMATS], "svg")
                 yield Label("size")
                 yield _select("size", [(s, s) for s in SIZES], "16:9")
                 yield Label("colours")
@@ -188,7 +172,7 @@ class ExportScreen(ModalScreen[Path | None]):
     def _suit_file(self, changed: str) -> None:
         """Keep the file's name in step with the fields, and the format one that there is."""
         what, form = (str(self.query_one(f"#{n}", Select).value) for n in ("what", "form"))
-        forms = FORMATS.get(what, GRAPH_FORMATS)
+        forms = formats_of(self.whats[what])
         if form not in forms:
             self.query_one("#form", Select).value = form = forms[0]
         field = self.query_one("#file", Input)
@@ -202,7 +186,7 @@ class ExportScreen(ModalScreen[Path | None]):
 
     @work(thread=True, exclusive=True, group="plan", exit_on_error=False)
     def _find_out(self, number: int, choice: Choice) -> None:
-        self.post_message(self.Planned(number, plan_text(self.shown, choice, self.request)))
+        self.post_message(self.Planned(number, plan_text(self.shown, self.whats[choice.what], choice, self.request)))
 
     @on(Planned)
     def _show_plan(self, event: Planned) -> None:
@@ -243,42 +227,22 @@ class ExportScreen(ModalScreen[Path | None]):
 
     @work(thread=True, group="draw", exit_on_error=False)
     def _draw(self, choice: Choice, overwrite: bool) -> None:
-        path = Path(choice.file).expanduser()
+        path, view = Path(choice.file).expanduser(), self.shown
         if path.exists() and not overwrite:
             self.post_message(self.Done(None, f"{path} exists already. Overwrite it?", exists=True))
             return
+        renderer = Renderer(
+            cancelled=self.cancelled.is_set, progress=lambda line: void(self.post_message(self.Progress(line)))
+        )
         try:
-            written = self._write(choice, path, overwrite)
+            written = export(
+                view.trace, view.event, self.request(choice), path, overwrite=overwrite, renderer=renderer,
+                what=self.whats[choice.what],
+            )  # fmt: skip
         except FAULTS as error:
             self.post_message(self.Done(None, str(error)))
         else:
             self.post_message(self.Done(written))
-
-    def _write(self, choice: Choice, path: Path, overwrite: bool) -> Written:
-        view = self.shown
-        form = format_of(path)
-        if choice.what == "screen":
-            if form != "svg":
-                raise ExportError("the screen is written as .svg")
-            return Written(path, write_whole(path, [self.screenshot.encode()], overwrite=overwrite))
-        if choice.what == "scalars":
-            if form not in ("dot", "json"):
-                raise ExportError("every node of a step is too much for a picture: write it as .dot or .json")
-            return export_scalars(view.trace, view.event, path, form, overwrite=overwrite)
-        if choice.what in TABLES:
-            return self._write_table(choice, path, form, overwrite)
-        return export(
-            view.trace, view.event, self.request(choice), path, overwrite=overwrite,
-            cancelled=self.cancelled.is_set, progress=lambda line: void(self.post_message(self.Progress(line))),
-        )  # fmt: skip
-
-    def _write_table(self, choice: Choice, path: Path, form: str, overwrite: bool) -> Written:
-        view = self.shown
-        style = style_named(choice.theme, choice.size)
-        make = attention_table if choice.what == "attention" else distribution_table
-        table = replace(make(view.trace, view.event, style), subtitle=moment_name(view.trace, view.event))
-        data = draw_table(table, style).rendered(form, cancelled=self.cancelled.is_set)
-        return Written(path, write_whole(path, [data], overwrite=overwrite))
 
     @on(Progress)
     def _show_progress(self, event: Progress) -> None:
@@ -340,18 +304,20 @@ def opener() -> str | None:
     return shutil.which("open" if sys.platform == "darwin" else "xdg-open")
 
 
-def plan_text(view: View, choice: Choice, request: Callable[[Choice], Request]) -> str:
+def plan_text(view: View, what: What, choice: Choice, request: Callable[[Choice], Request]) -> str:
     """What will be drawn: the subject, how many boxes and edges, by which engine."""
+    if what.picture is None:
+        return f"{what.meaning} · no layout needed"
     try:
-        drawer = engines.find().description
-    except EngineError as error:
+        drawer = Renderer().engine.description
+    except ExportError as error:
         drawer = f"no engine: the .dot file will be written. {error}"
-    if choice.what in OTHERS or choice.what in TABLES:
-        return f"{ {**OTHERS, **TABLES}[choice.what] } · {drawer if choice.what in TABLES else 'no layout needed'}"
     try:
         picture = picture_for(view.trace, view.event, request(choice))
-    except (Cancelled, *FAULTS) as error:
+    except FAULTS as error:
         return str(error)
+    if picture.rows:
+        return f"{picture.title} · {drawer}"
     subject = describe(view.trace, view.node) if view.node >= 0 else ""
     note = f"\n{picture.note}" if picture.note else ""
     return f"{subject} · {len(picture.boxes)} boxes, {len(picture.arrows)} edges · {drawer}{note}"

@@ -1,0 +1,71 @@
+"""A picture on its way into a file: as it is, or laid out on its page; and what a format makes of it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from microgpt_tui.graph import dot
+from microgpt_tui.graph.engines import Renderer
+from microgpt_tui.graph.page import Page
+from microgpt_tui.graph.picture import Picture
+from microgpt_tui.graph.presets import Style
+from microgpt_tui.graph.request import Request
+from microgpt_tui.trace.trace import Trace
+
+
+@dataclass(slots=True)
+class Sketch:
+    """A picture of a moment, not laid out."""
+
+    trace: Trace
+    event: int
+    request: Request
+    """What is drawn: of a picture that had to be folded, the request that led to it."""
+    picture: Picture
+
+    @property
+    def style(self) -> Style:
+        """How it looks."""
+        return self.request.style
+
+
+@dataclass(slots=True)
+class Drawing(Sketch):
+    """A picture that is laid out, ready for any format."""
+
+    page: Page
+    renderer: Renderer
+    notes: list[str] = field(default_factory=list)
+
+    @property
+    def smallest_text(self) -> float:
+        """Pixels of the smallest text on the page."""
+        return dot.EDGE_TEXT * self.page.scale
+
+    @property
+    def is_readable(self) -> bool:
+        """True when no text is smaller than the style wants it, or when there is no slide to fit on."""
+        return not self.style.is_slide or self.smallest_text >= self.style.minimum_text
+
+    def source(self) -> str:
+        """As a DOT document with all positions pinned."""
+        return dot.document(self.picture, self.style, self.page)
+
+    def rendered(self, form: str, dpi: int = 0) -> bytes:
+        """What the engine makes of it. Raises EngineError."""
+        return self.renderer.render(self.source(), form, layout="nop2", dpi=dpi)
+
+
+@dataclass(frozen=True, slots=True)
+class Format:
+    """A format of files: made from the drawing, or from the picture alone."""
+
+    name: str
+    """The file's ending."""
+    meaning: str
+    """A few words for docs/export.md."""
+    write: Callable[[Drawing], bytes] | None = None
+    write_sketch: Callable[[Sketch], bytes] | None = None
+    is_frame: bool = False
+    """The backward pass can be written as a sequence of these."""

@@ -1,0 +1,13 @@
+"""Everything that can be drawn. To add one, copy a file of this folder and name it in the list below."""
+
+from __future__ import annotations
+
+from microgpt_tui.graph.request import What
+from microgpt_tui.graph.whats import attention, cone, model, scalars, scopes, slices, step, tokens
+
+WHATS: dict[str, What] = {
+    what.name: what
+    for module in (cone, slices, scopes, step, model, attention, tokens, scalars)
+    for what in module.WHATS
+}
+"""Name -> what it is, in the order of help and dialog."""
