@@ -61,14 +61,20 @@ class Episode:
 HEADING = f"{'episode':<12} {'loss':>10} {'nodes':>9} {'CPU':>11}  events"
 
 
-def episode_from(summary: Summary, trace: Trace) -> Episode:
-    """An episode's summary and what was recorded of it, counted."""
-    raw = trace.kind.tobytes()
-    events = {name: raw.count(bytes((kind,))) for kind, name in enumerate(EVENT_NAMES)}
+def episode_from(summary: Summary, trace: Trace | None) -> Episode | None:
+    """An episode as it was counted by the script's process, or as it was recorded; None where it was neither."""
+    if summary.events:
+        numbers, edges = summary.events, summary.edges
+    elif trace is not None:
+        raw = trace.kind.tobytes()
+        numbers, edges = tuple(raw.count(bytes((kind,))) for kind in range(len(EVENT_NAMES))), len(trace.child)
+    else:
+        return None
+    events = dict(zip(EVENT_NAMES, numbers, strict=True))
     name = f"{summary.kind} {summary.number}" if summary.number else summary.kind
     return Episode(
-        name, summary.kind, summary.number, summary.loss, summary.losses, events[EVENT_NAMES[CREATE]],
-        len(trace.child), events, summary.seconds, summary.cpu,
+        name, summary.kind, summary.number, summary.loss, summary.losses, numbers[CREATE], edges, events,
+        summary.seconds, summary.cpu,
     )  # fmt: skip
 
 
@@ -91,7 +97,8 @@ def run(launch: Launch, steps: int | None, commands: list[str], *, as_json: bool
     Commands are given at the first operation of the first training step; with ``steps`` the run then goes on.
     Raises Trouble where the setup failed before there was a node.
     """
-    launch.goal = goals.Episode() if commands else goals.Steps(steps) if steps else goals.End()
+    counted = {"forget": True, "counting": True}
+    launch.goal = goals.Episode() if commands else goals.Steps(steps, **counted) if steps else goals.End(**counted)
     debugger = Debugger(launch)
     try:
         return _run(debugger, steps, commands, as_json)
@@ -109,12 +116,12 @@ def _run(debugger: Debugger, steps: int | None, commands: list[str], as_json: bo
         if not isinstance(message, EpisodeEnded):
             return
         summary = history.summaries[-1]
-        trace = history.traces.get(summary.index)
-        if trace is None:  # run freely by a command: its numbers are all there is
+        episode = episode_from(summary, history.traces.get(summary.index))
+        if episode is None:  # run freely by a command
             return
-        episodes.append(episode_from(summary, trace))
+        episodes.append(episode)
         if summary.index and not keep:
-            del history.traces[summary.index]
+            history.traces.pop(summary.index, None)
         if not as_json and (episodes[-1].nodes or printed):  # a setup that fails before its first node has no table
             for episode in episodes[len(printed) :]:
                 printed.append(episode.line if printed else f"{HEADING}\n{episode.line}")

@@ -14,6 +14,8 @@ class Goal(Data):
     _: KW_ONLY
     forget: bool = False
     """Episodes that end on the way leave their numbers only, not their events."""
+    counting: bool = False
+    """Count what each episode was made of."""
     audit: bool = False
     """Compare every running sum of a gradient with the node's own grad, after each backward pass."""
 

@@ -210,6 +210,10 @@ class EpisodeEnded(Data):
     """Its events have been sent."""
     losses: tuple[float, ...]
     """What ``backward`` was called on, in order."""
+    events: tuple[int, ...] = ()
+    """How many of each kind there were, where counting was asked for."""
+    edges: int = 0
+    """How many operands, where counting was asked for."""
     audits: int = 0
     """How many running sums of gradients were compared with the node's own grad."""
     audit_faults: tuple[tuple[int, float, float], ...] = ()

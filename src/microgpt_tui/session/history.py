@@ -32,6 +32,10 @@ class Summary:
     cpu: float
     losses: tuple[float, ...]
     """What ``backward`` was called on, in order: ``loss`` is their sum."""
+    events: tuple[int, ...]
+    """How many of each kind there were, where counting was asked for."""
+    edges: int
+    """How many operands, where counting was asked for."""
     audits: int
     """How many ledger sums were compared with the node's own grad, where that was asked for."""
     audit_faults: tuple[tuple[int, float, float], ...]
@@ -122,8 +126,8 @@ class History:
         grad = array("f", bytes(blobs["grad"][1])) if "grad" in blobs else None
         self.summaries.append(
             Summary(
-                s.index, s.kind, s.number, s.loss, s.seconds, s.cpu, message.losses, message.audits,
-                message.audit_faults, data, grad,
+                s.index, s.kind, s.number, s.loss, s.seconds, s.cpu, message.losses, message.events,
+                message.edges, message.audits, message.audit_faults, data, grad,
             )
         )  # fmt: skip
         self.current = max(self.current, s.index)

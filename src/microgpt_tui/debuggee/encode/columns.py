@@ -182,12 +182,3 @@ def iteration_text(names: tuple[str, ...], values: tuple[Any, ...]) -> str:
         if type(value) is int or (type(value) is str and len(value) <= 24):
             parts.append(f"{name}={value!r}" if type(value) is str else f"{name}={value}")
     return ", ".join(parts[:3])
-
-
-def attribute_names(node: Any) -> list[str]:
-    return [n for cls in type(node).__mro__ for n in slots_of(cls)] + list(getattr(node, "__dict__", ()))
-
-
-def slots_of(cls: type) -> tuple[str, ...]:
-    slots = cls.__dict__.get("__slots__", ())
-    return (slots,) if isinstance(slots, str) else tuple(slots)

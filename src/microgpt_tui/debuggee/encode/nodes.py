@@ -7,7 +7,8 @@ from itertools import accumulate, chain, repeat
 from operator import attrgetter
 from typing import Any
 
-from microgpt_tui.debuggee.encode.columns import Columns, attribute_names, counting
+from microgpt_tui.debuggee.encode.columns import Columns, counting
+from microgpt_tui.debuggee.record.edges import locals_attribute, operands_attribute
 from microgpt_tui.debuggee.record.kinds import NAN, Maker
 from microgpt_tui.debuggee.record.walk import doubles
 from microgpt_tui.protocol.codes import CREATE, OUTSIDE_OP
@@ -130,29 +131,11 @@ class Nodes(Columns):
 
     def find_edges(self, node: Any) -> bool:
         """Which attributes hold the operands and the local gradients: told from a node that has some."""
-        names = attribute_names(node)
-        for name in names:
-            value = getattr(node, name, None)
-            if not isinstance(value, tuple | list | set | frozenset | dict) or not value:
-                continue
-            if all(isinstance(x, self.node_class) for x in value):
-                self.children_name = name
-                break
+        self.children_name = operands_attribute(node, self.node_class)
         if self.children_name is None:
             return False
-        self.find_locals(node, names)
+        self.locals_name = locals_attribute(node, self.children_name, self.node_class) or self.locals_name
         return True
-
-    def find_locals(self, node: Any, names: list[str]) -> None:
-        count = len(getattr(node, self.children_name or ""))
-        for name in names:
-            value = getattr(node, name, None)
-            if isinstance(value, tuple | list) and len(value) == count and set(map(type, value)) <= {int, float, bool}:
-                self.locals_name = name
-                return
-            if isinstance(value, dict) and value and all(isinstance(x, self.node_class) for x in value):
-                self.locals_name = name
-                return
 
     def reread_last_node(self) -> None:
         """Local gradients may be assigned after ``__init__``: read the newest node's edges once more."""
@@ -162,7 +145,7 @@ class Nodes(Columns):
         self.last_node = None
         operands = self.operands(node)
         if operands and self.locals_name is None:
-            self.find_locals(node, attribute_names(node))
+            self.locals_name = locals_attribute(node, self.children_name or "", self.node_class)
         c = self.c
         row = self.ids[id(node)] - self.first_node
         start = c["child_start"][row]

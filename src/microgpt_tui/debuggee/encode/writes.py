@@ -118,7 +118,7 @@ class Writes(Scopes):
             add_after(after)
         if targets:
             self.write_rows(targets, givers, deltas, factors, afters, array("i", (loop.statement,)) * len(targets))
-        return waiting
+        return max(waiting, position + 1)  # what is no node was to propagate, and failed
 
     def kept_edges(self, nodes: list[Any], loop: SiteRecord) -> tuple[list[int], list[int], list[Any]]:
         """(operand, giver, local gradient) of every contribution, as the nodes keep them."""

@@ -16,6 +16,7 @@ from operator import attrgetter
 from types import FrameType
 from typing import Any
 
+from microgpt_tui.debuggee.record.counts import count
 from microgpt_tui.debuggee.record.finished import Finished
 from microgpt_tui.debuggee.record.kinds import Opaque, Scope
 from microgpt_tui.debuggee.record.places import Places
@@ -47,6 +48,8 @@ class Recorder:
         self.counts = {"setup": 0, "step": 0, "sample": 0, "other": 0}
         self.keep = True
         """Whether whole episodes go to the debugger, or only their summaries."""
+        self.counting = False
+        """Whether the summaries say what the episodes were made of."""
         self.first_node = 0
         self.kept_nodes: list[Any] = []
         self.kept_ids: dict[int, int] = {}
@@ -57,6 +60,8 @@ class Recorder:
         self.backward_depth = 0
         self.propagating = False
         """In the loop of a backward pass whose entries are whole nodes: a pause waits for the next."""
+        self.passes: list[int] = []
+        """Where in the log such loops begin, and end."""
         self.started = time.perf_counter()
         self.cpu_started = time.process_time()
         self.train_site = -1
@@ -126,6 +131,7 @@ class Recorder:
     def propagate(self, code: int) -> None:
         """The loop that propagates gradients begins, or is over."""
         self.propagating = code >= 0
+        self.passes.append(len(self.log))
         self.log.append(code)
 
     def run_checked(self, check: Callable[[bool], None]) -> None:
@@ -298,6 +304,7 @@ class Recorder:
         self.start_buffers = {name: list(b) for name, b in self.buffers.items()}
         self.start_stack = self.places.stack_of(frame)
         self.finished.take(self.log)
+        self.passes.clear()
         self.losses = []
         self.loss_grads = None
         self.on_open()
@@ -319,6 +326,10 @@ class Recorder:
             "cpu": time.process_time() - self.cpu_started,
             "first_node": self.first_node,
         }
+
+    def made_of(self) -> tuple[tuple[int, ...], int]:
+        """What the running episode was made of so far: see ``record.counts``."""
+        return count(self.log, self.passes, self.records, self.node_class)
 
     def end_of_setup(self, frame: FrameType | None) -> None:
         """The setup is over."""

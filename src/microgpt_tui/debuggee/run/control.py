@@ -128,8 +128,10 @@ class Control:
             if recorder.loss_grads is not None:
                 blobs["grad"] = (0, array("f", doubles(recorder.loss_grads)).tobytes())
         losses = tuple(x for x in recorder.losses if type(x) in (int, float))
-        audits, faults = self.audit()
-        message = EpisodeEnded(EpisodeSummary(**summary), whole, losses, audits, faults, self.breaks.report())
+        events, edges = recorder.made_of() if recorder.counting else ((), 0)
+        message = EpisodeEnded(
+            EpisodeSummary(**summary), whole, losses, events, edges, *self.audit(), self.breaks.report()
+        )
         self.send(message, blobs)
         self.busy = False
 
@@ -219,6 +221,7 @@ class Control:
         self.goal, self.breakpoints = goal, breakpoints
         recorder = self.recorder
         recorder.keep = not goal.forget
+        recorder.counting = goal.counting
         recorder.audited = [] if goal.audit else None
         # the next phase is looked for as fast as running: by a breakpoint of our own
         self.breaks.arm((*breakpoints, NEXT_PHASE) if isinstance(goal, goals.Phase) else breakpoints)
