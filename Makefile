@@ -1,12 +1,14 @@
 # `make run` and `make test` need nothing but Python 3.11 or later; everything goes into $(VENV).
 #
 #   make run ARGS='my_script.py'      debug a script of your own
-#   make test ARGS='-k ledger'        pass anything on to pytest
+#   make test ARGS='-k ledger'        pass anything on to pytest; '-n 0' runs the tests in one process
+#   make test SLOW=1                  the slow tests as well, as .ci/run does
 #   make test PYTHON=python3.13 VENV=.venv-3.13
 
 PYTHON ?= python3
 VENV ?= .venv
 ARGS ?=
+SLOW ?=
 
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --quiet --quiet --disable-pip-version-check
@@ -23,8 +25,9 @@ help: ## say what there is to make
 run: $(RUN_STAMP) ## open the debugger on the bundled GPT, or on ARGS='my_script.py'
 	@$(BIN)/microgpt-tui $(ARGS)
 
-test: $(DEV_STAMP) ## run the tests
-	@$(BIN)/python -m pytest $(ARGS)
+# A file's tests stay in one process: they share what its fixtures have recorded.
+test: $(DEV_STAMP) ## run the tests, on every core; SLOW=1: the slow ones too
+	@$(BIN)/python -m pytest -n auto --dist loadfile $(if $(SLOW),,-m 'not slow') $(ARGS)
 
 check: $(DEV_STAMP) ## format, lint, types and layers: every one, whatever the others say
 	@failed=; \

@@ -237,7 +237,7 @@ async def test_weights_show_every_layer_of_the_chosen_cell() -> None:
         place = places(trace, matrix)[index]
         shown = " ".join(text_of(pane))
         last = len(trace) - 1
-        for timeline in (own.data, own.grad, own.buffers["m"], own.buffers["v"]):
+        for timeline in (own.data, own.grad, own.buffers["grad_avg"], own.buffers["sq_avg"]):
             assert heat.palette.number(timeline.at(last)[place]) in shown
         await pilot.press("enter")
         assert app.nodes == [(matrix.nodes[index], True)]

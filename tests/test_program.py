@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import os
+import pty
+import re
+import subprocess
+import sys
 from array import array
 from collections.abc import Iterable, Iterator
+from pathlib import Path
+from string import ascii_lowercase
 
 import pytest
-from support import BUNDLED, NAMES, ROOT, Session, record
+from support import BUNDLED, NAMES, Session, record, run_bare
 
 from microgpt_tui.protocol import goals
 from microgpt_tui.protocol.codes import BACKWARD, CREATE
@@ -17,14 +24,7 @@ from microgpt_tui.session.debugger import Debugger
 from microgpt_tui.session.process import Launch
 from microgpt_tui.trace.variables import buffer_at, variable
 
-SHARED = ROOT.parent / "shared"
-GOLDEN = SHARED / "golden" / "steps-1-30.json"
-CORPUS = SHARED / "data" / "names.txt"
-SAMPLES = """
-kamon ann karai jaire vialan karia yeran anna areli kaina konna keylen liole alerin earan lenne kana lara alela anton
-"""
-
-golden = pytest.mark.skipif(not (GOLDEN.exists() and CORPUS.exists()), reason="the published figures are not here")
+PUBLISHED = json.loads((Path(__file__).parent / "data" / "published.json").read_text(encoding="utf-8"))
 
 
 def digest(numbers: Iterable[float]) -> str:
@@ -33,67 +33,98 @@ def digest(numbers: Iterable[float]) -> str:
 
 
 @pytest.fixture(scope="module")
-def free() -> Iterator[Debugger]:
+def corpus(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """As many lines as the published corpus has; those that training reads are in their places."""
+    lines = [ascii_lowercase] * PUBLISHED["settings"]["documents"]
+    for index, document in PUBLISHED["lines"]:
+        lines[index] = document
+    path = tmp_path_factory.mktemp("corpus") / "names.txt"
+    path.write_text("\n".join(lines), encoding="utf-8")
+    return path
+
+
+@pytest.fixture(scope="module")
+def free(corpus: Path) -> Iterator[Debugger]:
     """Thirty steps run freely: losses and parameters of every step."""
     goal = goals.Steps(30, forget=True)
-    debugger = Debugger(Launch(BUNDLED, data=CORPUS, private_folder=True, goal=goal))
+    debugger = Debugger(Launch(BUNDLED, data=corpus, private_folder=True, goal=goal))
     debugger.wait()
     yield debugger
     debugger.close()
 
 
 @pytest.fixture(scope="module")
-def whole() -> Iterator[Session]:
+def whole(corpus: Path) -> Iterator[Session]:
     """Two steps recorded whole."""
-    session = record(BUNDLED, steps=2, data=CORPUS, private_folder=True)
+    session = record(BUNDLED, steps=2, data=corpus, private_folder=True)
     yield session
     session.debugger.close()
 
 
-@golden
 def test_what_the_script_prints_about_its_data(free: Debugger) -> None:
     printed = free.process.output(0).decode()
-    assert printed.splitlines()[:3] == ["num docs: 32033", "vocab size: 27", "num params: 4192"]
+    documents, vocabulary, parameters = PUBLISHED["settings"].values()
+    told = [f"num docs: {documents}", f"vocab size: {vocabulary}", f"num params: {parameters}"]
+    assert printed.splitlines()[:3] == told
 
 
-@golden
+def test_the_printed_losses_are_the_published_ones(free: Debugger) -> None:
+    printed = re.findall(r"^step +(\d+) / 1000 \| loss (\S+)$", free.process.output(0).decode(), re.MULTILINE)
+    expected = PUBLISHED["printed_losses"]
+    assert printed[: len(expected)] == [(str(i), loss) for i, loss in enumerate(expected, start=1)]
+
+
 def test_thirty_losses_and_parameters_to_the_last_bit(free: Debugger) -> None:
-    published = json.loads(GOLDEN.read_text())
-    assert (
-        digest(free.history.traces[0].data_at(n, 10**9) for n in free.history.program.kept)
-        == published["init_param_sha"]
-    )
-    steps = free.history.steps
-    assert [repr(s.loss) for s in steps] == [p["loss"] for p in published["steps"]]
-    assert [digest(s.data or ()) for s in steps] == [p["param_sha"] for p in published["steps"]]
+    setup, steps = free.history.traces[0], free.history.steps
+    initial = digest(setup.data_at(node, len(setup) - 1) for node in free.history.program.kept)
+    assert initial == PUBLISHED["initial_parameters"]
+    assert [repr(s.loss) for s in steps] == [p["loss"] for p in PUBLISHED["steps"]]
+    assert [digest(s.data or ()) for s in steps] == [p["param_sha"] for p in PUBLISHED["steps"]]
 
 
-@golden
 def test_gradients_and_adam_to_the_last_bit(whole: Session) -> None:
-    published = json.loads(GOLDEN.read_text())["steps"]
     history = whole.debugger.history
     for trace in [t for t in history.traces.values() if t.episode_kind == "step" and len(t)]:
-        expected = published[trace.number - 1]
+        expected = PUBLISHED["steps"][trace.number - 1]
         (end,) = [last for _, last, phase in trace.phase_spans if phase == BACKWARD]
         grads = [trace.grad_at(node, end) for node in history.program.kept]
         assert digest(grads) == expected["grad_sha"]
         assert sum(g != 0 for g in grads) == expected["nonzero_grads"]
         last = len(trace) - 1
-        assert digest(buffer_at(trace, "m", last)) == expected["m_sha"]
-        assert digest(buffer_at(trace, "v", last)) == expected["v_sha"]
+        assert digest(buffer_at(trace, "grad_avg", last)) == expected["m_sha"]
+        assert digest(buffer_at(trace, "sq_avg", last)) == expected["v_sha"]
         assert digest(trace.data_at(node, last) for node in history.program.kept) == expected["param_sha"]
         found = variable(trace, last, "lr_t")
         assert found is not None
         assert repr(found.value) == expected["lr"]
 
 
-@golden
 def test_nodes_of_a_step_follow_the_formula(whole: Session) -> None:
     for trace in [t for t in whole.debugger.history.traces.values() if t.episode_kind == "step" and len(t)]:
         doc = variable(trace, len(trace) - 1, "doc")
         assert doc is not None
         n = min(16, len(doc.value) + 1)
         assert trace.kind.count(CREATE) == 50 * n**2 + 7690 * n + 3
+
+
+def test_a_terminal_shows_the_last_loss_in_place_and_a_log_keeps_all(tmp_path: Path) -> None:
+    text = BUNDLED.read_text(encoding="utf-8").replace("num_steps = 1000", "num_steps = 2")
+    script = tmp_path / "two_steps.py"
+    script.write_text(text.replace("num_samples = 20", "num_samples = 1"), encoding="utf-8")
+    (tmp_path / "input.txt").write_text("ab\nba\n", encoding="utf-8")
+    log = run_bare(script, cwd=tmp_path).stdout
+    assert len(re.findall(r"^step +\d / +2 \| loss \d\.\d{4}$", log, re.MULTILINE)) == 2
+    reader, terminal = pty.openpty()
+    with subprocess.Popen([sys.executable, str(script)], cwd=tmp_path, stdout=terminal) as running:
+        os.close(terminal)
+        shown = b""
+        with contextlib.suppress(OSError):  # how Linux says that the terminal's other end is closed
+            while part := os.read(reader, 4096):
+                shown += part
+    os.close(reader)
+    assert running.returncode == 0
+    first, second = log.splitlines()[3:5]
+    assert f"{first}\r{second}\r\r\n--- samples" in shown.decode()
 
 
 def test_it_runs_on_the_bundled_corpus() -> None:
@@ -106,14 +137,12 @@ def test_it_runs_on_the_bundled_corpus() -> None:
         session.debugger.close()
 
 
-@golden
 @pytest.mark.slow
-@pytest.mark.skipif(not os.environ.get("MICROGPT_WHOLE_RUN"), reason="minutes: MICROGPT_WHOLE_RUN=1 runs it")
-def test_the_twenty_published_samples() -> None:
-    debugger = Debugger(Launch(BUNDLED, data=CORPUS, private_folder=True, goal=goals.End(forget=True)))
+def test_the_twenty_published_samples(corpus: Path) -> None:
+    debugger = Debugger(Launch(BUNDLED, data=corpus, private_folder=True, goal=goals.End(forget=True)))
     try:
         debugger.wait()
-        printed = debugger.process.output(0).decode()
-        assert [line.split(": ")[1] for line in printed.splitlines() if line.startswith("sample ")] == SAMPLES.split()
+        printed = re.findall(r"^sample +\d+: (.*)$", debugger.process.output(0).decode(), re.MULTILINE)
+        assert printed == PUBLISHED["samples"]
     finally:
         debugger.close()

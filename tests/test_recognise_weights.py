@@ -60,11 +60,11 @@ def test_adam_s_means_equal_those_computed_from_the_gradients() -> None:
     seed = trace.phase_spans[-1][0] - 1
     gradients = list(own.grad.at(seed))
     last = len(trace)
-    assert set(own.buffers) == {"m", "v"}
-    assert list(own.buffers["m"].at(0)) == [0.0] * len(gradients)
+    assert set(own.buffers) == {"grad_avg", "sq_avg"}
+    assert list(own.buffers["grad_avg"].at(0)) == [0.0] * len(gradients)
     for i, g in enumerate(gradients):
-        assert own.buffers["m"].at(last)[i] == 0.85 * 0.0 + (1 - 0.85) * g
-        assert own.buffers["v"].at(last)[i] == 0.99 * 0.0 + (1 - 0.99) * g**2
+        assert own.buffers["grad_avg"].at(last)[i] == 0.85 * 0.0 + (1 - 0.85) * g
+        assert own.buffers["sq_avg"].at(last)[i] == 0.99 * 0.0 + (1 - 0.99) * g**2
 
 
 def test_a_buffer_belongs_to_the_parameter_that_it_updates_not_to_the_one_made_then() -> None:

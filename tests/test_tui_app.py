@@ -322,7 +322,7 @@ async def test_an_update_shows_the_optimizers_numbers(launch: Launch) -> None:
                 break
             await screen.press("s")
         shown = screen.text("value")
-        for name in ("p.data -=", "lr_t", "m_hat", "v_hat", "→"):
+        for name in ("p.data -=", "lr_t", "grad_hat", "sq_hat", "→"):
             assert name in shown
 
 

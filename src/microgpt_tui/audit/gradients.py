@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 from microgpt_tui.protocol.codes import ACCUMULATE, ASSIGN, BACKWARD, CONSTANT_OP, LEAF_OP, OUTSIDE_OP
+from microgpt_tui.trace.derived import derived
 from microgpt_tui.trace.facts import parameter_names
 from microgpt_tui.trace.formula import known_locals
 from microgpt_tui.trace.names import name
@@ -144,17 +145,14 @@ def _recorded(trace: Trace, node: int) -> dict[int, float]:
     return {child: x for child, x in found.items() if not math.isnan(x)}
 
 
+@derived
 def _given(trace: Trace) -> dict[int, list[int]]:
-    """Node -> rows of what it propagated, of its first time only."""
-    cached = trace.__dict__.get("_given")
-    if cached is None or cached[0] != trace.version:
-        rows: dict[int, list[int]] = {}
-        for row, source in enumerate(trace.source):
-            if source >= 0:
-                rows.setdefault(source, []).append(row)
-        cached = trace.__dict__["_given"] = trace.version, rows
-    found: dict[int, list[int]] = cached[1]
-    return found
+    """Node -> rows of what it propagated."""
+    rows: dict[int, list[int]] = {}
+    for row, source in enumerate(trace.source):
+        if source >= 0:
+            rows.setdefault(source, []).append(row)
+    return rows
 
 
 def _local(trace: Trace, node: int, op: str, evaluate: Evaluate | None) -> Finding | None:

@@ -116,10 +116,10 @@ class Value:
                 topo.append(node)
 
         build_topo(self)
-        self.grad = 1
-        for v in reversed(topo):
-            for child, local_grad in zip(v._children, v._local_grads):
-                child.grad += local_grad * v.grad
+        self.grad = 1  # d(this number) / d(this number)
+        for node in reversed(topo):
+            for child, local_grad in zip(node._children, node._local_grads):
+                child.grad += local_grad * node.grad
 
 
 # The parameters: matrices of random numbers, one row per output. Training makes sense of them.
@@ -150,7 +150,7 @@ def linear(x, w):
 
 
 def softmax(logits):
-    """Iteration any numbers into probabilities; only their differences count."""
+    """Make any numbers into probabilities; only their differences count."""
     max_val = max(logit.data for logit in logits)  # so that exp cannot overflow
     exps = [(logit - max_val).exp() for logit in logits]
     total = sum(exps)
@@ -173,7 +173,7 @@ def gpt(token_id, pos_id, keys, values):
     """
     tok_emb = state_dict["wte"][token_id]
     pos_emb = state_dict["wpe"][pos_id]
-    x = [t + p for t, p in zip(tok_emb, pos_emb)]
+    x = [tok_i + pos_i for tok_i, pos_i in zip(tok_emb, pos_emb)]
     x = rmsnorm(x)
 
     for li in range(n_layer):
@@ -187,15 +187,17 @@ def gpt(token_id, pos_id, keys, values):
         values[li].append(v)
         x_attn = []
         for h in range(n_head):
-            hs = h * head_dim
-            q_h = q[hs : hs + head_dim]
-            k_h = [k_t[hs : hs + head_dim] for k_t in keys[li]]
-            v_h = [v_t[hs : hs + head_dim] for v_t in values[li]]
+            head = slice(h * head_dim, (h + 1) * head_dim)  # this head's part of the width
+            q_h = q[head]
+            k_h = [k_t[head] for k_t in keys[li]]
+            v_h = [v_t[head] for v_t in values[li]]
+            # How well does what is looked for fit each position t? The root keeps the logits small.
             attn_logits = [
                 sum(q_h[j] * k_h[t][j] for j in range(head_dim)) / head_dim**0.5
                 for t in range(len(k_h))
             ]
             attn_weights = softmax(attn_logits)
+            # What the positions say, weighted.
             head_out = [
                 sum(attn_weights[t] * v_h[t][j] for t in range(len(v_h))) for j in range(head_dim)
             ]
@@ -216,8 +218,9 @@ def gpt(token_id, pos_id, keys, values):
 
 
 # Training: guess the next token everywhere in one document, then make the right guesses likelier.
-m = [0.0] * len(params)  # Adam: running mean of each gradient
-v = [0.0] * len(params)  # Adam: running mean of its square
+grad_avg = [0.0] * len(params)  # Adam's m: running mean of each gradient
+sq_avg = [0.0] * len(params)  # Adam's v: running mean of its square
+line_end = "\r" if sys.stdout.isatty() else "\n"  # a terminal shows the last loss, a log keeps all
 
 for step in range(num_steps):
     doc = docs[step % len(docs)]
@@ -239,17 +242,18 @@ for step in range(num_steps):
     # Backward: a gradient for every parameter.
     loss.backward()
 
-    # Adam: a step against the gradient, its length evened out parameter by parameter.
-    lr_t = learning_rate * (1 - step / num_steps)
+    # Adam: a step against the mean gradient, divided by the gradient's usual size. Both means began
+    # at 0, so after k steps they hold only the share 1 - beta**k: dividing by it makes up for that.
+    lr_t = learning_rate * (1 - step / num_steps)  # smaller and smaller steps
     for i, p in enumerate(params):
-        m[i] = beta1 * m[i] + (1 - beta1) * p.grad
-        v[i] = beta2 * v[i] + (1 - beta2) * p.grad**2
-        m_hat = m[i] / (1 - beta1 ** (step + 1))
-        v_hat = v[i] / (1 - beta2 ** (step + 1))
-        p.data -= lr_t * m_hat / (v_hat**0.5 + eps_adam)
+        grad_avg[i] = beta1 * grad_avg[i] + (1 - beta1) * p.grad
+        sq_avg[i] = beta2 * sq_avg[i] + (1 - beta2) * p.grad**2
+        grad_hat = grad_avg[i] / (1 - beta1 ** (step + 1))
+        sq_hat = sq_avg[i] / (1 - beta2 ** (step + 1))
+        p.data -= lr_t * grad_hat / (sq_hat**0.5 + eps_adam)
         p.grad = 0
 
-    print(f"step {step + 1:4d} / {num_steps:4d} | loss {loss.data:.4f}", end="\r")
+    print(f"step {step + 1:4d} / {num_steps:4d} | loss {loss.data:.4f}", end=line_end)
 
 # Sampling: start a document and let the model finish it, token by token.
 print("\n--- samples: new names, made up by the model ---")
@@ -261,7 +265,7 @@ for sample_idx in range(num_samples):
     for pos_id in range(block_size):
         logits = gpt(token_id, pos_id, keys, values)
         probs = softmax([logit / temperature for logit in logits])
-        token_id = random.choices(range(vocab_size), weights=[p.data for p in probs])[0]
+        token_id = random.choices(range(vocab_size), weights=[prob.data for prob in probs])[0]
         if token_id == BOS:
             break
         sample.append(uchars[token_id])

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 
 from microgpt_tui.recognise.operations import Graph, Role, graph_of
 from microgpt_tui.recognise.parameters import elements
+from microgpt_tui.trace.derived import growing
 from microgpt_tui.trace.trace import Trace
 
 SATURATED = 0.97
@@ -38,57 +40,64 @@ class Activation:
 
 def activations(trace: Trace, event: int) -> list[Activation]:
     """Rectifiers (relu and its kin), tanh and sigmoid up to an event."""
-    graph = graph_of(trace)
-    graph.update()
     found: list[Activation] = []
-    for number, role in enumerate(graph.roles):
-        if role in _FLAT:
-            found += _of_operation(trace, graph, number, role, event)
+    for op, rows in _neurons(trace).rows.items():
+        made = [(row, neuron) for row, neuron in rows if trace.born[row] <= event]
+        if made:
+            found += _of_operation(trace, op, made)
     return found
 
 
-def _of_operation(trace: Trace, graph: Graph, number: int, role: Role, event: int) -> list[Activation]:
+class _Neurons:
+    """Which neuron each result of an activation function belongs to."""
+
+    def __init__(self) -> None:
+        self.rows: dict[int, list[tuple[int, int]]] = {}
+        """Operation -> (row of a node, parameter that stands for its neuron), oldest first."""
+        self._done: dict[int, int] = {}
+
+    def update(self, trace: Trace) -> None:
+        graph = graph_of(trace)
+        for op, role in enumerate(graph.roles):
+            if role not in _FLAT:
+                continue
+            rows, row = self.rows.setdefault(op, []), self._done.get(op, 0)
+            with suppress(ValueError):  # there is no more
+                while True:
+                    row = trace.op.index(op, row, graph.done)
+                    rows.append((row, _owner(trace, graph, int(trace.child[trace.child_start[row]]))))
+                    row += 1
+            self._done[op] = graph.done
+
+
+@growing
+def _neurons(trace: Trace) -> _Neurons:
+    return _Neurons()
+
+
+def _of_operation(trace: Trace, op: int, made: list[tuple[int, int]]) -> list[Activation]:
     """One operation's results, by the matrix before it and the neuron."""
-    owners: dict[int, int] = trace.__dict__.setdefault("_recognise_owners", {})
-    places, starts, flat = elements(trace), trace.child_start, _FLAT[role]
+    role = graph_of(trace).roles[op]
+    places, flat = elements(trace), _FLAT[role]
     neurons: dict[int, list[int]] = {}
     """Parameter that stands for a neuron -> [calls, flat ones]."""
-    first = row = -1
-    while True:
-        try:
-            row = trace.op.index(number, row + 1)
-        except ValueError:
-            break
-        if trace.born[row] > event or row >= graph.done:
-            break
-        first = row if first < 0 else first
-        owner = owners.get(row)
-        if owner is None:
-            owner = owners[row] = _owner(trace, graph, int(trace.child[starts[row]]))
-        counts = neurons.setdefault(owner, [0, 0])
+    for row, neuron in made:
+        counts = neurons.setdefault(neuron, [0, 0])
         counts[0] += 1
         counts[1] += flat(trace.data[row])
     matrices: dict[int, list[list[int]]] = {}
-    for owner, counts in neurons.items():
-        place = places.get(owner)
+    for neuron, counts in neurons.items():
+        place = places.get(neuron)
         matrices.setdefault(place[0] if place else -1, []).append(counts)
     found = []
     for matrix, units in matrices.items():
         calls = sum(c for c, _ in units)
-        name = trace.ops[number]
+        name = trace.ops[op]
         if matrix >= 0:
             name += f" after {trace.program.matrices[matrix].name}"
-        found.append(
-            Activation(
-                name,
-                trace.site_of(trace.first_node + first).line,
-                len(units),
-                calls,
-                sum(z for _, z in units) / calls,
-                sum(1 for c, z in units if c == z),
-                role is Role.RECTIFY,
-            )
-        )
+        line = trace.site_of(trace.first_node + made[0][0]).line
+        flat_ones, dead = sum(z for _, z in units), sum(c == z for c, z in units)
+        found.append(Activation(name, line, len(units), calls, flat_ones / calls, dead, role is Role.RECTIFY))
     return found
 
 

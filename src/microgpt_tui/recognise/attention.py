@@ -12,6 +12,7 @@ from microgpt_tui.recognise.dots import Dot, dot, weighted_by_matrix
 from microgpt_tui.recognise.operations import Graph, Role, graph_of
 from microgpt_tui.recognise.parameters import elements
 from microgpt_tui.recognise.softmax import SoftmaxRow, softmaxes
+from microgpt_tui.trace.derived import growing
 from microgpt_tui.trace.trace import Trace
 
 
@@ -115,8 +116,8 @@ class Recogniser:
         self.done = 0
         self.attention_rows: set[int] = set()
         """``first`` of the softmax rows that are attention."""
-        self._version = -1
-        self._snapshot: Attention | None = None
+        self.found = Attention((), {}, {}, 0)
+        """All attention so far."""
         self._layer_weights: list[int] = []
         """The weights of the newest layer's first row."""
         self._layer_input = -1
@@ -124,20 +125,16 @@ class Recogniser:
         """Guessed query -> (table, its key), for rows of one column: the next row tells which is which."""
         self.matrix_nodes = elements(trace)
 
-    def update(self) -> Attention:
-        trace = self.trace
-        if self._snapshot is not None and trace.version == self._version:
-            return self._snapshot
+    def update(self, trace: Trace) -> None:
+        """Take in what is new."""
         rows = softmaxes(trace)
-        changed = self.done < len(rows) or self._snapshot is None or trace.complete
-        self._version = trace.version
+        if self.done == len(rows) and not trace.complete:
+            return
         for row in rows[self.done :]:
             if row.weights:
                 self._take(row)
         self.done = len(rows)
-        if changed or self._snapshot is None:
-            self._snapshot = self._freeze(len(rows))
-        return self._snapshot
+        self.found = self._freeze(len(rows))
 
     # -- one row ---------------------------------------------------------------------------
 
@@ -278,25 +275,18 @@ def _own_logit(row: AttentionRow) -> int:
 
 def attention(trace: Trace) -> Attention:
     """The episode's attention as far as it is recorded."""
-    found = trace.__dict__.get("_recognise_attention")
-    if found is None:
-        found = trace.__dict__["_recognise_attention"] = Recogniser(trace)
-    assert isinstance(found, Recogniser)
-    return found.update()
+    return recogniser(trace).found
 
 
-def attention_firsts(trace: Trace) -> set[int]:
-    """``first`` of every softmax row that is attention."""
-    attention(trace)
-    found = trace.__dict__["_recognise_attention"]
-    assert isinstance(found, Recogniser)
-    return found.attention_rows
+@growing
+def recogniser(trace: Trace) -> Recogniser:
+    """What finds the episode's attention, up to date."""
+    return Recogniser(trace)
 
 
 def open_cell(trace: Trace, row: AttentionRow, column: int) -> Cell:
     """Everything that made one weight, and what it goes into. ``column`` counts from 0 within the row."""
     graph = graph_of(trace)
-    graph.update()
     found = dot(graph, row.logits[column])
     weight = row.weights[column]
     query: tuple[int, ...] = ()

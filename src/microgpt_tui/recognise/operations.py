@@ -9,6 +9,7 @@ from collections.abc import Callable
 from enum import IntEnum
 
 from microgpt_tui.protocol.codes import OUTSIDE_OP
+from microgpt_tui.trace.derived import growing
 from microgpt_tui.trace.trace import Trace
 
 
@@ -61,11 +62,10 @@ class Graph:
         self._next = array("i")
         self._roles_final = 0
 
-    def update(self) -> None:
+    def update(self, trace: Trace) -> None:
         """Take in new nodes, up to ``done``. The newest one waits while it may still change."""
-        trace = self.trace
         rows = len(trace.born)
-        end = rows if trace.complete else self._settled(rows)
+        end = rows if trace.complete else self._final(rows)
         self._find_roles()
         begin = self.done
         if end <= begin:
@@ -84,7 +84,7 @@ class Graph:
             edge += 1
         self.done = end
 
-    def _settled(self, rows: int) -> int:
+    def _final(self, rows: int) -> int:
         """Rows whose operands are final: not the newest node's, nor those of older nodes that were met after it."""
         trace = self.trace
         while rows > self.done and trace.ops[trace.op[rows - 1]] == OUTSIDE_OP:
@@ -223,10 +223,7 @@ def _same(function: Callable[[float], float], x: float, y: float) -> bool:
         return False
 
 
+@growing
 def graph_of(trace: Trace) -> Graph:
     """The episode's graph, up to date."""
-    found = trace.__dict__.get("_recognise_graph")
-    if found is None:
-        found = trace.__dict__["_recognise_graph"] = Graph(trace)
-    assert isinstance(found, Graph)
-    return found
+    return Graph(trace)

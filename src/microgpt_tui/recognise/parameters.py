@@ -7,6 +7,7 @@ from bisect import bisect_right
 from typing import NamedTuple
 
 from microgpt_tui.recognise.operations import Graph, Role, graph_of
+from microgpt_tui.trace.derived import derived, growing
 from microgpt_tui.trace.trace import Matrix, Trace
 
 
@@ -45,14 +46,13 @@ class Elements:
 
 def elements(trace: Trace) -> Elements:
     """The places of the program's parameters, kept with the setup's trace."""
-    home = (trace.setup or trace).__dict__
-    matrices = trace.program.matrices
-    found = home.get("_recognise_elements")
-    if found is None or found[0] is not matrices:
-        found = home["_recognise_elements"] = (matrices, Elements(matrices))
-    places = found[1]
-    assert isinstance(places, Elements)
-    return places
+    return _elements(trace.setup or trace, len(trace.program.matrices))
+
+
+@derived
+def _elements(setup: Trace, count: int) -> Elements:
+    """``count`` matrices: none is known before the setup has ended."""
+    return Elements(setup.program.matrices[:count])
 
 
 class Read(NamedTuple):
@@ -69,7 +69,6 @@ class Reads:
     """Reads of matrices' rows in an episode, oldest first; follows a growing trace."""
 
     def __init__(self, trace: Trace) -> None:
-        self.trace = trace
         self.graph: Graph = graph_of(trace)
         self.embedded: list[Read] = []
         """Rows that become a vector: embeddings."""
@@ -85,10 +84,9 @@ class Reads:
                     self._first_elements.setdefault(matrix.nodes[row * width], (number, row))
         self._pair: tuple[tuple[int, int], tuple[int, int]] | None = None
 
-    def update(self) -> None:
+    def update(self, trace: Trace) -> None:
         """Take in what is new."""
-        trace, graph = self.trace, self.graph
-        graph.update()
+        graph = graph_of(trace)
         end = graph.done
         if end <= self._done:
             return
@@ -148,11 +146,7 @@ class Reads:
                 return
 
 
+@growing
 def reads(trace: Trace) -> Reads:
     """The reads of the episode so far."""
-    found = trace.__dict__.get("_recognise_reads")
-    if found is None:
-        found = trace.__dict__["_recognise_reads"] = Reads(trace)
-    assert isinstance(found, Reads)
-    found.update()
-    return found
+    return Reads(trace)

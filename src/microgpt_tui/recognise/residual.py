@@ -14,6 +14,7 @@ from microgpt_tui.recognise.dots import dot, terms
 from microgpt_tui.recognise.operations import Graph, Role, graph_of
 from microgpt_tui.recognise.parameters import elements
 from microgpt_tui.recognise.tokens import Distribution
+from microgpt_tui.trace.derived import derived
 from microgpt_tui.trace.trace import Trace
 
 MOST_STAGES = 400
@@ -50,18 +51,9 @@ class Stream:
     normalised: bool
 
 
+@derived
 def stream(trace: Trace, found: Distribution) -> Stream | None:
     """The residual stream below one distribution; None where the logits are no matrix product of a vector."""
-    cache = trace.__dict__.setdefault("_recognise_streams", {})
-    key = (found.first, found.last)
-    if key not in cache:
-        cache[key] = _find(trace, found)
-    result = cache[key]
-    assert result is None or isinstance(result, Stream)
-    return result
-
-
-def _find(trace: Trace, found: Distribution) -> Stream | None:
     graph = graph_of(trace)
     places = elements(trace)
     rows: list[tuple[int, ...]] = []

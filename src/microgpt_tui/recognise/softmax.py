@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from microgpt_tui.recognise.operations import Graph, Role, graph_of
+from microgpt_tui.trace.derived import growing
 from microgpt_tui.trace.trace import Trace
 
 
@@ -36,25 +37,18 @@ class Softmaxes:
     """All softmax rows of an episode, oldest first; follows a growing trace."""
 
     def __init__(self, trace: Trace) -> None:
-        self.trace = trace
         self.graph: Graph = graph_of(trace)
         self.rows: list[SoftmaxRow] = []
         self._open: dict[int, None] = {}
         """Exponentials that belong to no row yet."""
         self._done = 0
-        self._version = -1
 
-    def update(self) -> list[SoftmaxRow]:
-        """Take in what is new; returns all rows."""
-        trace = self.trace
-        if trace.version == self._version:
-            return self.rows
-        self._version = trace.version
-        graph = self.graph
-        graph.update()
+    def update(self, trace: Trace) -> None:
+        """Take in what is new."""
+        graph = graph_of(trace)
         begin, end = self._done, graph.done
         if end <= begin:
-            return self.rows
+            return
         self._done = end
         new = []
         for number, role in enumerate(graph.roles):
@@ -71,7 +65,7 @@ class Softmaxes:
         edges = trace.child[starts[begin] : starts[end] if end < len(starts) else len(trace.child)]
         self._open.update(dict.fromkeys(new))
         if self._open.keys().isdisjoint(edges):
-            return self.rows
+            return
         found = []
         for exp in list(self._open):
             if exp not in self._open:
@@ -82,7 +76,6 @@ class Softmaxes:
                 for member in row_found.exps:
                     self._open.pop(member, None)
         self.rows += found
-        return self.rows
 
     def _complete(self, first: int) -> SoftmaxRow | None:
         """The row whose first exponential this is, if all of it is there."""
@@ -158,8 +151,9 @@ class Softmaxes:
 
 def softmaxes(trace: Trace) -> list[SoftmaxRow]:
     """All softmax rows that are recorded whole, in the order of their first exponential."""
-    found = trace.__dict__.get("_recognise_softmax")
-    if found is None:
-        found = trace.__dict__["_recognise_softmax"] = Softmaxes(trace)
-    assert isinstance(found, Softmaxes)
-    return found.update()
+    return _softmaxes(trace).rows
+
+
+@growing
+def _softmaxes(trace: Trace) -> Softmaxes:
+    return Softmaxes(trace)

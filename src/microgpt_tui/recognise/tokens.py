@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from bisect import bisect_right
 
-from microgpt_tui.recognise.attention import attention, attention_firsts
+from microgpt_tui.recognise.attention import attention, recogniser
 from microgpt_tui.recognise.operations import Role, graph_of
 from microgpt_tui.recognise.parameters import reads
 from microgpt_tui.recognise.predictions import Distribution, Draw, Position, Tokens
@@ -12,22 +12,35 @@ from microgpt_tui.recognise.sampling import softmax, what_if
 from microgpt_tui.recognise.softmax import softmaxes
 from microgpt_tui.recognise.token_finder import Finder
 from microgpt_tui.recognise.vocabulary import vocabulary
+from microgpt_tui.trace.derived import growing
 from microgpt_tui.trace.trace import Trace
 
-SETTLE = 64
+LOSS_WITHIN = 64
 """So many nodes after a softmax its logarithm and loss are made, if they ever are."""
 
 
 def tokens(trace: Trace) -> Tokens:
     """The tokens of the episode as far as it is recorded."""
-    found = trace.__dict__.get("_recognise_tokens")
-    if found is None or (found[0] != trace.version and found[1] != _growth(trace)):
-        found = trace.__dict__["_recognise_tokens"] = (trace.version, _growth(trace), _find(trace))
-    elif found[0] != trace.version:
-        found = trace.__dict__["_recognise_tokens"] = (trace.version, *found[1:])
-    result = found[2]
-    assert isinstance(result, Tokens)
-    return result
+    return _latest(trace).found
+
+
+class _Latest:
+    """The tokens, found anew only when something that they follow from has been recorded."""
+
+    found: Tokens
+
+    def __init__(self) -> None:
+        self._growth: tuple[object, ...] = ()
+
+    def update(self, trace: Trace) -> None:
+        growth = _growth(trace)
+        if growth != self._growth:
+            self._growth, self.found = growth, _find(trace)
+
+
+@growing
+def _latest(trace: Trace) -> _Latest:
+    return _Latest()
 
 
 def _growth(trace: Trace) -> tuple[object, ...]:
@@ -36,8 +49,8 @@ def _growth(trace: Trace) -> tuple[object, ...]:
     read = reads(trace)
     made = len(trace.born)
     newest = rows[-1].last - trace.first_node if rows else 0
-    loss_pending = made if made - newest < SETTLE else -1
-    fused = made // SETTLE if any(role is Role.OTHER for role in graph_of(trace).roles) else -1
+    loss_pending = made if made - newest < LOSS_WITHIN else -1
+    fused = made // LOSS_WITHIN if any(role is Role.OTHER for role in graph_of(trace).roles) else -1
     return (
         len(rows),
         len(read.embedded),
@@ -50,8 +63,8 @@ def _growth(trace: Trace) -> tuple[object, ...]:
 
 
 def _find(trace: Trace) -> Tokens:
-    mine = attention_firsts(trace)
-    rows = [r for r in softmaxes(trace) if r.first not in mine and len(r.exps) > 1]
+    of_attention = recogniser(trace).attention_rows
+    rows = [r for r in softmaxes(trace) if r.first not in of_attention and len(r.exps) > 1]
     found = Finder(trace)
     size = found.vocabulary_size(rows)
     positions = tuple(found.positions(size))

@@ -8,11 +8,12 @@ from bisect import bisect_right
 from dataclasses import dataclass
 
 from microgpt_tui.protocol.codes import BindKind, SiteKind
-from microgpt_tui.recognise.attention import Recogniser, attention
+from microgpt_tui.recognise.attention import recogniser
 from microgpt_tui.recognise.dots import sum_end
 from microgpt_tui.recognise.operations import Role, graph_of
-from microgpt_tui.recognise.parameters import elements, reads
+from microgpt_tui.recognise.parameters import reads
 from microgpt_tui.recognise.tokens import tokens
+from microgpt_tui.trace.derived import derived, growing
 from microgpt_tui.trace.trace import Matrix, Trace
 
 EXACT = 1 << 14
@@ -62,26 +63,30 @@ class Parameters:
 
     def __init__(self, trace: Trace) -> None:
         self.trace = trace
+        self._begin()
+
+    def _begin(self) -> None:
+        """As the episode begins. Which parameters there are is known when the setup has ended."""
+        trace = self.trace
         count = len(trace.program.kept)
-        kept = trace.kept_position
-        setup = trace.setup
         if len(trace.start_data) == count:
             start = trace.start_data
         else:
-            made = (setup or trace).data
+            made = (trace.setup or trace).data
             start = array("d", (made[n] if n < len(made) else math.nan for n in trace.program.kept))
         self.data = Timeline(start)
         self.grad = Timeline(trace.start_grad if len(trace.start_grad) == count else array("d", bytes(8 * count)))
         self.buffers: dict[str, Timeline] = {}
-        self._kept = kept
+        self._size = count, len(trace.buffers)
         self._updates = self._writes = self._binds = 0
         self._order: list[int] = []
         self._sites: dict[int, str] = {}
 
-    def update(self) -> None:
+    def update(self, trace: Trace) -> None:
         """Take in what is new."""
-        trace, kept = self.trace, self._kept
-        first = trace.first_node
+        if self._size != (len(trace.program.kept), len(trace.buffers)):
+            self._begin()
+        kept, first = trace.kept_position, trace.first_node
         for row in range(self._updates, len(trace.updated)):
             place = kept.get(trace.updated[row])
             if place is not None:
@@ -133,47 +138,34 @@ class Parameters:
         count = len(self.trace.program.kept)
         if len(self._order) == count:
             return self._order
-        home = (self.trace.setup or self.trace).__dict__
-        known = home.get("_recognise_order")
-        if known is not None and len(known) == count:
-            self._order = known
-            return self._order
-        kept = self._kept
-        found = list(dict.fromkeys(kept[n] for n in self.trace.updated if n in kept))
-        if len(found) == count:
-            home["_recognise_order"] = self._order = found
-            return found
-        return list(range(count))
+        program, kept = self.trace.program, self.trace.kept_position
+        if len(program.update_order) != count:
+            found = list(dict.fromkeys(kept[n] for n in self.trace.updated if n in kept))
+            if len(found) != count:
+                return list(range(count))
+            program.update_order = found
+        self._order = program.update_order
+        return self._order
 
 
+@growing
 def parameters(trace: Trace) -> Parameters:
     """The parameters' timelines of the episode, up to date."""
-    found = trace.__dict__.get("_recognise_parameters")
-    key = (len(trace.program.kept), len(trace.buffers))
-    if found is None or found[0] != (trace.version, key):
-        own = found[1] if found is not None and found[0][1] == key else Parameters(trace)
-        own.update()
-        found = trace.__dict__["_recognise_parameters"] = ((trace.version, key), own)
-    result = found[1]
-    assert isinstance(result, Parameters)
-    return result
+    return Parameters(trace)
 
 
 def places(trace: Trace, matrix: Matrix) -> range | list[int]:
     """Where a matrix's elements are in ``program.kept``; a range where they are contiguous."""
-    home = (trace.setup or trace).__dict__.setdefault("_recognise_places", {})
-    key = (id(matrix.nodes), len(matrix.nodes))
-    found = home.get(key)
-    if found is None:
-        kept = trace.kept_position
-        first, last = kept.get(matrix.nodes[0], -1), kept.get(matrix.nodes[-1], -1)
-        if first >= 0 and last - first + 1 == len(matrix.nodes):
-            found = range(first, last + 1)
-        else:
-            found = [kept.get(n, 0) for n in matrix.nodes]
-        home[key] = found
-    assert isinstance(found, range | list)
-    return found
+    return _places(trace.setup or trace, matrix)
+
+
+@derived
+def _places(setup: Trace, matrix: Matrix) -> range | list[int]:
+    kept = setup.kept_position
+    first, last = kept.get(matrix.nodes[0], -1), kept.get(matrix.nodes[-1], -1)
+    if first >= 0 and last - first + 1 == len(matrix.nodes):
+        return range(first, last + 1)
+    return [kept.get(n, 0) for n in matrix.nodes]
 
 
 @dataclass(frozen=True, slots=True)
@@ -226,18 +218,9 @@ class Meaning:
     """In a few words, for the title; empty when it could not be told."""
 
 
+@derived
 def meaning(trace: Trace, number: int) -> Meaning:
     """What a matrix is for, told from how the forward pass reads it."""
-    cache = trace.__dict__.setdefault("_recognise_meaning", {})
-    key = (trace.version if not trace.complete else -1, number)
-    if key not in cache:
-        cache[key] = _meaning(trace, number)
-    result = cache[key]
-    assert isinstance(result, Meaning)
-    return result
-
-
-def _meaning(trace: Trace, number: int) -> Meaning:
     matrix = trace.program.matrices[number]
     if len(matrix.shape) != 2:
         return Meaning("element", "", "vector" if len(matrix.shape) == 1 else "")
@@ -252,7 +235,7 @@ def _meaning(trace: Trace, number: int) -> Meaning:
         return Meaning("position", "channel", "position embedding")
     if not multiplied:
         return Meaning("row", "column", "")
-    role = _linear_role(trace, number)
+    role = recogniser(trace).roles().get(number, "")
     if role:
         return Meaning(f"{role.split()[0]} dimension", "channel", role)
     if matrix.shape[0] == size:
@@ -263,14 +246,6 @@ def _meaning(trace: Trace, number: int) -> Meaning:
     return Meaning("channel", "neuron" if columns > rows else "input", "")
 
 
-def _linear_role(trace: Trace, number: int) -> str:
-    """``query``, ``key`` or ``value`` for a matrix that makes these."""
-    attention(trace)
-    recogniser = trace.__dict__["_recognise_attention"]
-    assert isinstance(recogniser, Recogniser)
-    return recogniser.roles().get(number, "")
-
-
 def _feeds_rectifier(trace: Trace, product: int) -> bool:
     """True when the sum that a product goes into has a user with one operand (relu, silu, gelu, tanh)."""
     graph = graph_of(trace)
@@ -278,8 +253,3 @@ def _feeds_rectifier(trace: Trace, product: int) -> bool:
         if len(graph.children(user)) == 1 and graph.role(user) is not Role.POWER:
             return True
     return False
-
-
-def node_place(trace: Trace, node: int) -> tuple[int, int] | None:
-    """(matrix, index) of a parameter, or None."""
-    return elements(trace).get(node)

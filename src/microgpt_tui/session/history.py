@@ -98,7 +98,7 @@ class History:
     def _take_stop(self, stop: Stop) -> None:
         self.stop = stop
         if stop.over and self.traces:
-            self.traces[max(self.traces)].complete = True
+            self.traces[max(self.traces)].finish()
 
     def _trace_for(self, summary: EpisodeSummary) -> Trace:
         index = summary.index

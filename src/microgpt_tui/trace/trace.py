@@ -32,7 +32,7 @@ from microgpt_tui.protocol.messages import ScriptRead, Site
 from microgpt_tui.trace.index import Phases, Rows, Seeds, Users
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Matrix:
     """Parameters that the script keeps together: a named vector, matrix or deeper list.
 
@@ -66,6 +66,8 @@ class Program:
     matrices: list[Matrix] = field(default_factory=list)
     namespace: dict[str, Any] = field(default_factory=dict)
     """Plain module-level values at the end of the setup: numbers, texts, short lists of texts."""
+    update_order: list[int] = field(default_factory=list)
+    """Index in the script's own list of parameters -> place in ``kept``; known when an optimizer step is recorded."""
     ordered_children: bool = True
     """False when the script keeps children in a set: their order is not reproducible."""
 
@@ -222,6 +224,12 @@ class Trace:
         self.derived.clear()
         for name in _LAZY:
             self.__dict__.pop(name, None)
+
+    def finish(self) -> None:
+        """Nothing more will come: the process is gone."""
+        self.complete = True
+        self.version += 1
+        self.derived.clear()
 
     def take_in(self) -> None:
         """Bring the large indexes up to what is recorded, so that the next look finds them ready."""
