@@ -3,10 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
-import shutil
-import subprocess
-import tempfile
 import time
 from array import array
 from dataclasses import dataclass, field
@@ -14,6 +10,7 @@ from pathlib import Path
 
 from microgpt_tui.protocol import frames
 from microgpt_tui.protocol.messages import LossSeen, ParametersSeen
+from microgpt_tui.session.folder import RunFolder
 from microgpt_tui.session.process import Launch
 
 _OBSERVE = (
@@ -36,30 +33,9 @@ class Outcome:
     """Training step (0 for a script without a training loop) -> name -> numbers after it, row-major."""
 
 
-class Folder:
-    """A working folder as ``Process`` makes one: private with a corpus, else where we are."""
-
-    def __init__(self, launch: Launch) -> None:
-        self.path = Path(tempfile.mkdtemp(prefix="microgpt-tui-"))
-        self.cwd: Path | None = None
-        self.script = str(launch.script)
-        if launch.data is not None or launch.private_folder:
-            self.cwd = self.path / "cwd"
-            self.cwd.mkdir()
-            self.script = str(launch.script.resolve())
-            if launch.data is not None:
-                shutil.copyfile(launch.data, self.cwd / "input.txt")
-
-    def __enter__(self) -> Folder:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        shutil.rmtree(self.path, ignore_errors=True)
-
-
 def run_bare(launch: Launch, *, until: int | None = None) -> Outcome:
     """``python SCRIPT ARGS``; with ``until``, unbuffered, and ended once it has printed so many bytes."""
-    with Folder(launch) as folder:
+    with RunFolder(launch.script, launch.data, launch.private_folder) as folder:
         unbuffered = ["-u"] if until is not None else []
         return _run([launch.python, *unbuffered, folder.script, *launch.args], folder, until)
 
@@ -67,7 +43,7 @@ def run_bare(launch: Launch, *, until: int | None = None) -> Outcome:
 def run_observed(launch: Launch, steps: int) -> Outcome:
     """The script with looks at its losses and parameters; ended after ``steps`` training steps (0: never)."""
     root = str(Path(__file__).resolve().parents[2])
-    with Folder(launch) as folder:
+    with RunFolder(launch.script, launch.data, launch.private_folder) as folder:
         seen = folder.path / "seen"
         order = {
             "script": folder.script, "args": launch.args, "set": launch.overrides, "steps": steps, "out": str(seen),
@@ -96,24 +72,19 @@ def _exactly(data: bytes, count: int) -> bytes:
     return data
 
 
-def _run(command: list[str], folder: Folder, until: int | None) -> Outcome:
-    out, err = folder.path / "stdout", folder.path / "stderr"
-    with out.open("wb") as stdout, err.open("wb") as stderr:
-        process = subprocess.Popen(
-            command, stdin=subprocess.DEVNULL, stdout=stdout, stderr=stderr, cwd=folder.cwd,
-            env=dict(os.environ), start_new_session=True,
-        )  # fmt: skip
-        status: int | None = None
-        try:
-            if until is None:
-                status = process.wait()
-            else:
-                while process.poll() is None and out.stat().st_size < until:
-                    time.sleep(0.01)
-        finally:
-            if process.poll() is None:
-                process.kill()
-                process.wait()
-            elif until is not None:
-                status = process.returncode
-    return Outcome(out.read_bytes(), err.read_bytes(), status)
+def _run(command: list[str], folder: RunFolder, until: int | None) -> Outcome:
+    process = folder.start(command)
+    status: int | None = None
+    try:
+        if until is None:
+            status = process.wait()
+        else:
+            while process.poll() is None and folder.stdout.stat().st_size < until:
+                time.sleep(0.01)
+    finally:
+        if process.poll() is None:
+            process.kill()
+            process.wait()
+        elif until is not None:
+            status = process.returncode
+    return Outcome(folder.stdout.read_bytes(), folder.stderr.read_bytes(), status)

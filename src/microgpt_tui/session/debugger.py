@@ -256,7 +256,7 @@ class Debugger:
         self.hit = None
         self.running = True
         self._goes += 1
-        breakpoints = self.breakpoints.live(self.history.program, str(self.process.stdout_path))
+        breakpoints = self.breakpoints.live(self.history.program, str(self.process.folder.stdout))
         self.process.send(Resume(self._goal, breakpoints))
 
     def _backward(self, answer: int | Edge | None, nothing: str) -> bool:

@@ -3,13 +3,10 @@
 from __future__ import annotations
 
 import contextlib
-import os
-import shutil
 import signal
 import socket
 import subprocess
 import sys
-import tempfile
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -19,8 +16,13 @@ from microgpt_tui.protocol.fields import Data, MessageError
 from microgpt_tui.protocol.goals import Goal
 from microgpt_tui.protocol.messages import Command, Quit, Start, Stopped
 from microgpt_tui.protocol.stops import Refused
+from microgpt_tui.session.folder import RunFolder
 
 Received = tuple[Data, frames.Blobs]
+_BOOT = (
+    "import sys; sys.path.insert(1, sys.argv[2]); "
+    "from microgpt_tui.debuggee.run.runner import main; sys.path.pop(1); main()"
+)
 
 
 @dataclass(slots=True)
@@ -40,37 +42,18 @@ class Launch:
 
 
 class Process:
-    """A running script. Its stdout and stderr are files: a flood of output neither blocks nor is lost."""
+    """A running script."""
 
     def __init__(self, launch: Launch) -> None:
         self.launch = launch
-        self.folder = Path(tempfile.mkdtemp(prefix="microgpt-tui-"))
-        self.stdout_path = self.folder / "stdout"
-        self.stderr_path = self.folder / "stderr"
-        cwd: Path | None = None
-        if launch.data is not None or launch.private_folder:
-            cwd = self.folder / "cwd"
-            cwd.mkdir()
-            if launch.data is not None:
-                shutil.copyfile(launch.data, cwd / "input.txt")
+        self.folder = RunFolder(launch.script, launch.data, launch.private_folder)
         ours, theirs = socket.socketpair()
         self.channel = ours
         self._read = frames.reader(ours)
-        script = str(launch.script.resolve()) if cwd is not None else str(launch.script)
-        package_root = str(Path(__file__).resolve().parents[2])
-        environment = dict(os.environ)
-        boot = (
-            "import sys; sys.path.insert(1, sys.argv[2]); "
-            "from microgpt_tui.debuggee.run.runner import main; sys.path.pop(1); main()"
-        )
-        with self.stdout_path.open("ab") as out, self.stderr_path.open("ab") as err:
-            self.popen = subprocess.Popen(
-                [launch.python, "-c", boot, str(theirs.fileno()), package_root],
-                stdin=subprocess.DEVNULL, stdout=out, stderr=err, pass_fds=(theirs.fileno(),), cwd=cwd,
-                env=environment, start_new_session=True,
-            )  # fmt: skip
+        command = [launch.python, "-c", _BOOT, str(theirs.fileno()), str(Path(__file__).resolve().parents[2])]
+        self.popen = self.folder.start(command, [theirs.fileno(), self.folder.lifeline])
         theirs.close()
-        self.send(Start(script, tuple(launch.args), launch.overrides, launch.goal))
+        self.send(Start(self.folder.script, tuple(launch.args), launch.overrides, launch.goal))
 
     # -- talking ---------------------------------------------------------------------------
 
@@ -109,16 +92,16 @@ class Process:
 
     def output(self, start: int, end: int | None = None) -> bytes:
         """Bytes of the script's stdout."""
-        return _read_range(self.stdout_path, start, end)
+        return _read_range(self.folder.stdout, start, end)
 
     def errors(self, start: int = 0, end: int | None = None) -> bytes:
         """Bytes of the script's stderr."""
-        return _read_range(self.stderr_path, start, end)
+        return _read_range(self.folder.stderr, start, end)
 
     def output_size(self) -> int:
         """How many bytes the script has printed."""
         try:
-            return self.stdout_path.stat().st_size
+            return self.folder.stdout.stat().st_size
         except OSError:
             return 0
 
@@ -148,7 +131,7 @@ class Process:
             self._signal(signal.SIGKILL)
             self.wait(5)
         self.channel.close()
-        shutil.rmtree(self.folder, ignore_errors=True)
+        self.folder.close()
 
 
 def _read_range(path: Path, start: int, end: int | None) -> bytes:

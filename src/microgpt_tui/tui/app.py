@@ -7,6 +7,8 @@ thread (``ScriptSpoke``), and the panes are drawn when it stops.
 
 from __future__ import annotations
 
+import asyncio
+import signal
 import sys
 from collections import deque
 from collections.abc import Callable
@@ -121,6 +123,11 @@ class DebuggerApp(App[int]):
         """The one screen."""
         return MainScreen(self.debugger)
 
+    def on_load(self) -> None:
+        """Before the terminal is taken."""
+        for number in (signal.SIGTERM, signal.SIGHUP):
+            asyncio.get_running_loop().add_signal_handler(number, self._told_to_end, number)
+
     def on_mount(self) -> None:
         self.register_theme(THEME)
         self.theme = THEME.name
@@ -140,6 +147,11 @@ class DebuggerApp(App[int]):
             self._run_begins(for_long=True)
             self.post_message(ScriptSpoke())
         self.call_after_refresh(self.repaint)
+
+    def _told_to_end(self, number: signal.Signals) -> None:
+        """Leave the terminal as it was; a second signal does not wait for that."""
+        asyncio.get_running_loop().remove_signal_handler(number)
+        self.exit(128 + number)
 
     def on_unmount(self) -> None:
         if self._ticker is not None:

@@ -1,0 +1,80 @@
+"""The folder of one run of a script: its output, and with a corpus a place of its own to run in.
+
+However the debugger ends, by a signal that it cannot catch too, the script ends with it and the folder is removed. Both
+hang on a pipe whose one write end the debugger holds, so that the system closes it.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+
+KILLED_BY_KERNEL = sys.platform == "linux"
+"""A closed pipe can send SIGKILL by itself."""
+_WATCH = 'while read -r group; do last=$group; done; [ -z "$last" ] || kill -s KILL -- "-$last"; rm -rf -- "$1"'
+"""Waits for the pipe's end. Each line of it names the process group to kill then."""
+
+
+class RunFolder:
+    """A folder in the system's place for temporary files, and the process that runs in it."""
+
+    def __init__(self, script: Path, data: Path | None, private: bool) -> None:
+        self.path = Path(tempfile.mkdtemp(prefix="microgpt-tui-"))
+        self.lifeline, self._write_end = os.pipe()
+        self._watcher = subprocess.Popen(
+            ["/bin/sh", "-c", _WATCH, "sh", str(self.path)], stdin=self.lifeline, stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL, cwd="/", start_new_session=True,
+        )  # fmt: skip
+        self.stdout, self.stderr = self.path / "stdout", self.path / "stderr"
+        self.cwd: Path | None = None
+        """Where the script runs; None for where we are."""
+        self.script = str(script)
+        """The script's path as seen from there."""
+        if data is not None or private:
+            self.cwd = self.path / "cwd"
+            self.cwd.mkdir()
+            self.script = str(script.resolve())
+            if data is not None:
+                shutil.copyfile(data, self.cwd / "input.txt")
+
+    def start(self, command: Sequence[str], inherited: Sequence[int] = ()) -> subprocess.Popen[bytes]:
+        """Start a process here, in a session of its own, its output in files: a flood neither blocks nor is lost.
+
+        One that inherits ``lifeline`` ends with the debugger even where the watcher was killed before.
+        """
+        with self.stdout.open("ab") as out, self.stderr.open("ab") as err:
+            started = subprocess.Popen(
+                command, stdin=subprocess.DEVNULL, stdout=out, stderr=err, cwd=self.cwd, start_new_session=True,
+                pass_fds=inherited,
+            )  # fmt: skip
+        if KILLED_BY_KERNEL:  # at once, whatever the script does: in a loop, inside C, waiting for us
+            fcntl.fcntl(self.lifeline, fcntl.F_SETOWN, -started.pid)
+            fcntl.fcntl(self.lifeline, fcntl.F_SETSIG, signal.SIGKILL)
+            fcntl.fcntl(self.lifeline, fcntl.F_SETFL, fcntl.fcntl(self.lifeline, fcntl.F_GETFL) | os.O_ASYNC)
+        else:
+            os.write(self._write_end, f"{started.pid}\n".encode())
+        return started
+
+    def close(self) -> None:
+        """Remove it. Kills what still runs in it."""
+        if self._write_end >= 0:
+            os.close(self._write_end)
+            os.close(self.lifeline)
+            self._write_end = -1
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                self._watcher.wait(5)
+            shutil.rmtree(self.path, ignore_errors=True)  # where somebody has ended the watcher
+
+    def __enter__(self) -> RunFolder:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
