@@ -1,0 +1,4 @@
+from engine import fit
+for step in range(2):
+    fit()
+raise "text"

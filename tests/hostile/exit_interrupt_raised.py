@@ -1,0 +1,5 @@
+from engine import fit
+for step in range(3):
+    fit()
+    if step:
+        raise KeyboardInterrupt

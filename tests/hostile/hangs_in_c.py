@@ -1,0 +1,5 @@
+from engine import fit
+for step in range(2):
+    fit()
+print("ready", flush=True)
+sum(range(10**13))

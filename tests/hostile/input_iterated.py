@@ -1,0 +1,5 @@
+import sys
+from engine import fit
+lines = [line for line in sys.stdin]
+for step in range(2):
+    print(len(lines), fit())

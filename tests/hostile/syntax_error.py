@@ -1,0 +1,3 @@
+from engine import fit
+for step in range(2)
+    print(fit())
