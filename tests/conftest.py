@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
+from snippets import PRELUDE, SNIPPETS
 from support import NAMES, PYTHONS, SCRIPTS, Session, record
 
 
@@ -20,3 +22,11 @@ def recorded(request: pytest.FixtureRequest) -> Iterator[Session]:
     session = record(SCRIPTS[request.param][1], data=NAMES)
     yield session
     session.debugger.close()
+
+
+@pytest.fixture
+def trained(tmp_path: Path) -> str:
+    """A script of three training steps that takes a moment to run."""
+    path = tmp_path / "trained.py"
+    path.write_text(PRELUDE + SNIPPETS["train"], encoding="utf-8")
+    return str(path)

@@ -28,14 +28,6 @@ def call(capsys: pytest.CaptureFixture[str], *words: str) -> tuple[int, str, str
     return status, captured.out, captured.err
 
 
-@pytest.fixture
-def trained(tmp_path: Path) -> str:
-    """A script of three training steps that takes a moment to run."""
-    path = tmp_path / "trained.py"
-    path.write_text(PRELUDE + SNIPPETS["train"], encoding="utf-8")
-    return str(path)
-
-
 # -- help and version -----------------------------------------------------------------------
 
 

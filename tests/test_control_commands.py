@@ -10,7 +10,7 @@ from collections.abc import Iterator
 import pytest
 from control_fixtures import BUGS, NAMES, give, said, tanh_gpt
 
-from microgpt_tui.session.commands import BY_NAME, COMMANDS, CommandError, complete, execute, parse_command
+from microgpt_tui.session.commands import COMMANDS, CommandError, complete, execute, parse
 from microgpt_tui.session.debugger import Debugger, Moment
 
 
@@ -33,13 +33,13 @@ def test_every_command_says_what_it_does(debugger: Debugger) -> None:
 
 
 def test_beginnings_and_keys_are_commands_too() -> None:
-    assert parse_command("conti 3")[0].name == "continue"
-    assert parse_command("C")[0].name == "rcontinue"
-    assert parse_command("3:1200") == (BY_NAME["goto"], "3:1200")
+    assert parse("conti 3")[0].name == "continue"
+    assert parse("C")[0].name == "rcontinue"
+    assert (parse("3:1200")[0].name, parse("3:1200")[1]) == ("goto", "3:1200")
     with pytest.raises(CommandError, match="did you mean continue"):
-        parse_command("contniue")
+        parse("contniue")
     with pytest.raises(CommandError, match="could be"):
-        parse_command("re")
+        parse("re")
 
 
 @pytest.mark.parametrize(

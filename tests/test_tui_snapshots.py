@@ -14,6 +14,7 @@ from tui_fixtures import small_launch
 
 from microgpt_tui.protocol.codes import UPDATE
 from microgpt_tui.session.debugger import Debugger
+from microgpt_tui.session.moment import episode_index
 from microgpt_tui.session.process import Launch
 from microgpt_tui.tui.app import DebuggerApp
 
@@ -36,7 +37,7 @@ def recorded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Debugger]:
 
 def at(debugger: Debugger, kind: str, number: int, event: int) -> DebuggerApp:
     """The screen at a moment."""
-    index = debugger.episode_index(kind, number)
+    index = episode_index(debugger.history, kind, number)
     assert index is not None
     debugger.visited, debugger.visited_at = [], 0
     debugger.goto(event, index)
@@ -45,7 +46,7 @@ def at(debugger: Debugger, kind: str, number: int, event: int) -> DebuggerApp:
 
 def middle_of_backward(debugger: Debugger) -> int:
     """The second contribution to the node of step 2 that has the most."""
-    trace = debugger.history.traces[debugger.episode_index("step", 2) or 0]
+    trace = debugger.history.traces[episode_index(debugger.history, "step", 2) or 0]
     node = max(range(trace.first_node, trace.end_node), key=lambda n: len(trace.writes_of(n)))
     return trace.write_event[trace.writes_of(node)[1]]
 
@@ -83,13 +84,13 @@ def test_the_views_of_a_transformer(
 
 @pytest.mark.parametrize("size", SIZES)
 def test_an_update_of_the_optimizer(recorded: Debugger, snap_compare: Compare, size: tuple[int, int]) -> None:
-    trace = recorded.history.traces[recorded.episode_index("step", 2) or 0]
+    trace = recorded.history.traces[episode_index(recorded.history, "step", 2) or 0]
     assert snap_compare(at(recorded, "step", 2, trace.kind.index(UPDATE) + 20), terminal_size=size)
 
 
 @pytest.mark.parametrize("size", SIZES)
 def test_a_draw(recorded: Debugger, snap_compare: Compare, size: tuple[int, int]) -> None:
-    trace = recorded.history.traces[recorded.episode_index("sample", 1) or 0]
+    trace = recorded.history.traces[episode_index(recorded.history, "sample", 1) or 0]
     assert snap_compare(at(recorded, "sample", 1, trace.sample_event[0]), terminal_size=size)
 
 

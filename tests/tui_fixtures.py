@@ -13,7 +13,7 @@ from textual.pilot import Pilot
 from microgpt_tui.session.debugger import Debugger
 from microgpt_tui.session.process import Launch
 from microgpt_tui.tui.app import DebuggerApp
-from microgpt_tui.tui.commands import CommandLine
+from microgpt_tui.tui.command_line import CommandLine
 from microgpt_tui.tui.pane import Pane
 
 SCRIPT = Path(__file__).parents[1] / "src/microgpt_tui/programs/microgpt.py"

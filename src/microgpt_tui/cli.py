@@ -11,8 +11,8 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import NoReturn
 
-DONE, DIFFERENT, TROUBLE = 0, 1, 2
-"""Exit statuses: all well; a command failed or two runs differ; nothing could be run."""
+DONE, DIFFERENT, BAD_INPUT = 0, 1, 2
+"""Exit statuses: all well; a command failed or found something wrong, or two runs differ; nothing could be run."""
 
 _COMMANDS = """\
 commands (a script of that name can be given as ./run):
@@ -23,7 +23,8 @@ commands (a script of that name can be given as ./run):
   new FILE             write a copy of the bundled GPT, to modify
 
 Without SCRIPT: the GPT that ships with microgpt-tui, on the bundled corpus of names.
-Arguments of the script go after `--`. Exit status: 0 all well, 1 a difference or a failed command, 2 nothing ran.
+Arguments of the script go after `--`. Exit status: 0 all well, 1 a difference, a finding of check or
+rootcause or a failed command, 2 bad input: nothing ran.
 """
 
 
@@ -70,13 +71,13 @@ def _screen(words: list[str], script_args: list[str]) -> int:
     add_script_arguments(parser)
     parser.add_argument("--version", action=_Version, nargs=0, help="show the version and exit")
     options = parser.parse_args(words)
-    from microgpt_tui.headless.launching import Trouble, launch_from
+    from microgpt_tui.headless.launch import InputError, launch_from
 
     launch = launch_from(options, script_args)
     if not (sys.stdin.isatty() and sys.stdout.isatty()):
         which = "stdin" if not sys.stdin.isatty() else "stdout"
         name = f" {options.script}" if options.script else ""
-        raise Trouble(
+        raise InputError(
             f"{which} is not a terminal: the screen cannot open.\n"
             f"Without a screen: microgpt-tui run{name} --steps 10, or microgpt-tui show{name} --at 1:100."
         )
@@ -113,13 +114,24 @@ def _run(words: list[str], script_args: list[str]) -> int:
         "-c", dest="commands", metavar="COMMAND", action="append", default=[],
         help="a debugger command, such as 'break 107' or 'continue', at the first operation (can be repeated)",
     )  # fmt: skip
-    parser.add_argument("-x", dest="file", metavar="FILE", help="commands from a file, one a line")
+    parser.add_argument(
+        "-x", dest="commands", metavar="FILE", action="extend", type=_commands_in,
+        help="commands from a file, one a line; -c and -x are obeyed in the order given",
+    )  # fmt: skip
+    parser.epilog = (
+        "A command that fails is the last one; those after it are named on stderr. docs/commands.md lists the commands."
+    )
     options = parser.parse_args(words)
-    from microgpt_tui.headless.launching import launch_from
-    from microgpt_tui.headless.run import commands_of, run
+    from microgpt_tui.headless.launch import launch_from
+    from microgpt_tui.headless.run import run
 
-    commands = commands_of(options.commands, options.file)
-    return run(launch_from(options, script_args), options.steps, commands, as_json=options.json)
+    return run(launch_from(options, script_args), options.steps, options.commands, as_json=options.json)
+
+
+def _commands_in(file: str) -> list[str]:
+    from microgpt_tui.headless.run import commands_in
+
+    return commands_in(file)
 
 
 def _verify(words: list[str], script_args: list[str]) -> int:
@@ -133,7 +145,7 @@ def _verify(words: list[str], script_args: list[str]) -> int:
     )
     parser.add_argument("--json", action="store_true", help="one JSON document on stdout")
     options = parser.parse_args(words)
-    from microgpt_tui.headless.launching import launch_from
+    from microgpt_tui.headless.launch import launch_from
     from microgpt_tui.headless.verify import verify
 
     return verify(launch_from(options, script_args), options.steps, as_json=options.json)
@@ -144,11 +156,11 @@ def _show(words: list[str], script_args: list[str]) -> int:
     add_script_arguments(parser)
     parser.add_argument(
         "--at", metavar="MOMENT", required=True,
-        help="3:1200 is event 1200 (from 1) of training step 3; also setup:5 and 'sample 2:17'",
+        help="3:1200 is event 1200 (from 1) of training step 3; also 3:loss, 3:backward, 3:end, setup:5, 'sample 2:17'",
     )  # fmt: skip
     parser.add_argument("--json", action="store_true", help="one JSON document on stdout")
     options = parser.parse_args(words)
-    from microgpt_tui.headless.launching import launch_from
+    from microgpt_tui.headless.launch import launch_from
     from microgpt_tui.headless.show import show
 
     return show(launch_from(options, script_args), options.at, as_json=options.json)
@@ -207,10 +219,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except BrokenPipeError:  # `| head`: nobody reads on
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return DONE
-    except Exception as trouble:
-        from microgpt_tui.headless.launching import Trouble
+    except Exception as error:
+        from microgpt_tui.headless.launch import InputError
 
-        if not isinstance(trouble, Trouble):
+        if not isinstance(error, InputError):
             raise
-        print(f"microgpt-tui: {trouble}", file=sys.stderr)
-        return TROUBLE
+        print(f"microgpt-tui: {error}", file=sys.stderr)
+        return BAD_INPUT

@@ -8,8 +8,10 @@ The JSON document::
                    "loss": number or null, "losses": [one per backward pass],
                    "nodes": .., "events": {"create": .., "accumulate": .., ..}, "edges": ..,
                    "seconds": wall clock, "cpu": CPU seconds, both without encoding}],
-     "commands": [{"command": .., "ok": .., "text": .., "data": {..}}],
-     "end": {"reason": "steps" | "end" | "exit" | "exception" | .., "status": exit status or null},
+     "commands": [{"command": .., "ok": whether it could be done, "status": 1 where it failed or found something wrong,
+                   "text": .., "data": {..}}],
+     "not_given": [commands after one that failed or after quit],
+     "end": {"reason": "steps" | "end" | "exit" | "exception" | "failed" | "quit" | .., "status": exit status or null},
      "output": what the script printed}
 """
 
@@ -17,11 +19,12 @@ from __future__ import annotations
 
 import json
 import sys
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from microgpt_tui.headless.launching import Trouble, check
+from microgpt_tui.headless.launch import InputError, check
 from microgpt_tui.protocol import goals
 from microgpt_tui.protocol.codes import CREATE, EVENT_NAMES
 from microgpt_tui.protocol.fields import Data
@@ -78,25 +81,24 @@ def episode_from(summary: Summary, trace: Trace | None) -> Episode | None:
     )  # fmt: skip
 
 
-def commands_of(given: list[str], file: str | None) -> list[str]:
-    """The commands of ``-c`` and then of ``-x``; a line of the file that begins with # is a remark. Raises Trouble."""
-    commands = list(given)
-    if file is not None:
-        try:
-            text = Path(file).read_text(encoding="utf-8")
-        except (OSError, UnicodeDecodeError) as error:
-            raise Trouble(f"-x {file}: cannot be read: {error}. Give a text with one command a line.") from None
-        lines = (line.strip() for line in text.splitlines())
-        commands += [line for line in lines if line and not line.startswith("#")]
-    return commands
+def commands_in(file: str) -> list[str]:
+    """The commands of a file, one a line; one that begins with # is a remark. Raises InputError."""
+    try:
+        text = Path(file).read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise InputError(f"-x {file}: cannot be read: {error}. Give a text with one command a line.") from None
+    lines = (line.strip() for line in text.splitlines())
+    return [line for line in lines if line and not line.startswith("#")]
 
 
 def run(launch: Launch, steps: int | None, commands: list[str], *, as_json: bool) -> int:
-    """Run a script (to the end, or ``steps`` training steps) and report. 0, or 1 where a command or the script failed.
+    """Run a script (to the end, or ``steps`` training steps) and report.
 
-    Commands are given at the first operation of the first training step; with ``steps`` the run then goes on.
-    Raises Trouble where the setup failed before there was a node.
+    Commands are given at the first operation of the first training step; with ``steps`` the run then goes on, and
+    never beyond. Returns 1 where the script or a command failed (those after it are not given) or found something
+    wrong, else 0. Raises InputError where the setup failed before there was a node.
     """
+    launch.most_steps = (steps or 0) if commands else 0
     counted = {"forget": True, "counting": True}
     launch.goal = goals.Episode() if commands else goals.Steps(steps, **counted) if steps else goals.End(**counted)
     debugger = Debugger(launch)
@@ -129,15 +131,18 @@ def _run(debugger: Debugger, steps: int | None, commands: list[str], as_json: bo
 
     debugger.wait(take)
     check(debugger)
-    results = _obey(debugger, commands, take, as_json)
-    if commands and steps and not debugger.over and all(r["ok"] for r in results):
+    results, reason = _obey(debugger, commands, take, as_json)
+    if commands and steps and not reason and not debugger.over:
         keep = False
+        for b in debugger.breakpoints:
+            b.enabled = b.enabled and b.log is not None
         debugger.run_steps(steps)
         debugger.wait(take)
     stop = history.stop
-    reason = stop.reason if stop is not None else "steps"
     status = stop.status if stop is not None else None
-    end = {"reason": "steps" if reason == "step" and not commands else reason, "status": status}
+    if not reason:
+        reason = stop.reason if stop is not None and (commands or stop.reason != "step") else "steps"
+    end = {"reason": reason, "status": status}
     if debugger.over and reason != "killed":
         debugger.process.end()
     output = debugger.process.output(0).decode(errors="replace")
@@ -146,7 +151,7 @@ def _run(debugger: Debugger, steps: int | None, commands: list[str], as_json: bo
         document = {
             "script": str(debugger.launch.script), "class": program.class_name, "parameters": len(program.kept),
             "total_steps": program.total_steps, "episodes": [asdict(e) for e in episodes], "commands": results,
-            "end": end, "output": output,
+            "not_given": commands[len(results) :], "end": end, "output": output,
         }  # fmt: skip
         print(json.dumps(document, indent=1))
     else:
@@ -154,30 +159,39 @@ def _run(debugger: Debugger, steps: int | None, commands: list[str], as_json: bo
     errors = debugger.process.errors().decode(errors="replace")
     if errors:
         sys.stderr.write(errors)
-    return 1 if status not in (None, 0) or not all(r["ok"] for r in results) else 0
+    return 1 if status not in (None, 0) or any(r["status"] for r in results) else 0
 
 
-def _obey(debugger: Debugger, commands: list[str], take: Any, as_json: bool) -> list[dict[str, Any]]:
-    """Give the commands one after another, each when the script stands still; stops at the first that fails."""
+def _obey(
+    debugger: Debugger, commands: list[str], take: Callable[[Data | None], None], as_json: bool
+) -> tuple[list[dict[str, Any]], str]:
+    """Give the commands one after another, each when the script stands still.
+
+    What they answered; and why those after are not given: ``quit``, ``failed``, or empty where all were.
+    """
     results: list[dict[str, Any]] = []
+    reason = ""
     if not commands:
-        return results
-    from microgpt_tui.session.commands import execute
+        return results, reason
+    from microgpt_tui.session.commands import CommandError, Result, execute
 
     for command in commands:
         try:
-            result = execute(debugger, command)
-            debugger.wait(take)
-            text, data, ok = result.text, result.data, True
-        except ValueError as error:
-            text, data, ok = str(error), {}, False
-        results.append({"command": command, "ok": ok, "text": text, "data": data})
+            answer, ok = execute(debugger, command, take), True
+        except CommandError as error:
+            answer, ok = Result(str(error), status=1), False
+        results.append(
+            {"command": command, "ok": ok, "status": answer.status, "text": answer.text, "data": answer.data}
+        )
         if not as_json:
-            print(f"> {command}")
-            print(text)
-        if not ok:
+            print(f"> {command}\n{answer.text}")
+        if answer.ends or not ok:
+            reason = "quit" if answer.ends else "failed"
             break
-    return results
+    rest = commands[len(results) :]
+    if rest and reason == "failed":
+        print(f"not given, because {commands[len(results) - 1]!r} failed: {'; '.join(rest)}", file=sys.stderr)
+    return results, reason
 
 
 def _print_end(end: dict[str, Any], output: str) -> None:

@@ -22,13 +22,10 @@ A number that is not finite is the text "nan", "inf" or "-inf".
 from __future__ import annotations
 
 import json
-import math
-import re
 from pathlib import Path
 from typing import Any
 
-from microgpt_tui.headless.launching import Trouble, check
-from microgpt_tui.protocol import goals
+from microgpt_tui.headless.launch import recorded
 from microgpt_tui.protocol.codes import (
     ACCUMULATE,
     ASSIGN,
@@ -40,74 +37,27 @@ from microgpt_tui.protocol.codes import (
     UPDATE,
     ZERO,
 )
-from microgpt_tui.session.debugger import Debugger
+from microgpt_tui.protocol.moments import MomentName
+from microgpt_tui.session.commands.command import plain
 from microgpt_tui.session.process import Launch
 from microgpt_tui.trace.formula import formula
 from microgpt_tui.trace.ledger import ledger
+from microgpt_tui.trace.marks import name_at
 from microgpt_tui.trace.names import describe, name
 from microgpt_tui.trace.trace import Site, Trace
 
-_MOMENT = re.compile(r"\s*(?:(setup)|(step|sample)?\s*(\d+))\s*:\s*(\d+)\s*", re.IGNORECASE)
 LONGEST = 24
 """Users and contributions listed in the text report; JSON lists all."""
 
 
-def parse_moment(text: str) -> tuple[str, int, int]:
-    """``3:1200`` -> ("step", 3, 1200), ``setup:5`` -> ("setup", 0, 5). The event counts from 1. Raises Trouble."""
-    found = _MOMENT.fullmatch(text)
-    if found is None or int(found[4]) < 1 or (found[3] is not None and int(found[3]) < 1):
-        raise Trouble(
-            f"--at {text}: no moment. Write 3:1200 for event 1200 of training step 3, setup:5, or 'sample 2:17'."
-        )
-    if found[1]:
-        return "setup", 0, int(found[4])
-    return (found[2] or "step").lower(), int(found[3]), int(found[4])
-
-
 def show(launch: Launch, at: str, *, as_json: bool) -> int:
-    """Run up to a moment and print it. Raises Trouble where the run has no such moment."""
-    kind, number, event = parse_moment(at)
-    if kind != "setup":
-        launch.goal = goals.Episode(kind, number, forget=True)
-    debugger = Debugger(launch)
-    try:
-        debugger.wait()
-        check(debugger)
-        trace = _episode(debugger, kind, number)
-        if not event <= len(trace):
-            raise Trouble(f"--at {at}: {_title(kind, number)} has {len(trace):,} events.")
-        document = moment(trace, event - 1)
-        document = {"script": str(launch.script), **document}
-        if trace.kind[event - 1] == PRINT:
-            end = trace.print_end[trace.row[event - 1]]
-            document["printed"] = debugger.process.output(0, end).decode(errors="replace")
-        print(json.dumps(_plain(document), indent=1) if as_json else as_text(document))
+    """Run up to a moment and print it. Raises InputError where the run has no such moment."""
+    with recorded(launch, at) as (debugger, trace, event):
+        document = {"script": str(launch.script), **moment(trace, event)}
+        if trace.kind[event] == PRINT:
+            document["printed"] = debugger.process.output(0, trace.print_end[trace.row[event]]).decode(errors="replace")
+        print(json.dumps(plain(document), indent=1) if as_json else as_text(document))
         return 0
-    finally:
-        debugger.close()
-
-
-def _title(kind: str, number: int) -> str:
-    return {"step": f"training step {number}", "sample": f"sample {number}"}.get(kind, "the setup")
-
-
-def _episode(debugger: Debugger, kind: str, number: int) -> Trace:
-    """The recorded episode, whole as far as the script gets. Raises Trouble."""
-    index = debugger.episode_index(kind, number)
-    if index is None:
-        counts = {k: sum(s.kind == k for s in debugger.history.summaries) for k in ("step", "sample")}
-        raise Trouble(
-            f"the script has no {_title(kind, number)}: it made {counts['step']} training steps and "
-            f"{counts['sample']} samples."
-        )
-    if index and not debugger.over:
-        debugger.moment = type(debugger.moment)(index, 0)
-        debugger.next_episode()
-        debugger.wait()
-    trace = debugger.history.traces.get(index)
-    if trace is None or not len(trace):
-        raise Trouble(f"{_title(kind, number)} has no events.")
-    return trace
 
 
 # -- the moment as data ----------------------------------------------------------------------
@@ -128,10 +78,9 @@ def site_at(trace: Trace, event: int) -> Site:
 def moment(trace: Trace, event: int) -> dict[str, Any]:
     """Everything about a moment, as in the module's docstring."""
     kind = trace.kind[event]
-    title = f"{trace.number}" if trace.episode_kind == "step" else f"{trace.episode_kind} {trace.number or ''}".strip()
     node = trace.node_of(event)
     document: dict[str, Any] = {
-        "moment": f"{title}:{event + 1}",
+        "moment": str(name_at(trace, event)),
         "episode": {
             "kind": trace.episode_kind, "number": trace.number, "events": len(trace), "loss": trace.loss(),
             "total_steps": trace.program.total_steps,
@@ -197,17 +146,6 @@ def _node(trace: Trace, node: int, event: int) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def _plain(value: Any) -> Any:
-    """The document with numbers that JSON cannot hold as texts."""
-    if isinstance(value, dict):
-        return {k: _plain(v) for k, v in value.items()}
-    if isinstance(value, list):
-        return [_plain(v) for v in value]
-    if isinstance(value, float) and not math.isfinite(value):
-        return str(value)
-    return value
-
-
 # -- as text -----------------------------------------------------------------------------------
 
 
@@ -218,8 +156,8 @@ def as_text(document: dict[str, Any]) -> str:
     loss = f" · loss {episode['loss']:.6g}" if episode["loss"] is not None else ""
     file = Path(where["file"]).name
     lines = [
-        f"{file} · {_title(episode['kind'], episode['number'])}{of} · {event['phase']} · event {event['number']:,} of "
-        f"{episode['events']:,} ({event['kind']}){loss}",
+        f"{file} · {MomentName(episode['kind'], episode['number']).title}{of} · {event['phase']} · "
+        f"event {event['number']:,} of {episode['events']:,} ({event['kind']}){loss}",
         "",
         f"where   {' › '.join(where['path'])}",
         f"{file}:{where['line']}",

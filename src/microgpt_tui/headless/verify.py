@@ -25,7 +25,7 @@ from collections.abc import Callable
 from dataclasses import asdict, dataclass
 
 from microgpt_tui.headless.bare import Outcome, run_bare, run_observed
-from microgpt_tui.headless.launching import check
+from microgpt_tui.headless.launch import check
 from microgpt_tui.protocol import goals
 from microgpt_tui.session.debugger import Debugger
 from microgpt_tui.session.history import History
@@ -59,7 +59,7 @@ class Recorded:
 
 
 def verify(launch: Launch, steps: int | None, *, as_json: bool) -> int:
-    """Compare the runs and report. 0 when nothing differs, else 1. Raises Trouble where nothing could be run."""
+    """Compare the runs and report. 0 when nothing differs, else 1. Raises InputError where nothing could be run."""
     os.environ.setdefault("PYTHONHASHSEED", "0")  # or two runs of plain Python would differ
     recorded = run_recorded(launch, steps)
     observed = run_observed(launch, steps or 0)
@@ -83,7 +83,7 @@ def verify(launch: Launch, steps: int | None, *, as_json: bool) -> int:
 
 
 def run_recorded(launch: Launch, steps: int | None) -> Recorded:
-    """Run the script under the recorder, with its ledgers audited. Raises Trouble where it has no node."""
+    """Run the script under the recorder, with its ledgers audited. Raises InputError where it has no node."""
     launch.goal = goals.Steps(steps, forget=True, audit=True) if steps else goals.End(forget=True, audit=True)
     debugger = Debugger(launch)
     try:

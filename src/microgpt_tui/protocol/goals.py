@@ -16,6 +16,8 @@ class Goal(Data):
     """Episodes that end on the way leave their numbers only, not their events."""
     counting: bool = False
     """Count what each episode was made of."""
+    most_steps: int = 0
+    """Stop behind so many training steps whatever else is asked for; 0 for no limit."""
     audit: bool = False
     """Compare every running sum of a gradient with the node's own grad, after each backward pass."""
 

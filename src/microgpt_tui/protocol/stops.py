@@ -28,6 +28,13 @@ class GoalMet(Stop):
 
 
 @dataclass(frozen=True, slots=True)
+class StepsOver(Stop):
+    """As many training steps are over as the goal allows."""
+
+    reason: ClassVar[str] = "steps"
+
+
+@dataclass(frozen=True, slots=True)
 class Paused(Stop):
     """The person asked for it."""
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 import queue
 import threading
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any, TypeVar
 
 from microgpt_tui.protocol import goals
@@ -29,11 +30,11 @@ from microgpt_tui.protocol.messages import (
     Resume,
     Stopped,
 )
-from microgpt_tui.protocol.stops import AtBreakpoints, Stop
+from microgpt_tui.protocol.stops import AtBreakpoints, StepsOver, Stop
 from microgpt_tui.session.breakpoints import BreakpointList, Hit, changes
 from microgpt_tui.session.displays import Displays
 from microgpt_tui.session.history import History, Summary
-from microgpt_tui.session.moment import Moment
+from microgpt_tui.session.moment import Moment, name_of
 from microgpt_tui.session.process import Launch, Process, Received
 from microgpt_tui.trace import navigation
 from microgpt_tui.trace.breakpoints import Place, find, parse, resolve
@@ -85,7 +86,7 @@ class Debugger:
         """How often the script was sent on."""
         self.displays = Displays()
         self.alterations: list[Any] = []
-        """Numbers that the person has set (``session.changing.Alteration``): from the first on the run is altered."""
+        """Numbers that the person has set (``alterations.Alteration``): from the first on the run is altered."""
         self.bookmarks: dict[str, Moment] = {}
         self.found: list[Moment] = []
         """What the last search has found: where ``findnext`` goes."""
@@ -215,12 +216,7 @@ class Debugger:
 
     def name_of(self, moment: Moment) -> str:
         """``3:1200`` for training step 3, event 1200; ``setup:5``, ``sample 2:17``."""
-        trace = self.history.traces.get(moment.episode)
-        summary = self.summary_of(moment.episode)
-        kind = trace.episode_kind if trace else summary.kind if summary else "episode"
-        number = trace.number if trace else summary.number if summary else moment.episode
-        place = str(number) if kind == "step" else f"{kind} {number}" if number else kind
-        return f"{place}:{moment.event + 1}"
+        return str(name_of(self.history, moment))
 
     # -- stepping --------------------------------------------------------------------------
 
@@ -247,7 +243,10 @@ class Debugger:
         if self.running:
             self.notice = "the script is running; space pauses it"
             return False
-        self._goal = goal
+        if isinstance(self.history.stop, StepsOver):
+            self.notice = f"the {self.launch.most_steps} training steps that were asked for are over"
+            return False
+        self._goal = replace(goal, most_steps=self.launch.most_steps)
         self._go()
         return True
 
@@ -372,6 +371,10 @@ class Debugger:
     def run_to(self, kind: str, number: int) -> bool:
         """Run to the first event of a training step or sample that is still to come."""
         return self._live(goals.Episode(kind, number, forget=True))
+
+    def run_to_event(self, count: int) -> bool:
+        """Run until the running episode has so many events."""
+        return self._live(goals.Events(count))
 
     def run_steps(self, count: int) -> bool:
         """Run until so many training steps are over, everything recorded."""
@@ -550,16 +553,6 @@ class Debugger:
     def goto(self, event: int, episode: int | None = None) -> None:
         """Go to an event (from 0) of a recorded episode. Raises ValueError."""
         self.jump(Moment(self.moment.episode if episode is None else episode, event))
-
-    def episode_index(self, kind: str, number: int) -> int | None:
-        """The index of a training step or sample that has begun, recorded or not."""
-        for trace in self.history.traces.values():
-            if (trace.episode_kind, trace.number) == (kind, number):
-                return trace.index
-        for s in self.history.summaries:
-            if (s.kind, s.number) == (kind, number):
-                return s.index
-        return None
 
     def ask(self, question: Command, expected: type[A]) -> A:
         """Send a question to the waiting script and wait for its answer. Raises Unanswered."""

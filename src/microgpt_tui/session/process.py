@@ -39,6 +39,8 @@ class Launch:
     """What to run until, at first."""
     private_folder: bool = False
     """Run in a private working folder even without ``data``."""
+    most_steps: int = 0
+    """Stop behind so many training steps, whatever is asked for; 0 for no limit."""
 
 
 class Process:

@@ -17,6 +17,7 @@ from microgpt_tui.protocol.stops import (
     Paused,
     Raised,
     Refused,
+    StepsOver,
     Stop,
 )
 from microgpt_tui.session.history import History
@@ -130,6 +131,7 @@ def _killed(stop: Killed, history: History) -> Sentence:
 
 _SENTENCES: dict[type[Stop], Callable[[Any, History], Sentence]] = {
     GoalMet: lambda stop, history: Sentence("paused after a step"),
+    StepsOver: lambda stop, history: Sentence("paused behind the training steps that were asked for"),
     Paused: lambda stop, history: Sentence("paused on request"),
     AtBreakpoints: _break,
     Finished: lambda stop, history: Sentence("the script has ended with exit status 0"),

@@ -1,8 +1,7 @@
 """The app: panes over one state, and the one handler that owns it.
 
-A key becomes an action of the registry, an action a call of the debugger. Where the answer is
-recorded the panes are drawn at once; else the script runs, its messages come through a reader
-thread (``ScriptSpoke``), and the panes are drawn when it stops.
+A key becomes a command. Where a command's way is recorded the panes are drawn at once; else the script
+runs, its messages come through a reader thread (``ScriptSpoke``), and the panes are drawn when it stops.
 """
 
 from __future__ import annotations
@@ -11,11 +10,10 @@ import asyncio
 import signal
 import sys
 from collections import deque
-from collections.abc import Callable
 from contextlib import suppress
 from threading import Event
 from time import monotonic
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from textual import events, on
 from textual.app import App
@@ -26,21 +24,21 @@ from textual.theme import Theme
 from textual.timer import Timer
 
 from microgpt_tui.protocol.messages import Halted
-from microgpt_tui.session.commands import CommandError
+from microgpt_tui.session.commands import Command, CommandError, Result, start
+from microgpt_tui.session.commands.command import Effect, Moves, faults, lookup
 from microgpt_tui.session.debugger import Debugger, Moment
 from microgpt_tui.session.failure import explain
 from microgpt_tui.session.process import Launch
-from microgpt_tui.tui import actions, palette
-from microgpt_tui.tui.actions import ACTIONS, Action
+from microgpt_tui.tui import palette
 from microgpt_tui.tui.collector import Collector
-from microgpt_tui.tui.commands import parse
+from microgpt_tui.tui.keymap import KEYS, TYPED, textual_name
 from microgpt_tui.tui.main_screen import MainScreen
-from microgpt_tui.tui.messages import ActionChosen, CommandCancelled, CommandGiven, Rearranged, ScriptSpoke
-from microgpt_tui.tui.openers import open_by_name
+from microgpt_tui.tui.messages import CommandCancelled, CommandChosen, CommandGiven, Rearranged, ScriptSpoke
 from microgpt_tui.tui.pane import MomentChosen, NodeChosen, StepChosen, View
 from microgpt_tui.tui.panes.source import SourcePane
-from microgpt_tui.tui.providers import RegistryCommands
-from microgpt_tui.tui.screens.answer import AnswerScreen
+from microgpt_tui.tui.providers import PaletteCommands
+from microgpt_tui.tui.screen_commands import ALL, do, read
+from microgpt_tui.tui.screens.page import PageScreen
 from microgpt_tui.tui.timeline import Timeline
 from microgpt_tui.tui.typeahead import TypeAhead
 
@@ -62,24 +60,13 @@ THEME = Theme(
 
 HINT = "s steps · S steps back · space runs and pauses · ? helps   (any key takes this line away)"
 
-_KEYS = {
-    ")": "right_parenthesis", "(": "left_parenthesis", "]": "right_square_bracket", "[": "left_square_bracket",
-    ">": "greater_than_sign", "<": "less_than_sign", ":": "colon", "?": "question_mark", "/": "slash",
-    ",": "comma", ".": "full_stop", "!": "exclamation_mark", "'": "apostrophe", "=": "equals_sign",
-}  # fmt: skip
-
-
-def _bindings() -> list[BindingType]:
-    found: list[BindingType] = []
-    for action in ACTIONS:
-        for key in action.keys:
-            name = _KEYS.get(key, key)
-            found.append(Binding(name, f"do('{action.name}')", action.label, show=False, priority=key in ("ctrl+c",)))
-    return found
-
-
-ASKING = frozenset(_KEYS.get(key, key) for action in ACTIONS if action.asks for key in action.keys)
+_BINDINGS: list[BindingType] = [
+    Binding(textual_name(key), f"do('{name}')", name, show=False, priority=key == "ctrl+c")
+    for key, name in KEYS.items()
+]
+ASKING = frozenset(textual_name(key) for key, name in KEYS.items() if name in TYPED or lookup(name, ALL).needs_argument)
 """Keys after which a person types."""
+BUSY = "the script is running: space pauses it"
 
 
 class DebuggerApp(App[int]):
@@ -87,8 +74,8 @@ class DebuggerApp(App[int]):
 
     CSS_PATH = "app.tcss"
     TITLE = "microgpt-tui"
-    COMMANDS: ClassVar = {RegistryCommands}
-    BINDINGS: ClassVar[list[BindingType]] = [*_bindings(), Binding("escape", "calm", "dismiss", show=False)]
+    COMMANDS: ClassVar = {PaletteCommands}
+    BINDINGS: ClassVar[list[BindingType]] = [*_BINDINGS, Binding("escape", "calm", "dismiss", show=False)]
     AUTO_FOCUS = None
 
     def __init__(self, debugger: Debugger, *, hint: bool = True) -> None:
@@ -104,13 +91,13 @@ class DebuggerApp(App[int]):
         self._listening = False
         self._chosen: tuple[Moment, int] | None = None
         self._typeahead = TypeAhead(self, ASKING, self.on_event)
-        self._pending: deque[tuple[Callable[[], bool], bool]] = deque()
-        """Moves that wait for the script to stop; with each whether it lets the script run for long."""
-        self._for_long = False
-        """The action that is being done lets the script run on its own."""
+        self._moves: tuple[Moves, Effect] | None = None
+        """The command that is under way, and whether it lets the script run for long."""
+        self._pending: deque[tuple[Moves, Effect]] = deque()
+        """Commands that wait for it to be done."""
         self._running_freely = False
         self._awaiting = False
-        """A move has sent the script on; the panes follow when it stops."""
+        """The script was resumed; the panes follow when it stops."""
         self._asked_to_pause = 0.0
         self._signals = 0
         self._ticker: Timer | None = None
@@ -243,27 +230,38 @@ class DebuggerApp(App[int]):
             self.repaint()
 
     def _go_on(self) -> None:
-        """Do pending moves until one needs the script."""
-        while self._pending and not self.debugger.running:
-            move, for_long = self._pending.popleft()
+        """Move until the script has to be waited for, or nothing is pending."""
+        while not self._is_running():
+            if self._moves is None:
+                if not self._pending:
+                    break
+                self._moves = self._pending.popleft()
+            moves, effect = self._moves
             try:
-                moved = move()
-            except (CommandError, ValueError) as error:
+                with faults():
+                    done = bool(next(moves, True))
+            except CommandError as error:
                 self.complain(str(error))
-                self._pending.clear()
+                self._forget_moves()
                 return
-            if self._is_running():
-                self._run_begins(for_long=for_long)
+            if done:
+                self._moves = None
+                if self.debugger.notice:
+                    self._pending.clear()
+            elif self._is_running():
+                self._run_begins(for_long=effect is Effect.RUNS)
                 return
-            if not moved and self.debugger.notice:
-                self._pending.clear()
         if self.debugger.notice and not self.main.footer.notice:
             self.say(self.debugger.notice)
 
+    def _forget_moves(self) -> None:
+        self._moves = None
+        self._pending.clear()
+
     @property
     def busy(self) -> bool:
-        """True while a move waits for the script."""
-        return self._awaiting or bool(self._pending)
+        """True while a command waits for the script."""
+        return self._awaiting or self._moves is not None or bool(self._pending)
 
     def _is_running(self) -> bool:
         return self.debugger.running
@@ -319,7 +317,7 @@ class DebuggerApp(App[int]):
         for pane in self.main.visible_panes():
             pane.show(view)
 
-    # -- the desk of the actions -----------------------------------------------------------------
+    # -- commands ------------------------------------------------------------------------------
 
     def say(self, text: str) -> None:
         """One line for the person, until the next key."""
@@ -329,23 +327,46 @@ class DebuggerApp(App[int]):
         """As ``say``, for what could not be done."""
         self.main.footer.say(text, bad=True)
 
-    def repeat(self, move: Callable[[], bool], count: int = 1) -> None:
-        """Make a move so many times, waiting for the script in between."""
-        if self.debugger.running and self._running_freely:
-            self.say("the script is running: space pauses it")
-            return
-        if self.debugger.running and len(self._pending) >= WAITING:
-            return
-        self._pending.extend([(move, self._for_long)] * count)
-        self._go_on()
+    async def action_do(self, name: str) -> None:
+        """A key was pressed."""
+        self.perform(lookup(name, ALL))
 
-    def answer(self, command: str, text: str) -> None:
-        """Show what a command answers: a line in the footer, more on a page of its own."""
-        text = text.strip()
-        if "\n" in text:
-            self.push_screen(AnswerScreen(command, text))
+    def perform(self, command: Command[Any], argument: str = "") -> None:
+        """Do a command, in the screen's way where it has one; what cannot be done is said, never raised."""
+        self._collector.busy()
+        self.main.footer.say("")
+        if command.needs_argument and not argument:
+            self.main.start_typing(command.name + " ")
+            return
+        try:
+            with faults():
+                do(self, command, argument)
+        except CommandError as error:
+            self.complain(str(error))
+        if self._is_running() and not self._awaiting:
+            self._run_begins(for_long=True)
+        if not self._awaiting:
+            self.repaint()
+
+    def obey(self, name: str, argument: str) -> None:
+        """Do a command of the session's; one that moves waits for those before it. Raises CommandError."""
+        command = lookup(name, ALL)
+        moves = command.effect in (Effect.STEPS, Effect.RUNS)
+        if self.debugger.running and command.effect is not Effect.ALWAYS and (self._running_freely or not moves):
+            self.say(BUSY)
+            return
+        if moves and len(self._pending) >= WAITING:
+            return
+        answer = start(self.debugger, command, argument)
+        if not isinstance(answer, Result):
+            self._pending.append((answer, command.effect))
+            self._go_on()
+        elif answer.ends:
+            self.exit(0)
+        elif "\n" in answer.text.strip():
+            self.push_screen(PageScreen(command.name, answer.text))
         else:
-            self.say(text or f"{command}: done")
+            self.say(answer.text.strip() or f"{command.name}: done")
 
     def place(self) -> tuple[int, int] | None:
         """The line that the person means: the selected one of the Source pane, else the one being executed."""
@@ -354,43 +375,22 @@ class DebuggerApp(App[int]):
             return pane.file, pane.line
         return self.debugger.line_here()
 
-    def open(self, what: str, argument: str = "") -> None:
-        """Show a pane or a screen, or do what only a screen can."""
-        open_by_name(self, what, argument)
-
-    async def action_do(self, name: str) -> None:
-        """A key was pressed."""
-        self.perform(actions.find(name))
-
-    def perform(self, action: Action, argument: str = "") -> None:
-        """Do an action; what cannot be done is said, never raised."""
-        self._collector.busy()
-        self.main.footer.say("")
-        self._for_long = not action.moves
+    @on(CommandChosen)
+    def _command_chosen(self, message: CommandChosen) -> None:
         try:
-            action.run(self, argument)
-        except (CommandError, ValueError) as error:
-            self.complain(str(error))
-        if self._is_running() and not self._awaiting:
-            self._run_begins(for_long=True)
-        if not self._awaiting:
-            self.repaint()
-
-    @on(ActionChosen)
-    def _action_chosen(self, message: ActionChosen) -> None:
-        try:
-            action = actions.find(message.name)
+            command, argument = read(message.text)
         except CommandError as error:
             self.complain(str(error))
             return
-        self.perform(action, message.argument)
+        self.perform(command, argument)
 
-    # -- what the openers ask for ------------------------------------------------------------------
+    # -- what the screen's own commands ask for ----------------------------------------------------
 
-    def pausing(self) -> None:
-        """A pause was asked for."""
+    def pause(self) -> None:
+        """Pause the script where it is."""
+        self.debugger.pause()
         self._asked_to_pause = self._asked_to_pause or monotonic()
-        self._pending.clear()
+        self._forget_moves()
 
     def interrupt(self) -> None:
         """Signal a script that does not answer."""
@@ -405,7 +405,7 @@ class DebuggerApp(App[int]):
 
     def restart(self) -> None:
         """Begin the script anew."""
-        self._pending.clear()
+        self._forget_moves()
         self._last_view = self._chosen = None
         self.debugger.restart()
         self._listening = False
@@ -432,12 +432,7 @@ class DebuggerApp(App[int]):
     @on(CommandGiven)
     def _command_given(self, message: CommandGiven) -> None:
         self.main.stop_typing()
-        try:
-            action, argument = parse(message.text)
-        except CommandError as error:
-            self.complain(str(error))
-            return
-        self.perform(action, argument)
+        self._command_chosen(CommandChosen(message.text))
 
     @on(CommandCancelled)
     def _command_cancelled(self) -> None:

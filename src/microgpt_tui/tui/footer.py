@@ -1,4 +1,4 @@
-"""The bottom line: keys that matter here and now, from the registry; in their place what there is to say."""
+"""The bottom line: keys that matter here and now, from the key map; in their place what there is to say."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from textual.strip import Strip
 from textual.widget import Widget
 
 from microgpt_tui.tui import palette
-from microgpt_tui.tui.actions import ACTIONS, Action
-from microgpt_tui.tui.messages import ActionChosen
+from microgpt_tui.tui.keymap import FOOTER, keys_of
+from microgpt_tui.tui.messages import CommandChosen
 from microgpt_tui.tui.pane import Pane
 
 SHOWN = {"space": "␣", "enter": "⏎", "backspace": "⌫", "up": "↑", "down": "↓", "left": "←", "right": "→", "tab": "⇥"}
@@ -25,8 +25,8 @@ class Hint:
 
     key: str
     word: str
-    action: str
-    """The registry's name; empty for a key of the focused pane."""
+    command: str
+    """Empty for a key of the focused pane."""
 
 
 class Footer(Widget):
@@ -47,17 +47,16 @@ class Footer(Widget):
             self.refresh()
 
     def hints(self) -> list[Hint]:
-        """The focused pane's own keys first, then the registry's by rank."""
+        """The four most important commands, the focused pane's own keys, and the other commands."""
         found: list[Hint] = []
         focused = self.screen.focused
         if isinstance(focused, Pane):
             for binding in focused._bindings.shown_keys:
                 key = binding.key_display or SHOWN.get(binding.key, binding.key)
                 found.append(Hint(key, binding.description, ""))
-        ranked: list[Action] = sorted((a for a in ACTIONS if a.footer), key=lambda a: a.footer)
         found = found[:4]
         taken = {h.key for h in found}
-        general = [Hint(SHOWN.get(a.keys[0], a.keys[0]), a.label, a.name) for a in ranked if a.keys]
+        general = [Hint(SHOWN.get(key := keys_of(name)[0], key), word, name) for name, word in FOOTER.items()]
         return [*general[:4], *found, *(h for h in general[4:] if h.key not in taken)]
 
     def render_line(self, y: int) -> Strip:
@@ -71,7 +70,7 @@ class Footer(Widget):
         segments = [Segment(" ", base)]
         at = 1
         hints = self.hints()
-        last = [h for h in hints if h.action in ("command", "help", "quit")]
+        last = [h for h in hints if h.command in ("command", "help", "quit")]
         reserve = sum(cell_len(f"{h.key} {h.word}") + 2 for h in last)
         for hint in [*(h for h in hints if h not in last), *last]:
             size = cell_len(f"{hint.key} {hint.word}") + 2
@@ -80,10 +79,10 @@ class Footer(Widget):
             if at + size + reserve > width + 1:
                 continue
             segments += [
-                Segment(hint.key, base + Style(color=palette.ACCENT if hint.action else palette.GOOD, bold=True)),
+                Segment(hint.key, base + Style(color=palette.ACCENT if hint.command else palette.GOOD, bold=True)),
                 Segment(f" {hint.word}  ", base + Style(color=palette.DIM)),
             ]
-            self._spans.append((at, at + size, hint.action))
+            self._spans.append((at, at + size, hint.command))
             at += size
         return Strip(segments).adjust_cell_length(width, base)
 
@@ -91,6 +90,6 @@ class Footer(Widget):
         if self.notice:
             self.say("")
             return
-        for begin, end, action in self._spans:
-            if begin <= event.x < end and action:
-                self.post_message(ActionChosen(action))
+        for begin, end, command in self._spans:
+            if begin <= event.x < end and command:
+                self.post_message(CommandChosen(command))

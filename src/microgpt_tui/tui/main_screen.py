@@ -8,7 +8,7 @@ from textual.screen import Screen
 from textual.widgets import Label, Static
 
 from microgpt_tui.session.debugger import Debugger
-from microgpt_tui.tui.commands import CommandLine
+from microgpt_tui.tui.command_line import CommandLine
 from microgpt_tui.tui.footer import Footer
 from microgpt_tui.tui.messages import Rearranged
 from microgpt_tui.tui.pane import Pane

@@ -21,13 +21,12 @@ class CommandCancelled(Message):
     """The command line was left without a command."""
 
 
-class ActionChosen(Message):
-    """An action was clicked or picked by its name."""
+class CommandChosen(Message):
+    """A command was clicked."""
 
-    def __init__(self, name: str, argument: str = "") -> None:
+    def __init__(self, text: str) -> None:
         super().__init__()
-        self.name = name
-        self.argument = argument
+        self.text = text
 
 
 class TabChosen(Message):

@@ -32,7 +32,7 @@ from microgpt_tui.protocol.messages import (
     SetupEnded,
     Stopped,
 )
-from microgpt_tui.protocol.stops import GoalMet, Paused, Stop
+from microgpt_tui.protocol.stops import GoalMet, Paused, StepsOver, Stop
 
 PORTION = 40_000
 """Entries of the log that are encoded and sent at once."""
@@ -257,8 +257,10 @@ class Control:
         goal = self.goal
         recorder = self.recorder
         kind, number = recorder.episode_kind, recorder.episode_number
-        if isinstance(goal, goals.Steps):
-            finished = recorder.counts["step"] - (kind == "step")
+        finished = recorder.counts["step"] - (kind == "step")
+        if 0 < goal.most_steps <= finished:
+            self.stop(StepsOver())
+        elif isinstance(goal, goals.Steps):
             if finished >= goal.count or self.pause_wanted:
                 self.stop(GoalMet())
         elif self.pause_wanted:
@@ -266,7 +268,7 @@ class Control:
         elif kind == "other" or isinstance(goal, goals.End):
             return
         elif not isinstance(goal, goals.Episode) or goal.is_at(kind, number):
-            self.go(goals.Operation(), self.breakpoints)
+            self.go(goals.Operation(most_steps=goal.most_steps), self.breakpoints)
 
 
 def met_by(goal: Goal, encoder: Encoder, start: int) -> Callable[[], bool]:

@@ -337,9 +337,9 @@ makes, `o` shows another file of the script.
 
     def action_run_here(self) -> None:
         """Go to the next operation that the selected line makes."""
-        from microgpt_tui.tui.messages import ActionChosen
+        from microgpt_tui.tui.messages import CommandChosen
 
-        self.post_message(ActionChosen("goto", f"line {self.current_line}"))
+        self.post_message(CommandChosen(f"goto line {self.current_line}"))
 
     def action_other_file(self) -> None:
         """Show the next file of the script."""
@@ -360,9 +360,9 @@ makes, `o` shows another file of the script.
         number = offset.y + self.scroll_offset.y + 1
         if number <= self.line_count(view, self.content_width):
             if offset.x < 2:
-                from microgpt_tui.tui.messages import ActionChosen
+                from microgpt_tui.tui.messages import CommandChosen
 
-                self.post_message(ActionChosen("break", str(number)))
+                self.post_message(CommandChosen(f"break {number}"))
             else:
                 self.select(number)
 

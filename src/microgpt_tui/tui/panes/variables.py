@@ -12,7 +12,7 @@ from textual import events
 from textual.binding import Binding, BindingType
 
 from microgpt_tui.protocol.codes import BACKWARD, OPTIMIZER, BindKind
-from microgpt_tui.session.looking import displayed
+from microgpt_tui.session.displays import displayed
 from microgpt_tui.trace.names import name as node_name
 from microgpt_tui.trace.trace import Trace
 from microgpt_tui.trace.variables import Variable, in_scope
@@ -64,7 +64,7 @@ into its values and follows a value to its Value pane; `v` shows numbers in full
         self.targets, self.late, self._cells = {}, {}, {}
         found = in_scope(view.trace, view.event)
         lines: list[Line] = []
-        for display in displayed(view.debugger):
+        for display in displayed(view.debugger.displays, view.debugger.history, view.debugger.moment):
             lines.append([text("▸ ", palette.GOOD), text(display.line)])
         if not found and not lines:
             return empty("no variables yet", "what the script assigns shows up here")

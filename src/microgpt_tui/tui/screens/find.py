@@ -19,8 +19,8 @@ from textual.scroll_view import ScrollView
 from textual.strip import Strip
 from textual.widgets import Input, Static
 
+from microgpt_tui.session.commands.search import found
 from microgpt_tui.session.debugger import Debugger, Moment
-from microgpt_tui.session.looking import found
 from microgpt_tui.trace.find import SORTS, Found, Results
 from microgpt_tui.tui import palette
 

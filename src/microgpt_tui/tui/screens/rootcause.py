@@ -14,7 +14,8 @@ from textual.widgets import Static
 
 from microgpt_tui.audit.root_cause import RootCause, extreme
 from microgpt_tui.session.debugger import Debugger, Moment
-from microgpt_tui.session.looking import bars, diagnose
+from microgpt_tui.session.diagnosis import diagnose
+from microgpt_tui.session.displays import bars
 from microgpt_tui.tui import palette
 
 NOTHING = RootCause(

@@ -1,4 +1,4 @@
-"""The ``:`` command line: parsing, completion, history."""
+"""The ``:`` command line: completion, history."""
 
 from __future__ import annotations
 
@@ -8,51 +8,12 @@ from textual.binding import Binding, BindingType
 from textual.suggester import Suggester
 from textual.widgets import Input
 
-from microgpt_tui.session.commands import CommandError, complete
 from microgpt_tui.session.debugger import Debugger
-from microgpt_tui.tui import actions
-from microgpt_tui.tui.actions import Action
 from microgpt_tui.tui.messages import CommandCancelled, CommandGiven
+from microgpt_tui.tui.screen_commands import completions
 
 KEPT = 200
 """Commands that the history keeps."""
-
-
-def parse(text: str) -> tuple[Action, str]:
-    """``step 10`` -> (the step action, "10"); ``3:1200`` alone is a goto. Raises CommandError."""
-    text = text.strip().removeprefix(":").strip()
-    word, _, argument = text.partition(" ")
-    if not word:
-        raise CommandError("type a command; Tab completes it, ? lists them all")
-    if word[0].isdigit():
-        return actions.find("goto"), text
-    action = actions.find(word)
-    argument = argument.strip()
-    if argument and not action.argument:
-        raise CommandError(f"{action.name} takes no argument")
-    return action, argument
-
-
-def completions(text: str, debugger: Debugger | None = None) -> list[str]:
-    """What a beginning can become, best first."""
-    text = text.lstrip()
-    word, space, argument = text.partition(" ")
-    if not space:
-        return sorted({n for a in actions.ACTIONS for n in (a.name, *a.aliases) if n.startswith(word)})
-    if word in ("loop", "nextpos", "prevpos"):
-        found = loop_names(debugger) if debugger is not None else []
-        return [f"{word} {c}" for c in found if c.startswith(argument)]
-    return complete(debugger, text) if debugger is not None else []
-
-
-def loop_names(debugger: Debugger) -> list[str]:
-    """Variables of the loops around the cursor, innermost first."""
-    trace = debugger.trace
-    if trace is None or debugger.moment.event < 0:
-        return []
-    path = trace.scope_path(trace.scope_of(debugger.moment.event))
-    names = [n for s in reversed(path) for n in trace.program.site(trace.scope_site[s]).names]
-    return list(dict.fromkeys(n for n in names if n.isidentifier()))
 
 
 class _Completer(Suggester):

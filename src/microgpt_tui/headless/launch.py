@@ -1,0 +1,94 @@
+"""From the command line to a launch, and to a recorded moment; every fault with its remedy."""
+
+from __future__ import annotations
+
+import argparse
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from microgpt_tui.protocol.moments import MomentError, parse
+from microgpt_tui.session.breakpoints import NAN_NUMBER
+from microgpt_tui.session.debugger import Debugger
+from microgpt_tui.session.failure import explain
+from microgpt_tui.session.process import Launch, overrides_from
+from microgpt_tui.session.reach import reach
+from microgpt_tui.trace.trace import Trace
+
+PROGRAMS = Path(__file__).resolve().parent.parent / "programs"
+BUNDLED = PROGRAMS / "microgpt.py"
+CORPUS = PROGRAMS / "names.txt"
+
+
+class InputError(Exception):
+    """Nothing was run, or nothing could be looked at: the message says what to do. Exit status 2."""
+
+
+def launch_from(options: argparse.Namespace, script_args: list[str]) -> Launch:
+    """What to run. Raises InputError for a missing file or a malformed ``--set``.
+
+    Without a script: the bundled GPT with the bundled corpus, in a private folder.
+    """
+    data = Path(options.data) if options.data else None
+    if data is not None and not data.is_file():
+        raise InputError(f"{data}: no such file. --data takes a text with one document per line.")
+    try:
+        overrides = overrides_from(options.set)
+    except ValueError as error:
+        raise InputError(str(error)) from None
+    launch = Launch(BUNDLED, args=script_args, data=data or CORPUS, overrides=overrides, private_folder=True)
+    if options.script is not None:
+        script = Path(options.script)
+        if script.is_dir():
+            raise InputError(f"{script}: a folder. Give the path of a Python script.")
+        if not script.exists():
+            raise InputError(
+                f"{script}: no such file. Give the path of a Python script, or none for the GPT that ships with "
+                "microgpt-tui; `microgpt-tui new FILE` writes a copy of it to modify."
+            )
+        launch = Launch(script, args=script_args, data=data, overrides=overrides)
+    if options.python:
+        python = shutil.which(options.python)
+        if python is None:
+            raise InputError(f"--python {options.python}: no such program.")
+        launch.python = python
+    return launch
+
+
+def check(debugger: Debugger) -> None:
+    """Raises InputError when the script was refused, or failed before it made a node."""
+    message = explain(debugger.history, str(debugger.launch.script))
+    if message is not None:
+        raise InputError(message)
+
+
+@contextmanager
+def recorded(launch: Launch, at: str) -> Iterator[tuple[Debugger, Trace, int]]:
+    """Run a script until the episode of a moment is recorded whole; gives (debugger, trace, event from 0).
+
+    Raises InputError for a script that cannot be run, and for a moment that there is not.
+    """
+    with _moments(at):
+        name = parse(at)
+    debugger = Debugger(launch)
+    try:
+        debugger.wait()
+        check(debugger)
+        debugger.breakpoints.enable(NAN_NUMBER, False)
+        with _moments(at):
+            for _ in reach(debugger, name, whole=True, run=True):
+                debugger.wait()
+        trace = debugger.trace
+        assert trace is not None  # `reach` has gone to a recorded moment
+        yield debugger, trace, debugger.moment.event
+    finally:
+        debugger.close()
+
+
+@contextmanager
+def _moments(at: str) -> Iterator[None]:
+    try:
+        yield
+    except MomentError as error:
+        raise InputError(f"--at {at}: {error}") from None

@@ -1,0 +1,76 @@
+"""Going to a moment, and back to where one came from."""
+
+from __future__ import annotations
+
+from microgpt_tui.protocol.moments import MARKS, parse
+from microgpt_tui.session.commands.command import Command, CommandError, Effect, Moves, Result
+from microgpt_tui.session.debugger import Debugger, Moment
+from microgpt_tui.session.moment import resolve
+from microgpt_tui.session.reach import reach
+from microgpt_tui.trace import breakpoints
+
+
+def _goto(debugger: Debugger, argument: str) -> Moves:
+    word, _, rest = argument.partition(" ")
+    if word == "bookmark":
+        debugger.jump(_bookmarked(debugger, rest.strip()))
+    elif word == "line":
+        debugger.jump(_line(debugger, rest.strip()))
+    else:
+        yield from reach(debugger, parse(argument))
+
+
+def _line(debugger: Debugger, text: str) -> Moment:
+    trace = debugger.trace
+    if trace is None:
+        raise CommandError("nothing is recorded here")
+    event = debugger.first_of(breakpoints.parse(text, trace.program), trace, debugger.moment.event)
+    if event is None:
+        raise CommandError(f"line {text} is not reached in this episode, as far as it is recorded")
+    return Moment(trace.index, event)
+
+
+def _bookmarked(debugger: Debugger, name: str) -> Moment:
+    moment = debugger.bookmarks.get(name)
+    if moment is None:
+        raise CommandError(f"no bookmark “{name}”; there are: {', '.join(debugger.bookmarks) or 'none'}")
+    return moment
+
+
+def _visit(debugger: Debugger, direction: int) -> Moves:
+    if not debugger.visit(direction):
+        raise CommandError("no earlier place to return to" if direction < 0 else "no later place")
+    yield
+
+
+def _return(debugger: Debugger, argument: str) -> Moves:
+    return _visit(debugger, -1)
+
+
+def _forward(debugger: Debugger, argument: str) -> Moves:
+    return _visit(debugger, 1)
+
+
+def _bookmark(debugger: Debugger, argument: str) -> Result:
+    name, at, moment = argument.partition(" at ")
+    if argument:
+        here = debugger.moment
+        debugger.bookmarks[name.strip()] = resolve(debugger.history, parse(moment), here) if at else here
+    marks = {name: debugger.name_of(moment) for name, moment in debugger.bookmarks.items()}
+    rows = [f"  {name:<20} {moment}" for name, moment in marks.items()]
+    return Result("\n".join(rows) or "no bookmarks: `bookmark NAME` sets one here", {"bookmarks": marks})
+
+
+def _moments(debugger: Debugger) -> list[str]:
+    marks = [f"bookmark {name}" for name in debugger.bookmarks]
+    return [*MARKS, "setup", "line ", "sample ", "step ", "bookmark ", *marks]
+
+
+COMMANDS = (
+    Command("goto", "MOMENT", "Go to 3:1200, :1200, 3:loss, sample 2, setup, start, end; line 102; bookmark NAME",
+            _goto, Effect.STEPS, ("g",), _moments),
+    Command("return", "", "Back to where you came from", _return, Effect.STEPS),
+    Command("forward", "", "Undo a return", _forward, Effect.STEPS),
+    Command("bookmark", "[NAME] [at MOMENT]", "Name this moment or another; list the names", _bookmark,
+            choices=lambda debugger: list(debugger.bookmarks)),
+)  # fmt: skip

@@ -1,0 +1,62 @@
+"""Going to a moment, whether it is recorded or still to come."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from microgpt_tui.protocol.moments import MomentError, MomentName
+from microgpt_tui.session.debugger import Debugger
+from microgpt_tui.session.moment import episode_index, recorded, resolve
+
+
+def reach(debugger: Debugger, name: MomentName, *, whole: bool = False, run: bool = False) -> Iterator[None]:
+    """Move the cursor to a moment; each ``next`` goes as far as the script has to be waited for.
+
+    With ``whole`` its episode is recorded to its end first. With ``run`` a name without an episode is one of the whole
+    run, else one of the episode under the cursor. Something else that stops the script, as a breakpoint, is where the
+    way ends. Raises MomentError for a moment that there is not.
+    """
+    history = debugger.history
+    here = None if run else debugger.moment
+    if run and not name.kind and name.at == "end":
+        yield from _on_the_way(debugger, debugger.run())
+    if name.kind and episode_index(history, name.kind, name.number) is None:
+        total = history.program.total_steps
+        if (name.kind == "step" and total is not None and name.number > total) or name.kind == "setup":
+            raise MomentError(_none(debugger, name, total))
+        yield from _on_the_way(debugger, debugger.run_to(name.kind, name.number))
+        if episode_index(history, name.kind, name.number) is None:
+            if debugger.over:
+                raise MomentError(_none(debugger, name))
+            return
+    if name.kind:
+        yield from _record(debugger, name, whole)
+        if debugger.hit is not None:
+            return
+    debugger.jump(resolve(history, name, here))
+
+
+def _record(debugger: Debugger, name: MomentName, whole: bool) -> Iterator[None]:
+    """Let the script go on as far as the moment needs it, where it is in the running episode."""
+    index = episode_index(debugger.history, name.kind, name.number)
+    trace = debugger.history.newest
+    if trace is None or trace.index != index or trace.complete or debugger.over:
+        return
+    if whole or (name.at not in ("", "start") and isinstance(name.at, str)):
+        debugger.to_frontier()
+        yield from _on_the_way(debugger, debugger.next_episode())
+    elif isinstance(name.at, int) and name.at > len(trace):
+        yield from _on_the_way(debugger, debugger.run_to_event(name.at))
+
+
+def _on_the_way(debugger: Debugger, moves: bool) -> Iterator[None]:
+    if not moves and not debugger.over:
+        raise MomentError(debugger.notice)
+    yield
+
+
+def _none(debugger: Debugger, name: MomentName, total: int | None = None) -> str:
+    kinds = [s.kind for s in debugger.history.summaries]
+    made = f"{kinds.count('step') if total is None else total} training steps"
+    samples = "" if total is not None else f" and {kinds.count('sample')} samples"
+    return f"no {name.title}: the script makes {made}{samples}; {recorded(debugger.history)}"

@@ -1,0 +1,69 @@
+"""Where the cursor is and why, in words and as data: the answer of every command that moves."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from microgpt_tui.protocol.codes import EVENT_NAMES
+from microgpt_tui.protocol.stops import AtBreakpoints
+from microgpt_tui.session import stops
+from microgpt_tui.session.debugger import Debugger
+from microgpt_tui.session.displays import displayed
+from microgpt_tui.trace.facts import facts
+from microgpt_tui.trace.names import describe
+from microgpt_tui.trace.names import name as name_of
+
+
+def where(debugger: Debugger) -> tuple[str, dict[str, Any]]:
+    """Where the cursor is and why, in words and as data."""
+    if debugger.running:
+        return "running", {"running": True}
+    data: dict[str, Any] = {
+        "running": False, "moment": debugger.name_of(debugger.moment), "episode": debugger.moment.episode,
+        "event": debugger.moment.event, "notice": debugger.notice,
+    }  # fmt: skip
+    lines = []
+    stop = debugger.history.stop
+    hit = debugger.hit
+    if hit is not None and hit[0] == debugger.moment:
+        here = stop if isinstance(stop, AtBreakpoints) and debugger.at_frontier else debugger.stop_at(hit[1])
+        lines.append(str(stops.explain(here, debugger.history)))
+        data["breakpoints"] = list(hit[1])
+    elif stop is not None and debugger.at_frontier:
+        lines.append(str(stops.explain(stop, debugger.history)))
+    if stop is not None:
+        data["reason"] = "break" if hit is not None and hit[0] == debugger.moment else stop.reason
+    if debugger.notice:
+        lines.append(debugger.notice)
+    text, more = shown(debugger)
+    lines.append(text)
+    data.update(more)
+    said = debugger.take_logs()
+    if said:
+        data["logs"] = [{"number": n, "text": t, "moment": debugger.name_of(m)} for n, t, m in said]
+        lines = [f"{debugger.name_of(m)}  {t}" for _, t, m in said] + lines
+    values = displayed(debugger.displays, debugger.history, debugger.moment)
+    if values:
+        data["displays"] = [{"expression": v.text, "value": v.value} for v in values]
+        lines += [v.line for v in values]
+    return "\n".join(line for line in lines if line), data
+
+
+def shown(debugger: Debugger) -> tuple[str, dict[str, Any]]:
+    """The event under the cursor: what happened, to which node, where."""
+    trace, event = debugger.trace, debugger.moment.event
+    if trace is None or not 0 <= event < len(trace):
+        return "nothing is recorded here", {}
+    known = facts(trace).at(event, ("data", "grad", "op", "kind", "line", "scope"))
+    node = trace.node_of(event)
+    line = int(known["line"])
+    source = trace.program.line_text(0, line).strip()
+    text = f"{debugger.name_of(debugger.moment)}  {EVENT_NAMES[trace.kind[event]]}"
+    data: dict[str, Any] = {
+        "kind": known["kind"], "line": line, "source": source, "scope": known["scope"], "node": node,
+        "phase": facts(trace)["phase"][event],
+    }  # fmt: skip
+    if node >= 0:
+        text += f"  {describe(trace, node)}  {known['op']}  data {known['data']!r}  grad {known['grad']!r}"
+        data.update(name=name_of(trace, node), op=known["op"], data=known["data"], grad=known["grad"])
+    return f"{text}\n  line {line}: {source}", data

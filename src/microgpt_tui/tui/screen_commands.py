@@ -1,0 +1,198 @@
+"""What only a screen can do: commands of its own, and its own way of doing some of the session's."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any
+
+from textual.screen import ModalScreen
+
+from microgpt_tui.session.commands import GROUPS, Command, complete, parse
+from microgpt_tui.session.commands.breakpoints import toggle
+from microgpt_tui.session.commands.command import Effect
+from microgpt_tui.session.debugger import Debugger
+from microgpt_tui.tui.panels import LEFT, RIGHT
+
+if TYPE_CHECKING:
+    from microgpt_tui.tui.app import DebuggerApp
+
+# -- the session's commands, in a screen's way -------------------------------------------------
+
+
+def _run(app: DebuggerApp, argument: str) -> None:
+    if app.debugger.running:
+        _pause(app, "")
+    else:
+        app.obey("run", argument)
+
+
+def _pause(app: DebuggerApp, argument: str) -> None:
+    if app.debugger.running:
+        app.pause()
+    else:
+        app.say("the script is paused already; q quits")
+
+
+def _restart(app: DebuggerApp, argument: str) -> None:
+    app.restart()
+
+
+def _where(app: DebuggerApp, argument: str) -> None:
+    app.main.show_left("where")
+
+
+def _break(app: DebuggerApp, argument: str) -> None:
+    if argument:
+        app.obey("break", argument)
+    else:
+        app.say(toggle(app.debugger, app.place()).text)
+
+
+def _breakpoints(app: DebuggerApp, argument: str) -> None:
+    from microgpt_tui.tui.screens.breakpoints import BreakpointsScreen
+
+    _over(app, BreakpointsScreen(app.debugger))
+
+
+def _display(app: DebuggerApp, argument: str) -> None:
+    if argument:
+        app.obey("display", argument)
+    else:
+        app.main.start_typing("display ")
+
+
+def _find(app: DebuggerApp, argument: str) -> None:
+    from microgpt_tui.tui.screens.find import FindScreen
+
+    if argument:
+        app.obey("find", argument)
+    else:
+        _over(app, FindScreen(app.debugger))
+
+
+def _root_cause(app: DebuggerApp, argument: str) -> None:
+    from microgpt_tui.tui.screens.rootcause import RootCauseScreen
+
+    if argument:
+        app.obey("rootcause", argument)
+    else:
+        _over(app, RootCauseScreen(app.debugger))
+
+
+def _help(app: DebuggerApp, argument: str) -> None:
+    from microgpt_tui.tui.reference import help_on
+
+    app.push_screen(help_on(app.main.focused_pane, app.last_view, argument))
+
+
+INSTEAD: dict[str, Callable[[DebuggerApp, str], None]] = {
+    "run": _run, "pause": _pause, "restart": _restart, "where": _where, "break": _break, "breakpoints": _breakpoints,
+    "display": _display, "find": _find, "rootcause": _root_cause, "help": _help,
+}  # fmt: skip
+"""What a screen does for a command of the session's."""
+
+# -- commands that only a screen has -----------------------------------------------------------
+
+
+def _interrupt(app: DebuggerApp, argument: str) -> None:
+    app.interrupt()
+
+
+def _follow(app: DebuggerApp, argument: str) -> None:
+    choose = getattr(app.main.focused_pane, "action_choose", None)
+    if choose is not None:
+        choose()
+    elif app.last_view is not None:
+        app.follow(app.last_view.node)
+
+
+def _full(app: DebuggerApp, argument: str) -> None:
+    for pane in app.main.visible_panes():
+        toggle_full = getattr(pane, "action_full", None)
+        if toggle_full is not None:
+            toggle_full()
+
+
+def _export(app: DebuggerApp, argument: str) -> None:
+    from microgpt_tui.tui.screens.export import ExportScreen
+
+    if app.last_view is not None:
+        app.push_screen(ExportScreen(app.last_view, app.export_screenshot(), file=argument))
+
+
+def _command(app: DebuggerApp, argument: str) -> None:
+    app.main.start_typing(argument)
+
+
+def _palette(app: DebuggerApp, argument: str) -> None:
+    app.action_command_palette()
+
+
+def _pane(app: DebuggerApp, argument: str) -> None:
+    if argument:
+        app.perform(parse(argument, COMMANDS)[0])
+    else:
+        app.main.cycle(1)
+
+
+def _pane_before(app: DebuggerApp, argument: str) -> None:
+    app.main.cycle(-1)
+
+
+def _show(name: str) -> Callable[[DebuggerApp, str], None]:
+    def run(app: DebuggerApp, argument: str) -> None:
+        if name in (n for n, *_ in LEFT):
+            app.main.show_left(name)
+        else:
+            app.run_worker(app.main.show_tab(name))
+
+    return run
+
+
+PANES = tuple(name for name, *_ in (*LEFT, *RIGHT))
+
+COMMANDS: tuple[Command[DebuggerApp], ...] = (
+    Command("interrupt", "", "Signal a script that does not pause: SIGINT, then SIGTERM, then SIGKILL", _interrupt,
+            Effect.ALWAYS),
+    Command("follow", "", "To where the selected value is made (Enter in a pane)", _follow, Effect.STEPS),
+    Command("full", "", "Every number in full, or short again (v in Value and Variables)", _full, Effect.ALWAYS),
+    Command("export", "[FILE]", "A picture of what is shown", _export, Effect.ALWAYS),
+    Command("command", "[TEXT]", "Type a command", _command, Effect.ALWAYS),
+    Command("palette", "", "Search everything there is to do", _palette, Effect.ALWAYS),
+    Command("pane", "[NAME]", "To the next pane; on a small terminal, flip between the two sides", _pane,
+            Effect.ALWAYS, choices=lambda debugger: PANES),
+    Command("rpane", "", "To the pane before", _pane_before, Effect.ALWAYS),
+    *(Command(name, "", f"Show the {name} pane", _show(name), Effect.ALWAYS) for name in PANES if name not in INSTEAD),
+)  # fmt: skip
+
+EVERY: dict[str, tuple[Command[Any], ...]] = {**GROUPS, "Screen": COMMANDS}
+"""Every command by group, as help lists them."""
+ALL: tuple[Command[Any], ...] = tuple(c for group in EVERY.values() for c in group)
+
+
+def do(app: DebuggerApp, command: Command[Any], argument: str) -> None:
+    """Do a command, in the screen's way where it has one. Raises CommandError."""
+    if command.name in INSTEAD:
+        INSTEAD[command.name](app, argument)
+    elif command in COMMANDS:
+        command.run(app, argument)
+    else:
+        app.obey(command.name, argument)
+
+
+def read(text: str) -> tuple[Command[Any], str]:
+    """A line typed on the screen: the command and its argument. Raises CommandError."""
+    return parse(text, COMMANDS)
+
+
+def completions(text: str, debugger: Debugger) -> Sequence[str]:
+    """What a beginning can become."""
+    return complete(debugger, text, COMMANDS)
+
+
+def _over(app: DebuggerApp, screen: ModalScreen[None]) -> None:
+    """Show a screen over the panes; they are drawn anew when it closes: it may have moved the cursor."""
+    if app.debugger.running:
+        app.complain("the script is running: space pauses it")
+    else:
+        app.push_screen(screen, lambda _: app.after_screen())
