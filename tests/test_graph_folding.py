@@ -13,7 +13,7 @@ from support import BUNDLED, NAMES, SAMPLES, Session, record
 from microgpt_tui.graph import engines
 from microgpt_tui.graph.fitting import draw
 from microgpt_tui.graph.folding import fold, fold_nodes, fold_selection, fold_to_budget, made_in, scope_of_node
-from microgpt_tui.graph.growing import GrowingFold, growing
+from microgpt_tui.graph.growing import GrowingFold, growing_fold
 from microgpt_tui.graph.levels import Level, closing, node_scopes, ranks
 from microgpt_tui.graph.request import Request
 from microgpt_tui.graph.state import Reached
@@ -142,7 +142,7 @@ def test_a_budget_is_kept_where_it_can_be_and_what_was_done_is_said(step: Trace,
     assert folded.note or folded.level == Level.BLOCKS
 
 
-def test_over_the_smallest_budget_the_turns_of_a_loop_become_one_box(step: Trace) -> None:
+def test_over_the_smallest_budget_the_iterations_of_a_loop_become_one_box(step: Trace) -> None:
     folded = fold_to_budget(step, 5)
     iterations = {step.program.site(step.scope_site[g.scope]).name: g.iterations for g in folded.groups if g.scope >= 0}
     assert iterations["pos_id"] == sum(
@@ -168,8 +168,8 @@ def test_a_scope_is_seen_in_detail_and_its_surroundings_are_not(step: Trace) -> 
 
 def test_a_growing_fold_equals_one_made_at_once(step: Trace) -> None:
     for level in FOLDED:
-        fresh = GrowingFold(step, level)
-        fresh.update()
+        fresh = GrowingFold(level)
+        fresh.update(step)
         whole = fold(step, level)
         assert sorted(g.count for g in fresh.groups if g.scope >= 0) == sorted(
             g.count for g in whole.groups if g.scope >= 0
@@ -181,16 +181,16 @@ def test_a_growing_fold_equals_one_made_at_once(step: Trace) -> None:
 @given(data=st.data())
 def test_progress_of_the_backward_pass_is_the_same_from_both_sides(step: Trace, data: st.DataObject) -> None:
     events = data.draw(st.lists(st.integers(0, len(step) - 1), min_size=1, max_size=5))
-    walked = growing(step, Level.BLOCKS)
+    walked = growing_fold(step, Level.BLOCKS)
     for event in events:
         sums = list(walked.progress(event))
-        fresh = GrowingFold(step, Level.BLOCKS)
-        fresh.update()
+        fresh = GrowingFold(Level.BLOCKS)
+        fresh.update(step)
         assert sums == fresh.progress(event)
 
 
 def test_after_the_backward_pass_all_gradients_are_final(step: Trace) -> None:
-    fold_ = growing(step, Level.LAYERS)
+    fold_ = growing_fold(step, Level.LAYERS)
     end = len(step) - 1
     assert {fold_.reached(g, end) for g in range(len(fold_.groups))} <= {Reached.FINAL, Reached.WAITING}
     assert fold_.reached(fold_.group_of[step.loss_node()], 0) is Reached.NONE

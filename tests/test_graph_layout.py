@@ -16,7 +16,7 @@ STEPS = {UP: (0, -1), DOWN: (0, 1), LEFT: (-1, 0), RIGHT: (1, 0)}
 
 @st.composite
 def graphs(draw: st.DrawFn) -> tuple[list[Label], list[tuple[int, int]]]:
-    """Graphs without circles: binary operations for the most part, some with many operands."""
+    """Graphs without cycles: binary operations for the most part, some with many operands."""
     count = draw(st.integers(1, 26))
     labels = [Label(i, draw(st.integers(3, 14)), draw(st.integers(1, 2))) for i in range(count)]
     edges = []
@@ -108,10 +108,10 @@ def test_routes_are_unbroken_and_lead_to_the_row_of_their_operand(
         assert all(abs(x - u) + abs(y - v) == 1 for (x, y), (u, v) in pairwise(route))
 
 
-def test_circles_are_drawn_and_said() -> None:
+def test_back_edges_are_drawn_and_said() -> None:
     sheet = lay_out([Label(i, 5) for i in range(3)], [(0, 1), (1, 2), (2, 0)])
-    assert len(sheet.turned) == 1
-    assert set(sheet.routes) >= {(0, 1), (1, 2), (2, 0)} - sheet.turned
+    assert len(sheet.back_edges) == 1
+    assert set(sheet.routes) >= {(0, 1), (1, 2), (2, 0)} - sheet.back_edges
 
 
 def test_an_empty_graph_and_a_lonely_label() -> None:

@@ -62,7 +62,7 @@ def assign_tracks(nets: list[Net]) -> int | None:
     """Give every net that bends a track, counted from the left; returns how many there are.
 
     Where one net ends on the row that another starts from, the one that starts there has to bend before. None
-    when these wishes go round in a circle: then a target has to move to another row.
+    when these demands form a cycle: then a target has to move to another row.
     """
     bent = [n for n in nets if not n.is_straight]
     starts = {n.row: n for n in nets}

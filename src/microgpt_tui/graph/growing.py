@@ -1,4 +1,4 @@
-"""A fold that grows with a live trace, and the backward pass's progress through its groups.
+"""A fold that grows with a live trace: the neighbourhood of a group, and the backward pass's progress through them.
 
 A step of the live script adds one node: the fold takes in what is new and nothing else, so that the pane keeps up.
 """
@@ -8,89 +8,46 @@ from __future__ import annotations
 from bisect import bisect_right
 from collections import defaultdict
 
-from microgpt_tui.graph.folding import Group, older_groups
+from microgpt_tui.graph.folding import Fold
 from microgpt_tui.graph.levels import Level, ranks
 from microgpt_tui.graph.selection import Selection
 from microgpt_tui.graph.state import Reached, backward_span
 from microgpt_tui.protocol.codes import ACCUMULATE
+from microgpt_tui.trace.derived import growing
 from microgpt_tui.trace.trace import Trace
 
 
 class GrowingFold:
     """An episode folded at a level, with its edges in both directions."""
 
-    def __init__(self, trace: Trace, level: Level) -> None:
-        self.trace = trace
+    def __init__(self, level: Level) -> None:
         self.level = level
         self._generation = -1
-        self._begin()
 
-    def _begin(self) -> None:
-        self.groups: list[Group] = []
-        self.group_of: list[int] = older_groups(self.trace, self.groups)
-        """Node number -> group."""
+    def _begin(self, trace: Trace) -> None:
+        self.fold = Fold(trace, self.level)
+        self.fold.add_older(range(trace.first_node))
+        self.groups, self.group_of = self.fold.groups, self.fold.group_of
         self.inputs: defaultdict[int, dict[int, int]] = defaultdict(dict)
         """Group -> (group of operands -> how many), itself included."""
         self.users: defaultdict[int, dict[int, int]] = defaultdict(dict)
-        self.uses: list[int] = [0] * len(self.groups)
-        """How many operands of others the nodes of a group are: so many sums their gradients get."""
-        self._close: list[int] = []
-        self._closed: list[bool] = []
-        self._place: dict[int, int] = {}
-        self._done = 0
         self._rows = 0
         self._sums: list[int] = []
         self._span: tuple[int, int] | None = None
 
-    def update(self) -> None:
+    def update(self, trace: Trace) -> None:
         """Take in the nodes that were made since."""
-        trace = self.trace
-        known = ranks(trace)
-        if known.generation != self._generation or len(trace.born) < self._done:
-            self._generation = known.generation
-            self._begin()  # new scopes have changed what a group is
-        self._extend_closing(known.rank)
-        self._extend_nodes()
+        self.trace = trace
+        if ranks(trace).generation != self._generation:
+            self._generation = ranks(trace).generation
+            self._begin(trace)  # new scopes have changed what a group is
+        for (operand, user), count in self.fold.extend(trace.end_node).items():
+            self.inputs[user][operand] = self.inputs[user].get(operand, 0) + count
+            self.users[operand][user] = self.users[operand].get(user, 0) + count
 
-    def _extend_closing(self, rank: list[int]) -> None:
-        parents = self.trace.scope_parent
-        close, closed, level = self._close, self._closed, self.level
-        for scope in range(len(close), len(rank)):
-            parent = parents[scope]
-            inside = parent >= 0 and closed[parent]
-            close.append(close[parent] if inside else scope)
-            closed.append(inside or rank[scope] >= level)
-
-    def _extend_nodes(self) -> None:
-        trace = self.trace
-        first, end = trace.first_node, len(trace.born)
-        born, starts, scopes = trace.born, trace.span_start, trace.span_scope
-        child, child_start = trace.child, trace.child_start
-        group_of, place, uses = self.group_of, self._place, self.uses
-        span = bisect_right(starts, born[self._done]) - 1 if self._done < end else 0
-        for i in range(self._done, end):
-            event = born[i]
-            while span + 1 < len(starts) and starts[span + 1] <= event:
-                span += 1
-            own = self._close[scopes[span]]
-            g = place.get(own, -1)
-            if g < 0:
-                g = place[own] = len(self.groups)
-                self.groups.append(Group(own, first=first + i))
-                uses.append(0)
-            group = self.groups[g]
-            group.count += 1
-            group.last = first + i
-            group_of.append(g)
-            stop = child_start[i + 1] if i + 1 < len(child_start) else len(child)
-            for j in range(child_start[i], stop):
-                c = group_of[child[j]]
-                uses[c] += 1
-                into = self.inputs[g]
-                into[c] = into.get(c, 0) + 1
-                out = self.users[c]
-                out[g] = out.get(g, 0) + 1
-        self._done = end
+    def uses(self, g: int) -> int:
+        """How many operands of others the nodes of a group are: so many sums their gradients get."""
+        return sum(self.users[g].values())
 
     # -- at a moment -------------------------------------------------------------------------
 
@@ -150,15 +107,12 @@ class GrowingFold:
         sums = self.progress(event)
         if self._span is None:
             return Reached.NONE
-        if sums[g] == 0 and self.uses[g]:
+        if sums[g] == 0 and self.uses(g):
             return Reached.WAITING
-        return Reached.FINAL if sums[g] >= self.uses[g] or event > self._span[1] else Reached.ACCUMULATING
+        return Reached.FINAL if sums[g] >= self.uses(g) or event > self._span[1] else Reached.ACCUMULATING
 
 
-def growing(trace: Trace, level: Level) -> GrowingFold:
-    """The fold of a trace at a level, up to date; kept with the trace."""
-    kept: dict[Level, GrowingFold] = trace.__dict__.setdefault("_graph_folds", {})
-    if level not in kept:
-        kept[level] = GrowingFold(trace, level)
-    kept[level].update()
-    return kept[level]
+@growing
+def growing_fold(trace: Trace, level: Level) -> GrowingFold:
+    """The fold of a trace at a level, up to date."""
+    return GrowingFold(level)

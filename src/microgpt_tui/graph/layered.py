@@ -56,8 +56,8 @@ class Sheet:
     """(operand, user) -> the cells of the line from one to the other, in order."""
     width: int
     height: int
-    turned: set[tuple[int, int]]
-    """Edges that close a circle and are drawn from right to left."""
+    back_edges: set[tuple[int, int]]
+    """Back edges: those that close a cycle, drawn from right to left."""
 
 
 @dataclass(slots=True)
@@ -78,21 +78,21 @@ def lay_out(labels: Iterable[Label], edges: Iterable[tuple[int, int]]) -> Sheet:
     """Place labels and draw the edges (operand, user) between them. Parallel edges are drawn once."""
     sizes = {label.key: label for label in labels}
     pairs = list(dict.fromkeys((a, b) for a, b in edges if a != b and a in sizes and b in sizes))
-    forward, turned = _without_circles(sizes, pairs)
+    forward, back_edges = _without_cycles(sizes, pairs)
     rank_of = _ranks(sizes, forward)
     ranks = _slots(sizes, forward, rank_of)
     _order(ranks)
     _set_rows(ranks)
-    return _drawn(sizes, ranks, forward, turned)
+    return _drawn(sizes, ranks, forward, back_edges)
 
 
 # -- ranks -----------------------------------------------------------------------------------------
 
 
-def _without_circles(
+def _without_cycles(
     sizes: dict[int, Label], pairs: list[tuple[int, int]]
 ) -> tuple[list[tuple[int, int]], set[tuple[int, int]]]:
-    """The edges with those turned round that would close a circle (folding can make some)."""
+    """The edges with the back edges reversed (folding can make cycles)."""
     users: dict[int, list[int]] = defaultdict(list)
     waiting = dict.fromkeys(sizes, 0)
     for a, b in pairs:
@@ -113,14 +113,14 @@ def _without_circles(
             waiting[user] -= 1
             if not waiting[user] and user in left:
                 ready.append(user)
-    forward, turned = [], set()
+    forward, back_edges = [], set()
     for a, b in pairs:
         if place[a] < place[b]:
             forward.append((a, b))
         else:
-            turned.add((a, b))
+            back_edges.add((a, b))
             forward.append((b, a))
-    return list(dict.fromkeys(forward)), turned
+    return list(dict.fromkeys(forward)), back_edges
 
 
 def _ranks(sizes: dict[int, Label], forward: list[tuple[int, int]]) -> dict[int, int]:
@@ -210,11 +210,11 @@ def _sort_by(rank: list[_Slot], fixed: list[_Slot], forwards: bool) -> None:
     beside = {id(s): p for p, s in enumerate(fixed)}
     now = {id(s): p for p, s in enumerate(rank)}
 
-    def wish(slot: _Slot) -> float:
+    def mean_place(slot: _Slot) -> float:
         near = [beside[id(n)] for n in (slot.before if forwards else slot.after) if id(n) in beside]
         return sum(near) / len(near) if near else now[id(slot)]
 
-    rank.sort(key=wish)
+    rank.sort(key=mean_place)
 
 
 def _crossings(ranks: list[list[_Slot]]) -> int:
@@ -245,33 +245,33 @@ def _set_rows(ranks: list[list[_Slot]]) -> None:
             y += slot.height
     for _ in range(2):
         for rank in ranks[1:]:
-            _settle(rank, [_wish(s.y, [n.y - i for i, n in enumerate(s.before)]) for s in rank])
+            _place_rows(rank, [_median_row(s.y, [n.y - i for i, n in enumerate(s.before)]) for s in rank])
         for rank in reversed(ranks[:-1]):
-            _settle(rank, [_wish(s.y, [n.y + n.before.index(s) for n in s.after]) for s in rank])
+            _place_rows(rank, [_median_row(s.y, [n.y + n.before.index(s) for n in s.after]) for s in rank])
     for rank in ranks[1:]:
-        _settle(rank, [_wish(s.y, [n.y - i for i, n in enumerate(s.before)]) for s in rank])
+        _place_rows(rank, [_median_row(s.y, [n.y - i for i, n in enumerate(s.before)]) for s in rank])
     top = min((s.y for rank in ranks for s in rank), default=0)
     for rank in ranks:
         for slot in rank:
             slot.y -= top
 
 
-def _wish(now: int, near: list[int]) -> float:
+def _median_row(now: int, near: list[int]) -> float:
     """The median row of the neighbours, which makes most lines straight."""
     near.sort()
     return near[len(near) // 2] if near else now
 
 
-def _settle(rank: list[_Slot], wishes: list[float]) -> None:
-    """Rows as near to the wishes as the order and the sizes allow: pooled neighbours share their mean shift."""
+def _place_rows(rank: list[_Slot], wanted: list[float]) -> None:
+    """Rows as near to those wanted as the order and the sizes allow: pooled neighbours share their mean shift."""
     offsets, total = [], 0
     for before, slot in zip([None, *rank], rank, strict=False):
         total += _gap(before, slot) if before else 0
         offsets.append(total)
         total += slot.height
     pools: list[tuple[float, int]] = []
-    for wish, offset in zip(wishes, offsets, strict=True):
-        pools.append((wish - offset, 1))
+    for row, offset in zip(wanted, offsets, strict=True):
+        pools.append((row - offset, 1))
         while len(pools) > 1 and pools[-2][0] >= pools[-1][0]:
             (b, m), (a, n) = pools.pop(), pools.pop()
             pools.append(((a * n + b * m) / (n + m), n + m))
@@ -288,7 +288,7 @@ _Path = list[tuple[int, int]]
 
 
 def _drawn(
-    sizes: dict[int, Label], ranks: list[list[_Slot]], forward: list[tuple[int, int]], turned: set[tuple[int, int]]
+    sizes: dict[int, Label], ranks: list[list[_Slot]], forward: list[tuple[int, int]], back_edges: set[tuple[int, int]]
 ) -> Sheet:
     cells: dict[tuple[int, int], Cell] = {}
     places: dict[int, Place] = {}
@@ -314,9 +314,9 @@ def _drawn(
     top = min((p.y for p in places.values()), default=0)
     bottom = max([p.y + p.height for p in places.values()] + [y + 1 for _, y in cells], default=0)
     assert top >= 0
-    for a, b in turned:
+    for a, b in back_edges:
         routes[a, b] = routes[b, a][::-1]
-    return Sheet(places, cells, routes, x, bottom, turned)
+    return Sheet(places, cells, routes, x, bottom, back_edges)
 
 
 def _channel(

@@ -9,11 +9,12 @@ that a finer level always divides the groups of a coarser one and never joins th
 
 from __future__ import annotations
 
-from bisect import bisect_left
+from bisect import bisect_left, bisect_right
+from collections.abc import Iterator, Mapping
 from enum import IntEnum
-from itertools import repeat
 
 from microgpt_tui.protocol.codes import SiteKind
+from microgpt_tui.trace.derived import derived, growing
 from microgpt_tui.trace.navigation import position_site
 from microgpt_tui.trace.trace import Trace
 
@@ -44,8 +45,7 @@ class Ranks:
     ranks of earlier scopes may change and all are assigned again (``generation`` goes up).
     """
 
-    def __init__(self, trace: Trace) -> None:
-        self.trace = trace
+    def __init__(self) -> None:
         self.rank: list[int] = []
         self.generation = 0
         self._pairs: set[tuple[int, int]] = set()
@@ -54,9 +54,8 @@ class Ranks:
         self._done = 0
         self._position = -2
 
-    def update(self) -> None:
+    def update(self, trace: Trace) -> None:
         """Take in the scopes that were opened since."""
-        trace = self.trace
         position = position_site(trace)
         sites, parents = trace.scope_site, trace.scope_parent
         start, self._done = self._done, len(sites)
@@ -65,14 +64,14 @@ class Ranks:
         if pairs or position != self._position:
             self._position = position
             self._pairs |= pairs
-            self._contains = self._learn()
+            self._contains = self._learn(trace)
             self.generation += 1
             self.rank, self._in_layer = [], []
-        self._assign()
+        self._assign(trace)
 
-    def _learn(self) -> dict[int, int]:
+    def _learn(self, trace: Trace) -> dict[int, int]:
         """What each site contains, from the pairs (site, site around it)."""
-        program = self.trace.program
+        program = trace.program
         kinds = {site: program.site(site).kind for site, _ in self._pairs}
         own = {program.train_site, program.sample_site, self._position}
         contains = dict.fromkeys(kinds, 0)
@@ -92,8 +91,8 @@ class Ranks:
                     news = True
         return contains
 
-    def _assign(self) -> None:
-        trace, contains, rank, in_layer = self.trace, self._contains, self.rank, self._in_layer
+    def _assign(self, trace: Trace) -> None:
+        contains, rank, in_layer = self._contains, self.rank, self._in_layer
         parents, sites = trace.scope_parent, trace.scope_site
         program = trace.program
         roots = {program.train_site, program.sample_site}
@@ -137,61 +136,69 @@ def _ancestors_of(trace: Trace, sites: set[int]) -> set[int]:
     return found
 
 
+@growing
 def ranks(trace: Trace) -> Ranks:
     """The ranks of a trace's scopes, up to date."""
-    found: Ranks | None = trace.__dict__.get("_graph_ranks")
-    if found is None:
-        found = trace.__dict__["_graph_ranks"] = Ranks(trace)
-    found.update()
+    return Ranks()
+
+
+class Closing:
+    """Scope -> the scope that stands for it when the graph is folded at a level."""
+
+    def __init__(self, level: int, opened: Mapping[int, int] | None = None) -> None:
+        self.level = level
+        self.opened = opened or {}
+        """Scopes that are folded finer: scope -> the level for what is inside it."""
+        self.scope: list[int] = []
+        self._inside: list[int] = []
+        """Per scope the level for what is inside it, 0 where that is folded away."""
+
+    def update(self, trace: Trace) -> None:
+        """Take in the scopes that were opened since."""
+        rank, parents = ranks(trace).rank, trace.scope_parent
+        result, inside, level, opened = self.scope, self._inside, self.level, self.opened
+        for scope in range(len(result), len(rank)):
+            parent = parents[scope]
+            wanted = inside[parent] if parent >= 0 else level
+            if wanted:
+                wanted = opened.get(scope, wanted)
+                result.append(scope)
+                inside.append(wanted if rank[scope] < wanted else 0)
+            else:
+                result.append(result[parent])
+                inside.append(0)
+
+
+def closing(trace: Trace, level: int, opened: Mapping[int, int] | None = None) -> list[int]:
+    """Scope -> the scope that stands for it at a level."""
+    found = Closing(level, opened)
+    found.update(trace)
+    return found.scope
+
+
+@derived
+def families(trace: Trace) -> list[int]:
+    """Scope -> a number that scopes of the same line, in the same loops and calls, have in common."""
+    known: dict[tuple[int, int], int] = {}
+    found: list[int] = []
+    for parent, site in zip(trace.scope_parent, trace.scope_site, strict=True):
+        found.append(known.setdefault((found[parent] if parent >= 0 else -1, site), len(known)))
     return found
 
 
-def closing(trace: Trace, level: int, opened: dict[int, int] | None = None) -> list[int]:
-    """Scope -> the scope that stands for it when the graph is folded at a level.
-
-    ``opened`` folds some scopes finer: scope -> the level for what is inside it.
-    """
-    rank = ranks(trace).rank
-    parents = trace.scope_parent
-    result: list[int] = []
-    closed: list[bool] = []
-    if not opened:
-        for scope, value in enumerate(rank):
-            parent = parents[scope]
-            if parent >= 0 and closed[parent]:
-                result.append(result[parent])
-                closed.append(True)
-            else:
-                result.append(scope)
-                closed.append(value >= level)
-        return result
-    levels: list[int] = []
-    for scope, value in enumerate(rank):
-        parent = parents[scope]
-        wanted = opened.get(scope, levels[parent] if parent >= 0 else level)
-        levels.append(wanted)
-        if parent >= 0 and closed[parent]:
-            result.append(result[parent])
-            closed.append(True)
-        else:
-            result.append(scope)
-            closed.append(value >= wanted)
-    return result
+def node_runs(trace: Trace, start: int, end: int) -> Iterator[tuple[int, int]]:
+    """The episode's nodes ``start`` .. ``end - 1`` as runs: (innermost scope around their birth, how many)."""
+    starts, scopes, born = trace.span_start, trace.span_scope, trace.born
+    span = bisect_right(starts, born[start]) - 1 if start < end else 0
+    while start < end:
+        after = starts[span + 1] if span + 1 < len(starts) else len(trace)
+        stop = bisect_left(born, after, start, end)
+        if stop > start:
+            yield scopes[span], stop - start
+        start, span = stop, span + 1
 
 
+@derived
 def node_scopes(trace: Trace, count: int) -> list[int]:
     """The innermost scope around the birth of each of the first ``count`` nodes of the episode."""
-    starts, scopes = trace.span_start, trace.span_scope
-    result: list[int] = []
-    extend = result.extend
-    born = trace.born
-    at = 0
-    for i, scope in enumerate(scopes):
-        if at >= count:
-            break
-        end_event = starts[i + 1] if i + 1 < len(starts) else len(trace)
-        end = bisect_left(born, end_event, at, count)
-        if end > at:
-            extend(repeat(scope, end - at))
-            at = end
-    return result
+    return [scope for scope, times in node_runs(trace, 0, count) for _ in range(times)]

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import Protocol
 
-from microgpt_tui.graph.folding import Folded, Group
+from microgpt_tui.graph.folding import SETUP, Fold, Group
 from microgpt_tui.graph.presets import Style
 from microgpt_tui.graph.selection import Selection, exists
 from microgpt_tui.graph.state import Reached, accumulations, carrying, contributions, grads_at, reached
@@ -198,7 +198,7 @@ def picture_of_nodes(
 # -- groups ----------------------------------------------------------------------------------------
 
 
-def picture_of_groups(trace: Trace, folded: Folded, event: int, *, focus: int = -1, numbers: bool = True) -> Picture:
+def picture_of_groups(trace: Trace, folded: Fold, event: int, *, focus: int = -1, numbers: bool = True) -> Picture:
     """A picture of a fold; ``focus`` is a node whose group is marked. Numbers of a group are root mean squares."""
     if folded.groups and all(g.node >= 0 for g in folded.groups):
         nodes = tuple(g.node for g in folded.groups)
@@ -230,7 +230,7 @@ def picture_of_groups(trace: Trace, folded: Folded, event: int, *, focus: int = 
 
 
 def _set_singles(
-    trace: Trace, folded: Folded, boxes: list[Box], arrows: dict[tuple[int, int], Arrow], event: int
+    trace: Trace, folded: Fold, boxes: list[Box], arrows: dict[tuple[int, int], Arrow], event: int
 ) -> None:
     """Single nodes among the groups: their own numbers, and those of the edges between them."""
     single = {group.node: g for g, group in enumerate(folded.groups) if group.node >= 0}
@@ -246,7 +246,7 @@ def _set_singles(
 def group_box(trace: Trace, key: int, group: Group) -> Box:
     """The box of a group, without its numbers."""
     if group.scope < 0:
-        kind = "constant" if group.matrix == "setup" else "parameter"
+        kind = "constant" if group.matrix == SETUP else "parameter"
         return Box(key, group.matrix, kind, count=group.count)
     title = scope_title(trace, group.scope)
     if group.iterations > 1:
@@ -261,7 +261,7 @@ def _iteration_name(trace: Trace, scope: int) -> str:
     return site.name if site.kind == SiteKind.CALL and site.name else scope_title(trace, scope, 20)
 
 
-def _fill_numbers(trace: Trace, folded: Folded, boxes: list[Box], event: int, backward: bool) -> None:
+def _fill_numbers(trace: Trace, folded: Fold, boxes: list[Box], event: int, backward: bool) -> None:
     """Root mean square of data and grad per group: one pass over the nodes."""
     size = len(boxes)
     data, grad, count, with_grad = [0.0] * size, [0.0] * size, [0] * size, [0] * size
@@ -293,7 +293,7 @@ def _fill_numbers(trace: Trace, folded: Folded, boxes: list[Box], event: int, ba
         box.state = Reached.WAITING if not with_grad[g] else Reached.FINAL if done else Reached.ACCUMULATING
 
 
-def _fill_contributions(trace: Trace, folded: Folded, arrows: dict[tuple[int, int], Arrow], event: int) -> None:
+def _fill_contributions(trace: Trace, folded: Fold, arrows: dict[tuple[int, int], Arrow], event: int) -> None:
     """What the gradient brought across each arrow: one pass over the writes."""
     rows = bisect_right(trace.write_event, event)
     group_of = folded.group_of

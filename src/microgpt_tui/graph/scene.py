@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from enum import Enum
 
 from microgpt_tui.graph.folding import fold_selection
-from microgpt_tui.graph.growing import GrowingFold, growing
+from microgpt_tui.graph.growing import GrowingFold, growing_fold
 from microgpt_tui.graph.layered import Label, Sheet, lay_out
 from microgpt_tui.graph.levels import Level
 from microgpt_tui.graph.numbers import signed
@@ -34,7 +34,7 @@ class Show(Enum):
 
 
 @dataclass(frozen=True, slots=True)
-class Wish:
+class SceneRequest:
     """What to show of a moment."""
 
     node: int
@@ -57,7 +57,7 @@ class Scene:
     texts: dict[int, list[str]]
     """Key of a box -> its lines."""
     focus: int
-    """Key of the box that holds the wished node, or -1."""
+    """Key of the box that holds the selected node, or -1."""
     boxes: dict[int, Box] = field(default_factory=dict)
     arrows: dict[tuple[int, int], Arrow] = field(default_factory=dict)
     nodes: dict[int, int] = field(default_factory=dict)
@@ -82,39 +82,43 @@ class Scene:
         return sorted(keys, key=lambda k: self.sheet.places[k].y)
 
 
-def scene(trace: Trace, event: int, wish: Wish) -> Scene:
+def scene(trace: Trace, event: int, request: SceneRequest) -> Scene:
     """The scene of a moment."""
-    if wish.show is Show.AROUND and wish.level != Level.OPERATIONS:
-        return _folded_scene(trace, event, wish)
-    if wish.show is Show.AROUND:
+    if request.show is Show.AROUND and request.level != Level.OPERATIONS:
+        return _folded_scene(trace, event, request)
+    if request.show is Show.AROUND:
         now = carrying(trace, event) or ()
-        chosen = cone(trace, wish.node, event, wish.depth, wish.depth, MOST, wish.threshold, wish.each, now)
+        chosen = cone(
+            trace, request.node, event, request.depth, request.depth, MOST, request.threshold, request.each, now
+        )
     else:
-        chosen = _slice(trace, event, wish)
-    if len(chosen.nodes) <= MOST and wish.level == Level.OPERATIONS:
-        picture = picture_of_nodes(trace, chosen, event, focus=wish.node, threshold=wish.threshold, clusters=False)
-        return _scene(picture, wish.node, {box.key: box.node for box in picture.boxes})
-    folded = fold_selection(trace, chosen.nodes, MOST, wish.level)
-    picture = picture_of_groups(trace, folded, event, focus=wish.node)
-    focus = folded.group_of[wish.node] if wish.node < len(folded.group_of) else -1
+        chosen = _slice(trace, event, request)
+    if len(chosen.nodes) <= MOST and request.level == Level.OPERATIONS:
+        picture = picture_of_nodes(
+            trace, chosen, event, focus=request.node, threshold=request.threshold, clusters=False
+        )
+        return _scene(picture, request.node, {box.key: box.node for box in picture.boxes})
+    folded = fold_selection(trace, chosen.nodes, MOST, request.level)
+    picture = picture_of_groups(trace, folded, event, focus=request.node)
+    focus = folded.group_of[request.node] if request.node < len(folded.group_of) else -1
     return _scene(picture, focus, {g: group.last for g, group in enumerate(folded.groups)})
 
 
-def _slice(trace: Trace, event: int, wish: Wish) -> Selection:
-    if wish.show is Show.PARAMETERS:
-        return to_parameters(trace, wish.node, event)
-    if wish.show is Show.LOSS:
-        return to_loss(trace, wish.node, event)
-    other = wish.other if wish.other >= 0 else target_of(trace, event)
-    return between(trace, wish.node, other, event)
+def _slice(trace: Trace, event: int, request: SceneRequest) -> Selection:
+    if request.show is Show.PARAMETERS:
+        return to_parameters(trace, request.node, event)
+    if request.show is Show.LOSS:
+        return to_loss(trace, request.node, event)
+    other = request.other if request.other >= 0 else target_of(trace, event)
+    return between(trace, request.node, other, event)
 
 
-def _folded_scene(trace: Trace, event: int, wish: Wish) -> Scene:
-    fold = growing(trace, wish.level)
-    if not 0 <= wish.node < len(fold.group_of):
+def _folded_scene(trace: Trace, event: int, request: SceneRequest) -> Scene:
+    fold = growing_fold(trace, request.level)
+    if not 0 <= request.node < len(fold.group_of):
         return _scene(Picture([], []), -1, {})
-    focus = fold.group_of[wish.node]
-    chosen = fold.cone(focus, event, wish.depth, MOST, wish.each)
+    focus = fold.group_of[request.node]
+    chosen = fold.cone(focus, event, request.depth, MOST, request.each)
     boxes = [_folded_box(fold, g, event, chosen) for g in chosen.nodes]
     inside = set(chosen.nodes)
     now = carrying(trace, event)

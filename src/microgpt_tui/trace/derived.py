@@ -51,16 +51,17 @@ def derived(function: Callable[Concatenate[K, P], R]) -> Callable[Concatenate[K,
     return kept
 
 
-def growing(make: Callable[[K], G]) -> Callable[[K], G]:
-    """Keep ``make(trace)``, and let it ``update(trace)`` when the trace has grown."""
+def growing(make: Callable[Concatenate[K, P], G]) -> Callable[Concatenate[K, P], G]:
+    """Keep ``make(trace, *key)``, and let it ``update(trace)`` when the trace has grown. The key must be hashable."""
 
     @wraps(make)
-    def kept(trace: K, /) -> G:
-        found = trace.grown.get(make)
-        value: G = found[1] if found is not None else make(trace)
+    def kept(trace: K, /, *key: P.args, **keywords: P.kwargs) -> G:
+        place = (make, *key, *keywords.items())
+        found = trace.grown.get(place)
+        value: G = found[1] if found is not None else make(trace, *key, **keywords)
         if found is None or found[0] != trace.version:
             value.update(trace)
-            trace.grown[make] = trace.version, value
+            trace.grown[place] = trace.version, value
         return value
 
     return kept

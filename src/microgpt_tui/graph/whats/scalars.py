@@ -8,17 +8,12 @@ from itertools import chain, repeat
 from typing import Any
 
 from microgpt_tui.graph.dot import quoted
-from microgpt_tui.graph.folding import nodes_at, operands_at
+from microgpt_tui.graph.folding import nodes_at, older_used, operands_of
 from microgpt_tui.graph.formats.json import SCHEMA, moment, number
 from microgpt_tui.graph.request import Subject, What
 from microgpt_tui.graph.state import grads_at
 from microgpt_tui.trace.names import name
 from microgpt_tui.trace.trace import Trace
-
-
-def _older(trace: Trace, end: int) -> list[int]:
-    """Nodes older than the episode that are among its first ``end`` operands."""
-    return sorted({c for c in trace.child[:end] if c < trace.first_node})
 
 
 def _users(trace: Trace, count: int, end: int) -> Iterator[int]:
@@ -34,10 +29,11 @@ def dot_lines(subject: Subject) -> Iterator[str]:
     edge attribute: ``local`` where the script records local gradients.
     """
     trace, event = subject.trace, subject.event
-    count, end, first = nodes_at(trace, event), operands_at(trace, event), trace.first_node
+    count, first = nodes_at(trace, event), trace.first_node
+    end = operands_of(trace, count)
     grads = grads_at(trace, event)
     yield "digraph step {\n"
-    for node in _older(trace, end):
+    for node in older_used(trace, count):
         data, grad = trace.data_at(node, event), grads.get(node, 0.0)
         label = quoted(name(trace, node))
         yield f'{node} [op="{trace.op_name(node)}" data="{data!r}" grad="{grad!r}" label={label}]\n'
@@ -52,9 +48,10 @@ def dot_lines(subject: Subject) -> Iterator[str]:
 def json_lines(subject: Subject) -> Iterator[str]:
     """A column at a time."""
     trace, event = subject.trace, subject.event
-    count, end, first = nodes_at(trace, event), operands_at(trace, event), trace.first_node
+    count, first = nodes_at(trace, event), trace.first_node
+    end = operands_of(trace, count)
     grads = grads_at(trace, event)
-    older = _older(trace, end)
+    older = older_used(trace, count)
     nodes = [*older, *range(first, first + count)]
     data = [trace.data_at(n, event) for n in older] + list(trace.data[:count])
     columns: dict[str, Iterable[Any]] = {

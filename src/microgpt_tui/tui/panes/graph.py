@@ -10,7 +10,7 @@ from textual.binding import Binding, BindingType
 
 from microgpt_tui.graph.levels import Level
 from microgpt_tui.graph.numbers import signed
-from microgpt_tui.graph.scene import Scene, Show, Wish, edge_text, scene
+from microgpt_tui.graph.scene import Scene, SceneRequest, Show, edge_text, scene
 from microgpt_tui.graph.selection import Path, target_of, top_paths
 from microgpt_tui.graph.state import Reached
 from microgpt_tui.trace.names import describe, name
@@ -108,18 +108,18 @@ that are not drawn. A plain `┼` is a crossing, `├` and `●` are branches of
             self.size.height,
         )  # fmt: skip
 
-    def wish(self, view: View, width: int) -> Wish:
+    def request(self, view: View, width: int) -> SceneRequest:
         """What to draw at this width."""
         depth = self.depth or (1 if width < NARROW else 2 if width < WIDE else 3)
         rows = max(3, (self.size.height - 3) // 3)
-        return Wish(view.node, self.show_what, self.level, depth, self.threshold, self.marked, rows)
+        return SceneRequest(view.node, self.show_what, self.level, depth, self.threshold, self.marked, rows)
 
     def scene_of(self, view: View, width: int) -> Scene:
         """The scene of a moment, computed once."""
-        wish = self.wish(view, width)
-        key = (view.version, wish)
+        request = self.request(view, width)
+        key = (view.version, request)
         if self._scene is None or self._scene_key != key:
-            self._scene, self._scene_key = scene(view.trace, view.event, wish), key
+            self._scene, self._scene_key = scene(view.trace, view.event, request), key
             if self.cursor not in self._scene.boxes:
                 self.cursor, self.edge = -1, None
         return self._scene
@@ -144,7 +144,7 @@ that are not drawn. A plain `┼` is a crossing, `├` and `●` are branches of
         count = len(drawn.boxes)
         parts = [f"{self.show_what.value} {name(view.trace, view.node)}"]
         if self.show_what is Show.AROUND:
-            parts.append(f"depth {self.wish(view, width).depth}")
+            parts.append(f"depth {self.request(view, width).depth}")
         elif self.show_what is Show.BETWEEN:
             parts[0] += f" and {name(view.trace, self.marked)}" if self.marked >= 0 else " and the loss"
         parts += [f"{count} box{'es' if count != 1 else ''}", f"fold: {self.level.label}"]
@@ -328,7 +328,7 @@ that are not drawn. A plain `┼` is a crossing, `├` and `●` are branches of
     def action_depth(self, step: int) -> None:
         """More or fewer steps to each side."""
         view = self.view
-        now = self.wish(view, self.content_width).depth if view is not None else 2
+        now = self.request(view, self.content_width).depth if view is not None else 2
         self.depth = max(1, min(12, now + step))
         self.restate()
 
