@@ -9,6 +9,7 @@ import gc
 import os
 import random
 import sys
+from array import array
 from typing import Any
 
 from microgpt_tui.debuggee.encode.recording import Recording
@@ -16,6 +17,9 @@ from microgpt_tui.debuggee.record.kinds import Scope
 from microgpt_tui.debuggee.run.load import load
 from microgpt_tui.debuggee.run.runner import _main_module
 from microgpt_tui.protocol.codes import SiteKind
+
+PIECES = ("pass_row", "pass_start", "pass_site")
+"""Columns that tell in which pieces a backward pass was encoded: what follows from them is compared."""
 
 
 class Tried(Recording):
@@ -58,9 +62,12 @@ class Tried(Recording):
             encoder.pop()
         self._encoder = None
         self.start_stack = [Scope(*s) for s in stack]
+        sums = encoder.sums()
+        laid_out = {**encoder.c, **vars(encoder.gradients)}
         return {
-            **{name: column.tobytes() for name, column in encoder.c.items()}, **encoder.extras,
-            "texts": encoder.texts, "ops": encoder.ops, "sums": encoder.sums(), "current": encoder.current,
+            **{name: c.tobytes() for name, c in laid_out.items() if type(c) is array and name not in PIECES},
+            **encoder.extras,
+            "texts": encoder.texts, "ops": encoder.ops, "sums": sums, "current": encoder.current,
             "labels": encoder.scope_values, "span": encoder.span_scope,
         }  # fmt: skip
 

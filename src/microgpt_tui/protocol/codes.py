@@ -66,6 +66,8 @@ FIRST_SITE = 2
 """Marks from here on are numbers of sites."""
 
 NO_NODE = -1
+NOTED_INT, NOTED_ASSIGN = 1, 2
+"""Flags of a noted write: its number is a Python int; the grad was set, not added to."""
 CONSTANT_OP = "const"
 LEAF_OP = "leaf"
 OUTSIDE_OP = "outside"
@@ -113,18 +115,28 @@ COLUMNS: dict[str, str] = {
     "child_start": "i",
     "site": "i",
     # edges, by child_start
-    "child": "q",
+    "child": "i",
     "local": "d",
-    # writes of a grad: accumulate, assign, zero
-    "target": "q",
-    "source": "q",
-    "delta": "d",
-    "factor": "d",
-    "after": "d",
-    "write_site": "i",
-    "write_event": "i",
+    "local_int": "B",
+    # writes of a grad (accumulate, assign, zero) that were noted one by one: see ``protocol.gradients``
+    "noted_row": "i",
+    "noted_target": "i",
+    "noted_source": "i",
+    "noted_value": "d",
+    "noted_factor": "d",
+    "noted_site": "i",
+    "noted_flags": "B",
+    # runs of nodes that propagate their grads: the first write's row, where in ``order`` they begin, the site
+    "pass_row": "i",
+    "pass_start": "i",
+    "pass_site": "i",
+    "order": "i",
+    # grads after a write where they do not follow from what is recorded
+    "exact_row": "i",
+    "exact_after": "d",
+    "exact_int": "B",
     # updates of a node's data
-    "updated": "q",
+    "updated": "i",
     "old": "d",
     "new": "d",
     "update_site": "i",
@@ -153,10 +165,9 @@ COLUMNS: dict[str, str] = {
     "bind_path": "i",
     "bind_index": "i",
     "bind_list": "q",
-    "bound_nodes": "q",
+    "bound_nodes": "i",
     "bound_numbers": "d",
-    # numbers that are Python ints: shown as such
-    "int_data": "q",
-    "int_after": "i",
+    # nodes whose data is a Python int: shown as such
+    "int_data": "i",
 }
 """Name and type code of every column."""

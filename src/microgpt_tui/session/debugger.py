@@ -110,8 +110,6 @@ class Debugger:
         self.halted = still or isinstance(message, Halted)
         if isinstance(message, Halted):
             self.halted_at = message.site
-        elif isinstance(message, EventsRecorded) and history.newest is not None:
-            history.newest.take_in()  # while the script encodes the next portion
         elif isinstance(message, EpisodeEnded):
             self._take_hits(message.hits, message.summary.index)
         elif isinstance(message, Stopped):

@@ -28,7 +28,9 @@ from microgpt_tui.protocol.codes import (
     SiteKind,
 )
 from microgpt_tui.protocol.frames import Blobs
+from microgpt_tui.protocol.gradients import Gradients
 from microgpt_tui.protocol.messages import ScriptRead, Site
+from microgpt_tui.trace.derived import growing
 from microgpt_tui.trace.index import Phases, Rows, Seeds, Users
 
 
@@ -108,13 +110,21 @@ class Trace:
     site: array[int]
     child: array[int]
     local: array[float]
-    target: array[int]
-    source: array[int]
-    delta: array[float]
-    factor: array[float]
-    after: array[float]
-    write_site: array[int]
-    write_event: array[int]
+    local_int: array[int]
+    noted_row: array[int]
+    noted_target: array[int]
+    noted_source: array[int]
+    noted_value: array[float]
+    noted_factor: array[float]
+    noted_site: array[int]
+    noted_flags: array[int]
+    pass_row: array[int]
+    pass_start: array[int]
+    pass_site: array[int]
+    order: array[int]
+    exact_row: array[int]
+    exact_after: array[float]
+    exact_int: array[int]
     updated: array[int]
     old: array[float]
     new: array[float]
@@ -144,7 +154,6 @@ class Trace:
     bound_nodes: array[int]
     bound_numbers: array[float]
     int_data: array[int]
-    int_after: array[int]
 
     def __init__(self, program: Program, index: int, kind: str, number: int, setup: Trace | None) -> None:
         self.program = program
@@ -176,6 +185,8 @@ class Trace:
         self.start_data: array[float] = array("d")
         """Data of ``program.kept`` when the episode began, same order."""
         self.start_grad: array[float] = array("d")
+        self.start_grad_int: array[float] = array("d")
+        """1.0 for each of ``start_grad`` that is a Python int."""
         self.buffers: dict[str, array[float]] = {}
         """Lists of floats as long as the parameters (Adam's m and v) when the episode began."""
         self.version = 0
@@ -201,7 +212,7 @@ class Trace:
             if len(column) > start:
                 cut = column[start:].tobytes()
                 del column[start:]
-                if name != "local" and raw[: len(cut)] != cut:
+                if not name.startswith("local") and raw[: len(cut)] != cut:
                     self._index_afresh()
             column.frombytes(raw)
         for name in ("texts", "shapes", "populations", "ops"):
@@ -231,11 +242,6 @@ class Trace:
         self.version += 1
         self.derived.clear()
 
-    def take_in(self) -> None:
-        """Bring the large indexes up to what is recorded, so that the next look finds them ready."""
-        self._users.update(self)
-        self._writes.update(self.target)
-
     # -- sizes -----------------------------------------------------------------------------
 
     def __len__(self) -> int:
@@ -250,7 +256,10 @@ class Trace:
     @property
     def nbytes(self) -> int:
         """Memory of the columns in bytes."""
-        return sum(len(c) * c.itemsize for c in (getattr(self, n) for n in COLUMNS))
+        laid_out = [column for _, found in self.grown.values() for column in vars(found).values()]
+        return sum(
+            len(c) * c.itemsize for c in (*(getattr(self, n) for n in COLUMNS), *laid_out) if isinstance(c, array)
+        )
 
     # -- nodes -----------------------------------------------------------------------------
 
@@ -348,6 +357,48 @@ class Trace:
         i = bisect_right(spans, event, key=lambda s: s[0]) - 1
         return spans[max(0, i)][2]
 
+    # -- writes of gradients: laid out by the first look ---------------------------------------
+
+    @property
+    def target(self) -> array[int]:
+        """Per write the node whose grad was written."""
+        return writes(self).target
+
+    @property
+    def source(self) -> array[int]:
+        """Per write the node that propagated, or -1."""
+        return writes(self).source
+
+    @property
+    def delta(self) -> array[float]:
+        """Per write what was added; NaN for an assignment."""
+        return writes(self).delta
+
+    @property
+    def factor(self) -> array[float]:
+        """Per write the local gradient; NaN where it is not known."""
+        return writes(self).factor
+
+    @property
+    def after(self) -> array[float]:
+        """Per write the grad after it."""
+        return writes(self).after
+
+    @property
+    def write_site(self) -> array[int]:
+        """Per write its site."""
+        return writes(self).write_site
+
+    @property
+    def write_event(self) -> array[int]:
+        """Per write its event."""
+        return writes(self).write_event
+
+    @property
+    def int_after(self) -> array[int]:
+        """Rows after which the grad was a Python int."""
+        return writes(self).int_after
+
     # -- users of nodes, writes to nodes -----------------------------------------------------
 
     def users(self, node: int) -> list[int]:
@@ -399,7 +450,7 @@ class Trace:
             place = self.kept_position.get(node)
             if place is not None and place < len(self.start_grad):
                 return self.start_grad[place]
-        return self.outside_grads.get(node, 0.0)
+        return float(self.outside_grads.get(node, 0.0))
 
     def grad_at(self, node: int, event: int) -> float:
         """A node's grad when events 0..event have happened, to the last bit."""
@@ -471,6 +522,24 @@ class Trace:
         """A line for logs and assertions."""
         name = f"{self.episode_kind} {self.number}".strip()
         return f"{name}: {len(self)} events, {len(self.born)} nodes, {len(self.target)} grad writes"
+
+
+class Writes(Gradients):
+    """The writes of an episode's gradients, laid out."""
+
+    def update(self, trace: Trace) -> None:
+        """Take in what is new."""
+        self.lay_out(vars(trace))
+
+
+@growing
+def writes(trace: Trace) -> Writes:
+    """The writes of gradients: what is recorded of backward passes is the order in which nodes propagate."""
+    start = {
+        node: int(grad) if is_int else grad
+        for node, grad, is_int in zip(trace.program.kept, trace.start_grad, trace.start_grad_int, strict=False)
+    }
+    return Writes(trace.first_node, start, trace.outside_grads)
 
 
 _LAZY = ("kept_position", "_int_data_set", "_int_after_set")

@@ -10,6 +10,7 @@ from microgpt_tui.debuggee.record.kinds import NAN, SITE_CONSTANT, SITE_CREATE, 
 from microgpt_tui.debuggee.rewrite.sites import SiteRecord
 from microgpt_tui.protocol import frames as wire
 from microgpt_tui.protocol.codes import COLUMNS
+from microgpt_tui.protocol.gradients import Gradients
 
 
 class Columns:
@@ -31,10 +32,14 @@ class Columns:
         self.data_name, self.grad_name = names
         self.first_node = first_node
         self.ids: dict[int, int] = dict(kept)
-        self._sums: list[Any] = [0] * first_node
-        """Per node its grad so far, as the script has it: see ``sums``."""
-        for number, grad in start_grad.items():
-            self._sums[number] = grad
+        self.outside_grads: dict[int, float] = {}
+        """Grads that nodes of earlier episodes had when they were first met."""
+        self.gradients = Gradients(first_node, start_grad, self.outside_grads)
+        self.exact_sums: list[Any] | None = None
+        """Per node its grad so far, from where on numbers are met that are neither doubles nor short ints."""
+        self.write_rows = 0
+        self.kept_locals: list[Any] = []
+        """Per node of the episode what it keeps its local gradients in."""
         self.weights = weights
         self.c: dict[str, array[Any]] = {name: array(code) for name, code in COLUMNS.items()}
         self.sent: dict[str, int] = dict.fromkeys(COLUMNS, 0)
@@ -77,12 +82,11 @@ class Columns:
         self.waits = bytes(record is not None and record.kind in (SITE_CREATE, SITE_CONSTANT) for record in records)
         """By site: 1 for a mark that only announces a node."""
         self.data_of, self.grad_of = attrgetter(self.data_name), attrgetter(self.grad_name)
+        if None in map(int_flag, start_grad.values()):
+            self.be_exact()
         self.put_bind = [
             self.c["bind_" + name].append
             for name in ("event", "scope", "site", "kind", "start", "shape", "path", "index", "list")
-        ]
-        self.put_write = [
-            self.c[name].append for name in ("target", "source", "delta", "factor", "write_site", "write_event")
         ]
         self.put_update = [
             self.c[name].append for name in ("updated", "old", "new", "update_site", "update_event", "used_start")
@@ -100,10 +104,21 @@ class Columns:
 
     def sums(self) -> list[Any]:
         """The grad of every node so far, by number: 0 (as the script begins) for a new one."""
-        missing = self.first_node + len(self.c["born"]) - len(self._sums)
-        if missing > 0:
-            self._sums.extend([0] * missing)
-        return self._sums
+        if self.exact_sums is None:
+            self.gradients.lay_out(self.c)
+            return self.gradients.sums
+        self.exact_sums.extend([0] * (self.first_node + len(self.c["born"]) - len(self.exact_sums)))
+        return self.exact_sums
+
+    def laid_out(self) -> dict[str, Any]:
+        """The columns, and those of the writes that follow from them."""
+        self.gradients.lay_out(self.c)
+        return {**self.c, **vars(self.gradients)}
+
+    def be_exact(self) -> list[Any]:
+        """From here on add the grads up with the script's own numbers: they are not all doubles and short ints."""
+        self.exact_sums = list(self.sums())
+        return self.exact_sums
 
     def operation_number(self, name: str) -> int:
         found = self.op_numbers.get(name)
@@ -159,6 +174,14 @@ class Columns:
 
     current: dict[int, float]
     """Data of the nodes that may be updated; the recorder fills in the start of the episode."""
+
+
+def int_flag(value: Any) -> int | None:
+    """1 for a Python int, 0 for a float; None for what a double does not hold to the last bit."""
+    kind = type(value)
+    if kind is float:
+        return 0
+    return 1 if (kind is int or kind is bool) and abs(value) < 2**53 else None
 
 
 _NUMBERS = array("i", range(1 << 16))

@@ -231,9 +231,7 @@ class Encoder(Iterations):
         c["data"].append(value)
         self.ids[id(node)] = number
         c["child_start"].append(len(c["child"]))
-        if operands:
-            c["child"].extend(operands)
-            c["local"].extend(self.local_gradients(node, len(operands)))
+        self.add_edges(node, operands)
         if record is None:
             name = self.frame_name() if operands else LEAF_OP
             operation = name

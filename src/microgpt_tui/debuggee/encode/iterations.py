@@ -30,7 +30,18 @@ FEWEST = 24
 LONGEST = 200
 """Entries of an iteration."""
 KINDS = (SITE_ITERATION, SITE_STATEMENT, SITE_BIND, SITE_ELEMENT, SITE_UPDATE, SITE_ASSIGN)
-READ = ("bound_numbers", "bound_nodes", "bind_index", "bind_list", "updated", "old", "new", "used", "target", "after")
+READ = (
+    "bound_numbers",
+    "bound_nodes",
+    "bind_index",
+    "bind_list",
+    "updated",
+    "old",
+    "new",
+    "used",
+    "noted_target",
+    "noted_value",
+)
 """Columns whose content comes from the log."""
 
 Values = dict[str, list[Sequence[Any]]]
@@ -50,7 +61,7 @@ class Iterations(Writes):
     def vectorised_iterations(self, log: list[Any], position: int, end: int) -> int:
         """Encode a run of iterations that begins here, but for its last; where that is (here, if this is no run)."""
         code = log[position][0]
-        if code in self.irregular or self.in_iterations:
+        if code in self.irregular or self.in_iterations or self.exact_sums is not None:
             return position
         shape = self.iteration_shape(log, position, end)
         length = len(shape)
@@ -130,10 +141,7 @@ class Iterations(Writes):
             c[name].extend(chain.from_iterable(zip(*parts, strict=True)))
         for owners, told in zip(values["updated"], values["new"], strict=True):
             self.current.update(zip(owners, told, strict=True))
-        sums = self.sums()
-        for owners, told in zip(values["target"], values["after"], strict=True):
-            for owner, grad in zip(owners, told, strict=True):
-                sums[owner] = grad
+        self.write_rows += iterations * (third["noted_row"] - second["noted_row"])
         self.label_iterations(log[len(shape) :: len(shape)], labels_now - labels_between)
         self.span_scope = scope_now + iterations * (scope_now - scope)
 
@@ -210,9 +218,9 @@ class Iterations(Writes):
         if (types != {float} and types != {int}) or any(told):  # zeros: what else is assigned is rare
             raise _Irregular
         owners = self.numbers_of([entry[1] for entry in entries])
-        self.only_once(values["target"], owners)
-        values["target"].append(owners)
-        values["after"].append(told)
+        self.only_once(values["noted_target"], owners)
+        values["noted_target"].append(owners)
+        values["noted_value"].append(told)
 
     def numbers_of(self, nodes: Sequence[Any]) -> list[int]:
         try:

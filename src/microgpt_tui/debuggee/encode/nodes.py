@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from array import array
-from itertools import accumulate, chain, repeat
+from itertools import accumulate, chain, compress, repeat
 from operator import attrgetter
 from typing import Any
 
-from microgpt_tui.debuggee.encode.columns import Columns, counting
+from microgpt_tui.debuggee.encode.columns import Columns, counting, int_flag
 from microgpt_tui.debuggee.record.edges import locals_attribute, operands_attribute
 from microgpt_tui.debuggee.record.kinds import NAN, Maker
 from microgpt_tui.debuggee.record.walk import doubles
 from microgpt_tui.protocol.codes import CREATE, OUTSIDE_OP
+
+_INT = {float: 0, int: 1, bool: 1}
 
 
 class Nodes(Columns):
@@ -39,7 +41,7 @@ class Nodes(Columns):
                 del ids[id(node)]
             self.settle_singly(nodes, makers)
             return
-        counts, children, factors = edges
+        counts, children, factors, ints = edges
         c["kind"].frombytes(bytes(count))  # CREATE is 0
         c["row"].extend(counting(row, row + count))
         c["born"].extend(counting(event, event + count))
@@ -49,27 +51,37 @@ class Nodes(Columns):
         c["child_start"].fromlist(starts[:-1])
         c["child"].fromlist(children)
         c["local"].extend(factors)
+        c["local_int"].frombytes(ints)
         values = list(map(self.data_of, nodes))
         if set(map(type, values)) != {float}:
             values = [v if type(v) is float else self.odd_number(first + i, v) for i, v in enumerate(values)]
         c["data"].fromlist(values)
 
-    def edges_of(self, nodes: list[Any]) -> tuple[list[int], list[int], Any] | None:
-        """(operands per node, operands, local gradients), or None where a node is not like the others."""
+    def edges_of(self, nodes: list[Any]) -> tuple[list[int], list[int], Any, bytes] | None:
+        """(operands per node, operands, local gradients, which of these are ints); None where a node is not like the
+        others."""
         if self.children_name is None:
-            return [0] * len(nodes), [], ()
+            self.kept_locals += repeat((), len(nodes))
+            return [0] * len(nodes), [], (), b""
         try:
             edges = list(map(attrgetter(self.children_name), nodes))
             counts = list(map(len, edges))
             children = list(map(self.ids.__getitem__, map(id, chain.from_iterable(edges))))
             if self.locals_name is None:
-                return counts, children, repeat(NAN, len(children))
+                self.kept_locals += repeat(None, len(nodes))
+                return counts, children, repeat(NAN, len(children)), bytes(len(children))
             kept = list(map(attrgetter(self.locals_name), nodes))
             if list(map(len, kept)) != counts or not set(map(type, kept)) <= {tuple, list}:
                 return None
-            return counts, children, array("d", list(chain.from_iterable(kept)))
+            factors = list(chain.from_iterable(kept))
+            ints = bytes(map(_INT.__getitem__, map(type, factors)))
+            if any(abs(factor) >= 2**53 for factor in set(compress(factors, ints))):
+                return None
+            doubles_ = array("d", factors)
         except (AttributeError, KeyError, TypeError, OverflowError):
             return None
+        self.kept_locals += kept
+        return counts, children, doubles_, ints
 
     def settle_singly(self, nodes: list[Any], makers: list[Maker]) -> None:
         """The same one by one: operands from earlier episodes get their rows in between."""
@@ -90,9 +102,26 @@ class Nodes(Columns):
             c["child_start"].append(len(c["child"]))
             c["op"].append(op)
             c["site"].append(site)
-            if operands:
-                c["child"].extend(operands)
-                c["local"].extend(self.local_gradients(node, len(operands)))
+            self.add_edges(node, operands)
+
+    def add_edges(self, node: Any, operands: list[int]) -> None:
+        """The operands and local gradients of the newest row."""
+        kept = getattr(node, self.locals_name, None) if operands and self.locals_name else ()
+        known = isinstance(kept, tuple | list) and len(kept) == len(operands)
+        self.kept_locals.append(kept if known else None)
+        if not operands:
+            return
+        factors = self.local_gradients(node, len(operands))
+        self.c["child"].extend(operands)
+        self.c["local"].extend(doubles(list(factors)))
+        self.c["local_int"].frombytes(self.int_flags(factors))
+
+    def int_flags(self, values: Any) -> bytes:
+        """Which of the numbers are ints; where one is no short number, grads are added up exactly from here on."""
+        flags = list(map(int_flag, values))
+        if None in flags and self.exact_sums is None:
+            self.be_exact()
+        return bytes(flag or 0 for flag in flags)
 
     def shift(self, row: int, by: int) -> None:
         """Rows came in between: what already counted on the later ones moves."""
@@ -127,7 +156,7 @@ class Nodes(Columns):
             factors = [factors.get(k, NAN) for k in getattr(node, self.children_name or "")]
         if factors is None or len(factors) != count:
             return (NAN,) * count
-        return factors if all(type(f) in (float, int) for f in factors) else doubles(list(factors))
+        return factors
 
     def find_edges(self, node: Any) -> bool:
         """Which attributes hold the operands and the local gradients: told from a node that has some."""
@@ -149,13 +178,14 @@ class Nodes(Columns):
         c = self.c
         row = self.ids[id(node)] - self.first_node
         start = c["child_start"][row]
-        child, local = array("q", operands), array("d", self.local_gradients(node, len(operands)))
-        if child == c["child"][start:] and local.tobytes() == c["local"][start:].tobytes():
+        local = doubles(list(self.local_gradients(node, len(operands))))
+        if operands == c["child"][start:].tolist() and local.tobytes() == c["local"][start:].tobytes():
             return
-        del c["child"][start:], c["local"][start:]
-        c["child"].extend(child)
-        c["local"].extend(local)
-        for name in ("child", "local"):
+        del c["child"][start:], c["local"][start:], c["local_int"][start:]
+        del self.kept_locals[row]
+        self.add_edges(node, operands)
+        self.kept_locals.insert(row, self.kept_locals.pop())
+        for name in ("child", "local", "local_int"):
             self.sent[name] = min(self.sent[name], start)
         if len(c["born"]) > row + 1:  # nodes of earlier episodes came in after it
             self.sent["child_start"] = min(self.sent["child_start"], row + 1)
@@ -181,8 +211,11 @@ class Nodes(Columns):
         c["data"].append(value if type(value) is float else self.odd_number(number, value))
         c["child_start"].append(len(c["child"]))
         c["site"].append(self.stack[0].site)
+        self.kept_locals.append(None)
         grad = getattr(node, self.grad_name, 0)
         if type(grad) in (int, float) and grad:
-            self.sums()[number] = grad
-            self.extras.setdefault("start_grads", []).append((number, float(grad)))
+            self.outside_grads[number] = grad
+            self.extras.setdefault("start_grads", []).append((number, grad))
+            if self.exact_sums is not None:
+                self.sums()[number] = grad
         return number

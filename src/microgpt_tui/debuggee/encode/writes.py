@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from array import array
-from itertools import chain, islice, repeat
-from operator import attrgetter, sub
+from itertools import chain, compress, islice, repeat
+from operator import attrgetter, is_
 from typing import Any
 
 from microgpt_tui.debuggee.encode.columns import counting
@@ -12,7 +11,10 @@ from microgpt_tui.debuggee.encode.scopes import Scopes
 from microgpt_tui.debuggee.record.kinds import NAN, SITE_ACCUMULATE
 from microgpt_tui.debuggee.record.walk import doubles
 from microgpt_tui.debuggee.rewrite.sites import SiteRecord
-from microgpt_tui.protocol.codes import ACCUMULATE, ASSIGN, NO_NODE, UPDATE, ZERO
+from microgpt_tui.protocol.codes import ACCUMULATE, ASSIGN, NO_NODE, NOTED_ASSIGN, UPDATE, ZERO
+from microgpt_tui.protocol.gradients import as_double
+
+NOTED = ("noted_row", "noted_target", "noted_source", "noted_value", "noted_factor", "noted_site", "noted_flags")
 
 
 class Writes(Scopes):
@@ -45,80 +47,123 @@ class Writes(Scopes):
         if not run:
             return waiting
         known = ids.get
-        self.write_grads(
+        self.note_writes(
             targets,
             [known(id(entry[2]), NO_NODE) for entry in run],
             [entry[3] for entry in run],
             [NAN if entry[4] is None else entry[4] for entry in run],
-            array("i", (code,)) * len(run) if kinds == 1 else array("i", [entry[0] for entry in run]),
+            [entry[0] for entry in run],
         )
         return waiting
 
-    def write_grads(
-        self, targets: list[int], sources: list[int], deltas: list[Any], factors: list[Any], sites: array[int]
-    ) -> None:
-        """A run of contributions: the running sums are added up as the script does it, one after another."""
-        sums = self.sums()
-        afters: list[Any] = []
-        add = afters.append
-        for target, delta in zip(targets, deltas, strict=True):
-            after = sums[target] = sums[target] + delta
-            add(after)
-        self.write_rows(targets, sources, deltas, factors, afters, sites)
+    def note_writes(
+        self, targets: list[int], sources: list[int], deltas: list[Any], factors: list[Any], sites: list[int],
+        afters: list[Any] | None = None,
+    ) -> None:  # fmt: skip
+        """Contributions, one by one, become events; ``afters``: the sums, where they are added up already."""
+        c, row = self.c, self.write_rows
+        flags = self.int_flags(deltas)
+        self.write_events(len(targets))
+        c["noted_row"].extend(counting(row, row + len(targets)))
+        c["noted_target"].fromlist(targets)
+        c["noted_source"].fromlist(sources)
+        c["noted_value"].extend(doubles(deltas))
+        c["noted_factor"].extend(doubles(factors))
+        c["noted_site"].fromlist(sites)
+        c["noted_flags"].frombytes(flags)
+        if self.exact_sums is not None:
+            for i, after in enumerate(afters or self.added(targets, deltas)):
+                self.exact_after(row + i, after)
 
-    def write_rows(
-        self,
-        targets: list[int],
-        sources: list[int],
-        deltas: list[Any],
-        factors: list[Any],
-        afters: list[Any],
-        sites: array[int],
-    ) -> None:
-        """Contributions and the sums after them become events."""
-        c = self.c
-        count, row, event = len(targets), len(c["target"]), self.events
+    def added(self, targets: list[int], deltas: list[Any]) -> list[Any]:
+        """The sums after each contribution."""
+        sums, afters = self.sums(), []
+        for target, delta in zip(targets, deltas, strict=True):
+            sums[target] = sums[target] + delta
+            afters.append(sums[target])
+        return afters
+
+    def exact_after(self, row: int, grad: Any) -> None:
+        """What a grad was after a write, where that does not follow from numbers that are all doubles."""
+        self.c["exact_row"].append(row)
+        self.c["exact_after"].append(as_double(grad))
+        self.c["exact_int"].append(type(grad) is int)
+
+    def write_events(self, count: int) -> None:
+        """So many contributions, one event each."""
+        c, row = self.c, self.write_rows
         self.event(ACCUMULATE, row)
         c["kind"].frombytes(bytes((ACCUMULATE,)) * (count - 1))
         c["row"].extend(counting(row + 1, row + count))
-        c["target"].fromlist(targets)
-        c["source"].fromlist(sources)
-        c["delta"].extend(doubles(deltas))
-        c["factor"].extend(doubles(factors))
-        if set(map(type, afters)) != {float}:
-            afters = [
-                after if type(after) is float else self.odd_after(row + i, after) for i, after in enumerate(afters)
-            ]
-        c["after"].fromlist(afters)
-        c["write_site"].extend(sites)
-        c["write_event"].extend(counting(event, event + count))
+        self.write_rows += count
 
     def propagate_run(self, log: list[Any], position: int, end: int, loop: SiteRecord) -> int:
-        """A run of nodes that hand their gradients to their operands, and where it ends.
-
-        What each propagates is computed as the script does it: local gradient × its own grad.
-        """
+        """A run of nodes that give to their operands, and where it ends: only their order is recorded."""
         if self.fresh:
             self.settle()
         node_class, waiting = self.node_class, position
         while waiting < end and (type(log[waiting]) is node_class or isinstance(log[waiting], node_class)):
             waiting += 1
         nodes = log[position:waiting]
-        known = loop.names == (self.children_name, self.locals_name) and not self.outside
-        edges = self.recorded_edges(nodes, loop) if known else None
-        targets, givers, factors = edges or self.kept_edges(nodes, loop)
-        sums = self.sums()
+        if not self.record_order(nodes, loop):
+            self.note_pass(nodes, loop)
+        return max(waiting, position + 1)  # what is no node was to propagate, and failed
+
+    def newest_source(self) -> int:
+        """The node that the newest contribution came from, or -1."""
+        noted = self.c["noted_row"]
+        single = len(noted) > 0 and noted[-1] == self.write_rows - 1
+        return int(self.c["noted_source" if single else "order"][-1])
+
+    def record_order(self, nodes: list[Any], loop: SiteRecord) -> bool:
+        """Record that these propagate one after another; False where that does not tell what they give."""
+        if self.exact_sums is not None or self.outside or loop.names != (self.children_name, self.locals_name):
+            return False
+        kept = list(map(attrgetter(loop.names[1]), nodes))
+        try:
+            order = list(compress(map(self.ids.__getitem__, map(id, nodes)), kept))
+        except KeyError:  # a node of an earlier episode
+            return False
+        c, first, count = self.c, self.first_node, sum(map(len, kept))
+        if not order:
+            return True
+        if min(order) < first or not self.as_recorded([number - first for number in order], list(filter(None, kept))):
+            return False
+        row = self.write_rows
+        self.write_events(count)
+        c["pass_row"].append(row)
+        c["pass_start"].append(len(c["order"]))
+        c["pass_site"].append(loop.statement)
+        c["order"].fromlist(order)
+        return True
+
+    def as_recorded(self, rows: list[int], kept: list[Any]) -> bool:
+        """Whether nodes still have the local gradients that they were recorded with."""
+        known = list(map(self.kept_locals.__getitem__, rows))
+        if all(map(is_, known, kept)) and set(map(type, kept)) == {tuple}:
+            return True
+        starts = [*map(self.c["child_start"].__getitem__, rows)]
+        return all(
+            self.c["local"][start : start + len(told)].tolist() == list(told)
+            for start, told in zip(starts, kept, strict=True)
+        ) and self.edge_counts(rows) == list(map(len, kept))
+
+    def edge_counts(self, rows: list[int]) -> list[int]:
+        starts, last = self.c["child_start"], len(self.c["child_start"]) - 1
+        return [(starts[row + 1] if row < last else len(self.c["child"])) - starts[row] for row in rows]
+
+    def note_pass(self, nodes: list[Any], loop: SiteRecord) -> None:
+        """What nodes give to their operands, one by one, computed as the script does it: local gradient × own grad."""
+        targets, givers, factors = self.kept_edges(nodes, loop)
+        if not targets:
+            return
+        sums = self.be_exact() if self.exact_sums is None else self.sums()
         deltas: list[Any] = []
         afters: list[Any] = []
-        add_delta, add_after = deltas.append, afters.append
         for target, factor, giver in zip(targets, factors, givers, strict=True):
-            delta = factor * sums[giver]
-            after = sums[target] = sums[target] + delta
-            add_delta(delta)
-            add_after(after)
-        if targets:
-            self.write_rows(targets, givers, deltas, factors, afters, array("i", (loop.statement,)) * len(targets))
-        return max(waiting, position + 1)  # what is no node was to propagate, and failed
+            deltas.append(factor * sums[giver])
+            afters += self.added([target], deltas[-1:])
+        self.note_writes(targets, givers, deltas, factors, [loop.statement] * len(targets), afters)
 
     def kept_edges(self, nodes: list[Any], loop: SiteRecord) -> tuple[list[int], list[int], list[Any]]:
         """(operand, giver, local gradient) of every contribution, as the nodes keep them."""
@@ -133,31 +178,6 @@ class Writes(Scopes):
         givers = list(chain.from_iterable(map(repeat, map(self.number_of, nodes), counts)))
         return targets, givers, list(chain.from_iterable(factors))
 
-    def recorded_edges(self, nodes: list[Any], loop: SiteRecord) -> tuple[list[int], list[int], list[Any]] | None:
-        """The same from the columns, which know the operands' numbers already; None where not all of them."""
-        c, first = self.c, self.first_node
-        try:
-            inner = [number for number in map(self.ids.__getitem__, map(id, nodes)) if number >= first]
-        except KeyError:  # a node of an earlier episode
-            return None
-        starts, child = c["child_start"], c["child"]
-        rows = [number - first for number in inner]
-        starts.append(len(child))  # where the last node's operands end
-        begins, ends = list(map(starts.__getitem__, rows)), [starts[row + 1] for row in rows]
-        starts.pop()
-        targets = list(chain.from_iterable(map(child.__getitem__, map(slice, begins, ends))))
-        givers = list(chain.from_iterable(map(repeat, inner, map(sub, ends, begins))))
-        factors = list(chain.from_iterable(map(attrgetter(loop.names[1]), nodes)))
-        return (targets, givers, factors) if len(factors) == len(targets) else None  # the setup's nodes may have some
-
-    def odd_after(self, row: int, value: Any) -> float:
-        if type(value) is int:
-            self.c["int_after"].append(row)
-        try:
-            return float(value)
-        except (TypeError, ValueError, OverflowError):
-            return NAN
-
     def target_of(self, owner: Any) -> int | None:
         """The number of the node that is written; None for what is no node."""
         if self.fresh:
@@ -169,25 +189,16 @@ class Writes(Scopes):
         target = self.target_of(owner)
         if target is None:
             return
-        c = self.c
-        row = len(c["target"])
-        try:
-            number = float(value)
-        except (TypeError, ValueError, OverflowError):
-            number = NAN
-        is_zero = number == 0.0
-        put_target, put_source, put_delta, put_factor, put_site, put_event = self.put_write
-        put_target(target)
-        put_source(NO_NODE)
-        put_delta(NAN)
-        put_factor(NAN)
-        put_site(code)
-        put_event(len(c["kind"]))
-        c["after"].append(number)
-        if type(value) is int:
-            c["int_after"].append(row)
-        self.sums()[target] = value
-        self.event(ZERO if is_zero else ASSIGN, row)
+        c, row = self.c, self.write_rows
+        number = as_double(value)
+        (flags,) = self.int_flags((value,))
+        self.event(ZERO if number == 0.0 else ASSIGN, row)
+        self.write_rows += 1
+        for name, told in zip(NOTED, (row, target, NO_NODE, number, NAN, code, flags | NOTED_ASSIGN), strict=True):
+            c[name].append(told)
+        if self.exact_sums is not None:
+            self.sums()[target] = value
+            self.exact_after(row, value)
 
     def before_update(self, owner: Any, value: Any) -> None:
         """What a node's data is before it is written first in its own episode: what it was made with."""

@@ -163,7 +163,7 @@ class Breaks:
 
     def take_binds(self) -> None:
         """Variables bound since the last look."""
-        c = self.recorder.encoder.c
+        c = self.recorder.encoder.laid_out()
         end = len(c["bind_event"])
         if self.binds_seen == end:
             return
@@ -178,7 +178,7 @@ class Breaks:
     def place(self, a: Armed, event: int) -> bool:
         """True when the newest event is where the breakpoint is; see ``trace.breakpoints.where``."""
         facts, kind = self.facts, a.kind
-        c = self.recorder.encoder.c
+        c = self.recorder.encoder.laid_out()
         what, row = c["kind"][event], c["row"][event]
         if kind == "any":
             return True
@@ -220,7 +220,7 @@ class Breaks:
 
     def made_not_finite(self, event: int, what: int, row: int) -> bool:
         facts = self.facts
-        c = self.recorder.encoder.c
+        c = self.recorder.encoder.laid_out()
         if what == CREATE:
             value = c["data"][row]
             return bool(value - value != 0) and made_here(value, facts.value("inputs", event))

@@ -107,6 +107,7 @@ class Control:
             return
         self.started = recorder.episode_index
         columns = {"start_data": recorder.start_data, "start_grad": recorder.start_grad}
+        columns["start_grad_int"] = [type(grad) is int for grad in recorder.start_grad]
         columns.update({"buffer:" + name: values for name, values in recorder.start_buffers.items()})
         blobs = {name: (0, doubles(values).tobytes()) for name, values in columns.items()}
         self.send(EpisodeBegan(self.summary()), blobs)
@@ -294,6 +295,6 @@ def met_by(goal: Goal, encoder: Encoder, start: int) -> Callable[[], bool]:
         sites, stack = goal.sites, encoder.stack
         return lambda: any(s.kind is SiteKind.ITERATION and s.site in sites and s.number >= 0 for s in stack)
     if isinstance(goal, goals.OtherSource):
-        node, sources = goal.node, encoder.c["source"]
-        return lambda: bool(len(kinds) > start and (kinds[-1] != ACCUMULATE or sources[-1] != node))
+        node = goal.node
+        return lambda: len(kinds) > start and (kinds[-1] != ACCUMULATE or encoder.newest_source() != node)
     raise ValueError(f"{goal} is no goal within an episode")

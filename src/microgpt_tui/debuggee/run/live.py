@@ -61,7 +61,7 @@ class LiveFacts:
 
     def node(self, event: int) -> int:
         """The node that the event is about, or -1."""
-        c = self.recorder.encoder.c
+        c = self.recorder.encoder.laid_out()
         kind, row = c["kind"][event], c["row"][event]
         if kind == CREATE:
             return self.recorder.encoder.first_node + int(row)
@@ -78,14 +78,14 @@ class LiveFacts:
         if known is not None:
             return known
         place = node - encoder.first_node
-        return float(encoder.c["data"][place]) if 0 <= place < len(encoder.c["data"]) else NAN
+        return float(encoder.laid_out()["data"][place]) if 0 <= place < len(encoder.laid_out()["data"]) else NAN
 
     def _data(self, event: int) -> float:
         node = self.node(event)
         return self.number_of(node) if node >= 0 else NAN
 
     def _grad(self, event: int) -> float:
-        c = self.recorder.encoder.c
+        c = self.recorder.encoder.laid_out()
         kind, row = c["kind"][event], c["row"][event]
         if kind in _WRITES:
             return float(c["after"][row])
@@ -96,7 +96,7 @@ class LiveFacts:
     def grad_before(self, row: int) -> float:
         """A target's grad before a write of it."""
         recorder = self.recorder
-        c = recorder.encoder.c
+        c = recorder.encoder.laid_out()
         target = c["target"][row]
         for earlier in range(row - 1, -1, -1):
             if c["target"][earlier] == target:
@@ -107,14 +107,14 @@ class LiveFacts:
         return 0.0
 
     def _delta(self, event: int) -> float:
-        c = self.recorder.encoder.c
+        c = self.recorder.encoder.laid_out()
         kind, row = c["kind"][event], c["row"][event]
         if kind in _WRITES:
             return float(c["delta"][row])
         return float(c["new"][row] - c["old"][row]) if kind == UPDATE else NAN
 
     def _factor(self, event: int) -> float:
-        c = self.recorder.encoder.c
+        c = self.recorder.encoder.laid_out()
         return float(c["factor"][c["row"][event]]) if c["kind"][event] in _WRITES else NAN
 
     def _op(self, event: int) -> str:
@@ -125,12 +125,12 @@ class LiveFacts:
         place = node - encoder.first_node
         if place < 0:
             return self.recorder.kept_ops.get(node, "")
-        made: str = encoder.ops[encoder.c["op"][place]]
+        made: str = encoder.ops[encoder.laid_out()["op"][place]]
         return made
 
     def _inputs(self, event: int) -> Inputs:
         encoder = self.recorder.encoder
-        c = encoder.c
+        c = encoder.laid_out()
         if c["kind"][event] != CREATE:
             return Inputs()
         row = c["row"][event]
@@ -138,13 +138,13 @@ class LiveFacts:
         return Inputs(self.number_of(child) for child in c["child"][c["child_start"][row] : end])
 
     def _kind(self, event: int) -> str:
-        return EVENT_NAMES[self.recorder.encoder.c["kind"][event]]
+        return EVENT_NAMES[self.recorder.encoder.laid_out()["kind"][event]]
 
     # -- where -------------------------------------------------------------------------------
 
     def path(self) -> list[int]:
         """Scopes around the newest event, innermost first."""
-        c = self.recorder.encoder.c
+        c = self.recorder.encoder.laid_out()
         scope = c["span_scope"][-1]
         found = []
         while scope >= 0:
@@ -157,7 +157,7 @@ class LiveFacts:
         return self.recorder.encoder.scope_values.get(scope, "")
 
     def _line(self, event: int) -> int:
-        c = self.recorder.encoder.c
+        c = self.recorder.encoder.laid_out()
         records = self.recorder.records
         kind, row = c["kind"][event], c["row"][event]
         column = {ACCUMULATE: "write_site", ASSIGN: "write_site", ZERO: "write_site", UPDATE: "update_site",
@@ -177,7 +177,7 @@ class LiveFacts:
         return int(record.line) if record is not None else 0
 
     def _scope(self, event: int) -> str:
-        c = self.recorder.encoder.c
+        c = self.recorder.encoder.laid_out()
         parts = []
         for scope in reversed(self.path()):
             record = self.recorder.records[c["scope_site"][scope]]
@@ -192,7 +192,7 @@ class LiveFacts:
 
     def _pos(self, event: int) -> Any:
         recorder = self.recorder
-        c = recorder.encoder.c
+        c = recorder.encoder.laid_out()
         for scope in self.path():
             site = c["scope_site"][scope]
             record = recorder.records[site]
@@ -206,7 +206,7 @@ class LiveFacts:
         return NAN
 
     def _loop(self, name: str) -> Any:
-        c = self.recorder.encoder.c
+        c = self.recorder.encoder.laid_out()
         for scope in self.path():
             record = self.recorder.records[c["scope_site"][scope]]
             if record is not None and record.kind is SiteKind.ITERATION:
@@ -226,7 +226,7 @@ class LiveFacts:
     def phase_number(self, event: int) -> int:
         """The event's phase; ``phase_before`` is then the phase of the event before."""
         recorder = self.recorder
-        c = recorder.encoder.c
+        c = recorder.encoder.laid_out()
         kinds, rows = c["kind"], c["row"]
         base = BASE_PHASE.get(recorder.episode_kind, FORWARD)
         if self.phase_now < 0:
@@ -256,9 +256,9 @@ class LiveFacts:
     def bound_name(self, row: int) -> str:
         """The name that a binding row is about."""
         encoder = self.recorder.encoder
-        record = self.recorder.records[encoder.c["bind_site"][row]]
+        record = self.recorder.records[encoder.laid_out()["bind_site"][row]]
         if record is not None and record.kind is SiteKind.ITERATION:
-            path = encoder.c["bind_path"][row]
+            path = encoder.laid_out()["bind_path"][row]
             return encoder.texts[path] if path >= 0 else ""
         return record.name if record is not None else ""
 
@@ -274,7 +274,7 @@ class LiveFacts:
     def take_names(self) -> None:
         """Names of nodes, from the bindings since the last look."""
         encoder = self.recorder.encoder
-        c = encoder.c
+        c = encoder.laid_out()
         for row in range(self.names_seen, len(c["bind_event"])):
             kind = c["bind_kind"][row]
             if kind not in (BindKind.NODE, BindKind.NODES) or c["bind_index"][row] != WHOLE:
