@@ -1,4 +1,4 @@
-"""The writes of gradients, laid out from the order of propagation, are the script's own numbers, whatever it adds up."""
+"""The writes of gradients, laid out from the order of propagation, are the script's own numbers."""
 
 from __future__ import annotations
 

@@ -122,7 +122,7 @@ class Gradients:
 
 
 def edges_of(order: Sequence[int], c: Mapping[str, Any], first_node: int) -> tuple[list[int], list[int], list[slice]]:
-    """Of nodes that propagate in this order: operands, as often the nodes themselves, and their places among the edges."""
+    """Of nodes that propagate in this order: operands, as often the nodes, and their places among the edges."""
     starts, child = c["child_start"], c["child"]
     rows = [number - first_node for number in order]
     begins = list(map(starts.__getitem__, rows))
