@@ -10,7 +10,6 @@ import time
 from pathlib import Path
 
 from microgpt_tui.protocol import goals
-from microgpt_tui.protocol.messages import Resume
 from microgpt_tui.session.debugger import Debugger
 from microgpt_tui.session.process import Launch
 
@@ -46,8 +45,8 @@ def flatness(script: Path, corpus: Path, at: list[int]) -> tuple[list[int], int]
     try:
         for steps in at:
             if steps != at[0]:
-                debugger.process.send(Resume(goals.Steps(steps, forget=True)))
-                debugger.history.stop, debugger.running = None, True
+                debugger.history.stop = None
+                debugger.script.resume((), goals.Steps(steps, forget=True))
             debugger.wait()
             found.append(status_of(debugger.process.popen.pid, "VmRSS"))
         return found, status_of(debugger.process.popen.pid, "VmHWM")

@@ -10,8 +10,8 @@ from control_fixtures import give, said, tanh_gpt
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from microgpt_tui.protocol import goals
 from microgpt_tui.protocol.conditions import ConditionError
+from microgpt_tui.session import breakpoint_files
 from microgpt_tui.session.breakpoints import BreakpointList, line_of
 from microgpt_tui.session.debugger import Debugger, Moment
 from microgpt_tui.trace.breakpoints import KINDS, BreakpointError, find, parse, resolve
@@ -74,7 +74,7 @@ def test_the_script_stops_where_the_record_says(recorded: Debugger, text: str) -
         debugger.breakpoints.add(parse(text, program), program)
         found = []
         while len(found) < len(expected) or not expected:
-            assert debugger._live(goals.End(forget=True))
+            assert debugger.run()
             debugger.wait()
             trace = debugger.trace
             assert trace is not None
@@ -253,16 +253,16 @@ def test_they_are_saved_to_and_loaded_from_a_file_of_the_persons_choice(tmp_path
     written.watch("lm_head[0][0].grad", program)
     written.allow("op == 'log'", program)
     file = tmp_path / "mine.json"
-    written.save(file)
+    breakpoint_files.save(written, file)
     read = BreakpointList()
-    assert read.load(file, program) == []
+    assert breakpoint_files.load(read, file, program) == []
     assert [b.describe(0) for b in read] == [b.describe(0) for b in written]
     assert [line_of(b.place, program) for b in read if b.place.kind == "line"] == [(0, 164)]
     file.write_text('{"microgpt-tui breakpoints": 1, "breakpoints": [{"kind": "exec"}]}')
-    assert len(read.load(file, program)) == 1
+    assert len(breakpoint_files.load(read, file, program)) == 1
     file.write_text("__import__('os')")
     with pytest.raises(BreakpointError, match="not a file of breakpoints"):
-        read.load(file, program)
+        breakpoint_files.load(read, file, program)
 
 
 def test_the_gutter_knows_its_lines(recorded: Debugger) -> None:

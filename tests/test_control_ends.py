@@ -129,7 +129,7 @@ def test_a_killed_script_leaves_its_record(start: Start) -> None:
     give(debugger, "step", "step")
     recorded = len(debugger.trace or ())
     os.kill(debugger.process.popen.pid, signal.SIGKILL)
-    debugger.running = True
+    debugger.script.running = True
     debugger.wait()
     assert "SIGKILL" in sentence(debugger)
     assert len(debugger.trace or ()) == recorded

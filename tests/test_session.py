@@ -405,7 +405,8 @@ def test_a_pause_tells_its_line_at_once_and_is_never_between_two_steps() -> None
             seen = paused_while(debugger, 0.02 + 0.0013 * k)
             kinds = [type(message) for message in seen]
             assert kinds.index(Halted) < kinds.index(Stopped)
-            site = debugger.history.program.site(debugger.halted_at)
+            halted = next(message for message in seen if isinstance(message, Halted))
+            site = debugger.history.program.site(halted.site)
             assert site.kind == SiteKind.STATEMENT
             trace = debugger.trace
             assert trace is not None

@@ -13,6 +13,7 @@ from textual.pilot import Pilot
 from tui_fixtures import small_launch
 
 from microgpt_tui.protocol.codes import UPDATE
+from microgpt_tui.session.cursor import Cursor
 from microgpt_tui.session.debugger import Debugger
 from microgpt_tui.session.moment import episode_index
 from microgpt_tui.session.process import Launch
@@ -39,7 +40,7 @@ def at(debugger: Debugger, kind: str, number: int, event: int) -> DebuggerApp:
     """The screen at a moment."""
     index = episode_index(debugger.history, kind, number)
     assert index is not None
-    debugger.visited, debugger.visited_at = [], 0
+    debugger.cursor = Cursor(debugger.history)
     debugger.goto(event, index)
     return DebuggerApp(debugger, hint=False)
 

@@ -1,12 +1,10 @@
-"""The breakpoints that the person has set: numbered, counted, kept over a restart, saved to a file."""
+"""The breakpoints that the person has set: numbered, counted, kept over a restart."""
 
 from __future__ import annotations
 
-import json
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 from microgpt_tui.protocol.breakpoints import LiveBreakpoint, Resolved
@@ -14,13 +12,13 @@ from microgpt_tui.protocol.conditions import ConditionError, template
 from microgpt_tui.protocol.conditions import condition as condition_of
 from microgpt_tui.trace import breakpoints as places
 from microgpt_tui.trace.breakpoints import BreakpointError, Place, resolve
+from microgpt_tui.trace.derived import derived
 from microgpt_tui.trace.facts import facts, loop_names
 from microgpt_tui.trace.trace import Program, Trace
 from microgpt_tui.trace.watches import Expression, NotHere, candidates, expression
 
 NAN_NUMBER = 0
 """The breakpoint that is always there: the first operation that makes a NaN or an infinity."""
-FILE_VERSION = 1
 
 
 @dataclass(slots=True)
@@ -84,6 +82,10 @@ class BreakpointList:
         self.output: places.Output | None = None
         self.traces: Mapping[int, Trace] = {}
         """The recorded episodes, by index."""
+
+    def attach(self, traces: Mapping[int, Trace], output: places.Output) -> None:
+        """The recorded episodes that are searched, and what reads a line of the script's output."""
+        self.traces, self.output = traces, output
 
     def __iter__(self) -> Iterator[Breakpoint]:
         return iter(self.items)
@@ -156,35 +158,16 @@ class BreakpointList:
     def resolved(self, b: Breakpoint, program: Program) -> list[Resolved]:
         """What it means in this program; empty for one that cannot be, with ``failure`` set."""
         try:
-            if b.expression:
-                return candidates(expression(b.expression, program), program)
-            return [resolve(b.place, program)]
+            return _resolved(b.place, b.expression, program)
         except (BreakpointError, ConditionError) as error:
             b.failure = str(error).splitlines()[0]
             return []
 
     def events_of(self, b: Breakpoint, trace: Trace) -> list[int]:
         """Every event of a trace at which it stops or logs, whether it is switched on or not."""
-        cache: dict[Any, Any] = trace.__dict__.setdefault("_stops", {})
-        key = (b.number, b.text, b.expression)
-        found = cache.get(key)
-        if found is None or found[0] != trace.version:
-            found = cache[key] = trace.version, self._search(b, trace)
-        events: list[int] = found[1]
+        events, failure = _events(trace, b.place, b.expression, self.output)
+        b.failure = failure or b.failure
         return events
-
-    def _search(self, b: Breakpoint, trace: Trace) -> list[int]:
-        events: set[int] = set()
-        for place in self.resolved(b, trace.program):
-            hits, failure = places.find(place, trace, self.output)
-            events.update(hits)
-            if failure is not None:
-                b.failure = failure.message
-        ordered = sorted(events)
-        if not b.expression:
-            return ordered
-        made = expression(b.expression, trace.program)
-        return [e for e in ordered if changes(made, trace, e)]
 
     def stops_of(self, b: Breakpoint, trace: Trace) -> list[int]:
         """Those events at which it stops: without the ones that ``ignore`` passes by."""
@@ -304,56 +287,23 @@ class BreakpointList:
             b.since = (0, -1)
         self.changed()
 
-    # -- files -------------------------------------------------------------------------------
 
-    def save(self, path: Path) -> None:
-        """Write them to a file: data only. Raises OSError."""
-        rows = [
-            {
-                "kind": b.place.kind, "target": b.place.target, "condition": b.place.condition,
-                "expression": b.expression, "enabled": b.enabled, "temporary": b.temporary, "ignore": b.ignore,
-                "log": b.log,
-            }
-            for b in self.items if b.number != NAN_NUMBER
-        ]  # fmt: skip
-        document = {"microgpt-tui breakpoints": FILE_VERSION, "nan": self.get(NAN_NUMBER).enabled,
-                    "allowed": self.allowed, "breakpoints": rows}  # fmt: skip
-        path.write_text(json.dumps(document, indent=2) + "\n", encoding="utf-8")
+def _resolved(place: Place, watched: str, program: Program) -> list[Resolved]:
+    return candidates(expression(watched, program), program) if watched else [resolve(place, program)]
 
-    def load(self, path: Path, program: Program) -> list[str]:
-        """Add those of a file; what could not be set, in words. Raises OSError, or BreakpointError for another file."""
-        try:
-            document = json.loads(path.read_text(encoding="utf-8"))
-            rows = document["breakpoints"]
-            if document["microgpt-tui breakpoints"] != FILE_VERSION or not isinstance(rows, list):
-                raise KeyError
-        except (ValueError, KeyError, TypeError):
-            raise BreakpointError(f"{path} is not a file of breakpoints (`save FILE` writes one)") from None
-        refused = []
-        for row in rows:
-            try:
-                options: dict[str, Any] = {
-                    "enabled": bool(row["enabled"]), "temporary": bool(row["temporary"]), "ignore": int(row["ignore"]),
-                }  # fmt: skip
-                if row["expression"]:
-                    self.watch(str(row["expression"]), program, **options)
-                else:
-                    kind = str(row["kind"])
-                    if kind not in places.KINDS:
-                        raise BreakpointError(f"unknown kind {kind!r}")
-                    log = None if row["log"] is None else str(row["log"])
-                    place = Place(kind, str(row["target"]), str(row["condition"]))
-                    self.add(place, program, log=log, **options)
-            except (BreakpointError, ConditionError, KeyError, TypeError, ValueError) as error:
-                refused.append(f"{row}: {error}".splitlines()[0])
-        for text in document.get("allowed", []):
-            if isinstance(text, str) and text not in self.allowed:
-                try:
-                    self.allow(text, program)
-                except ConditionError as error:
-                    refused.append(f"allow {text}: {error.message}")
-        self.get(NAN_NUMBER).enabled = bool(document.get("nan", True))
-        return refused
+
+@derived
+def _events(trace: Trace, place: Place, watched: str, output: places.Output | None) -> tuple[list[int], str]:
+    """The events of a place, or at which a watched expression changes; and why it fails, where it does."""
+    try:
+        found = [places.find(p, trace, output) for p in _resolved(place, watched, trace.program)]
+    except (BreakpointError, ConditionError) as error:
+        return [], str(error).splitlines()[0]
+    events = sorted({event for hits, _ in found for event in hits})
+    if watched:
+        made = expression(watched, trace.program)
+        events = [e for e in events if changes(made, trace, e)]
+    return events, next((failure.message for _, failure in found if failure is not None), "")
 
 
 def line_of(place: Place, program: Program) -> tuple[int, int]:

@@ -70,6 +70,11 @@ class History:
         return self.traces[max(self.traces)] if self.traces else None
 
     @property
+    def recorded(self) -> list[int]:
+        """The episodes in which something has happened that is recorded, in order."""
+        return sorted(i for i, trace in self.traces.items() if len(trace))
+
+    @property
     def steps(self) -> list[Summary]:
         """Summaries of the finished training steps, in order."""
         return [s for s in self.summaries if s.kind == "step"]

@@ -203,8 +203,8 @@ class DebuggerApp(App[int]):
     def _halted(self) -> None:
         """The script has heard the pause: show its line while its record is on its way."""
         self.main.status.refresh()
-        if self.debugger.halted_at >= 0:
-            site = self.debugger.history.program.sites[self.debugger.halted_at]
+        if (at := self.debugger.script.halted_at) is not None and at >= 0:
+            site = self.debugger.history.program.sites[at]
             for pane in self.main.query(SourcePane):
                 if site is not None and pane.view is not None:
                     pane.halt(site)

@@ -142,8 +142,8 @@ class StatusLine(Widget):
     def _run_parts(self) -> list[tuple[int, str, str]]:
         history = self.debugger.history
         found: list[tuple[int, str, str]] = [(0, "RUNNING", palette.GOOD)]
-        if self.debugger.halted:
-            site = history.program.site(self.debugger.halted_at) if self.debugger.halted_at >= 0 else None
+        if (at := self.debugger.script.halted_at) is not None:
+            site = history.program.site(at) if at >= 0 else None
             place = f" at line {site.line}" if site is not None else ""
             found = [(0, f"paused{place}: reading the record", palette.ACCENT)]
         if history.summaries:

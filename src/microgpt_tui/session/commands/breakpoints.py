@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from microgpt_tui.protocol.codes import SiteKind
+from microgpt_tui.session import breakpoint_files
 from microgpt_tui.session.breakpoints import NAN_NUMBER, Breakpoint
 from microgpt_tui.session.commands.command import Command, CommandError, Result
 from microgpt_tui.session.commands.values import names
@@ -121,12 +122,12 @@ def _watch(debugger: Debugger, argument: str) -> Result:
 
 
 def _save(debugger: Debugger, argument: str) -> Result:
-    debugger.breakpoints.save(Path(argument))
+    breakpoint_files.save(debugger.breakpoints, Path(argument))
     return Result(f"saved to {argument}", {"file": argument})
 
 
 def _load(debugger: Debugger, argument: str) -> Result:
-    refused = debugger.breakpoints.load(Path(argument), debugger.history.program)
+    refused = breakpoint_files.load(debugger.breakpoints, Path(argument), debugger.history.program)
     listed = _list(debugger, "")
     return Result("\n".join([*(f"not set: {r}" for r in refused), listed.text]), {**listed.data, "refused": refused})
 
