@@ -5,55 +5,51 @@ from __future__ import annotations
 import ast
 
 from microgpt_tui.debuggee.rewrite.analyse import is_class_call
-from microgpt_tui.debuggee.rewrite.gradients import GradientWriter, Setattrs
+from microgpt_tui.debuggee.rewrite.emit import Emitter, after, before, call
+from microgpt_tui.debuggee.rewrite.gradients import Gradients
 from microgpt_tui.debuggee.rewrite.sites import CHOOSE, DRAW, MARK, NOTE, PRINTED
-from microgpt_tui.debuggee.rewrite.syntax import operation_name, tuple_of
+from microgpt_tui.debuggee.rewrite.syntax import operation_name, parameters_of, tuple_of
 from microgpt_tui.protocol.codes import SiteKind
 
 
 class CreationMarks(ast.NodeTransformer):
     """Marks before each call of the autograd class inside one of its own methods."""
 
-    def __init__(self, rewriter: GradientWriter, method: ast.FunctionDef) -> None:
-        self.rewriter = rewriter
-        self.method = method
+    def __init__(self, emit: Emitter, method: ast.FunctionDef) -> None:
+        self.emit = emit
         self.op = operation_name(method.name)
-        args = [a.arg for a in (*method.args.posonlyargs, *method.args.args, *method.args.kwonlyargs)][1:]
         rebound = {n.id for n in ast.walk(method) if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Store)}
-        self.plain_operands = tuple(a for a in args if a not in rebound)
+        self.operands = tuple(a.arg for a in parameters_of(method)[1:] if a.arg not in rebound)
+        """Arguments that are still what they were when a node is made: plain numbers may be among them."""
 
-    def visit_body(self) -> None:
-        self.method.body = [self.visit(s) for s in self.method.body]
-
-    def visit_Call(self, node: ast.Call) -> ast.AST:
+    def visit_Call(self, node: ast.Call) -> ast.expr:
         self.generic_visit(node)
-        rewriter = self.rewriter
-        if not is_class_call(node, rewriter.class_name):
+        if not is_class_call(node, self.emit.autograd.node.name):
             return node
-        simple = len(node.args) == 1 and not node.keywords and isinstance(node.args[0], ast.Name | ast.Constant)
-        if simple:
-            place = rewriter.site(SiteKind.CONSTANT, node, self.op)
-            return rewriter.before(rewriter.call(MARK, ast.Constant(place)), node)
-        place = rewriter.site(SiteKind.CREATE, node, self.op, names=self.plain_operands)
-        if self.plain_operands:
-            values = (ast.Name(a, ast.Load()) for a in self.plain_operands)
-            first = rewriter.call(NOTE, tuple_of(ast.Constant(place), *values))
+        if len(node.args) == 1 and not node.keywords and isinstance(node.args[0], ast.Name | ast.Constant):
+            hook = call(MARK, ast.Constant(self.emit.site(SiteKind.CONSTANT, node, self.op)))
         else:
-            first = rewriter.call(MARK, ast.Constant(place))
-        return rewriter.before(first, node)
+            place = ast.Constant(self.emit.site(SiteKind.CREATE, node, self.op, names=self.operands))
+            values = [ast.Name(a, ast.Load()) for a in self.operands]
+            hook = call(NOTE, tuple_of(place, *values)) if values else call(MARK, place)
+        return before(hook, node)
 
 
-class Expressions(Setattrs):
-    """Calls that print or draw, operations that need a mark of their own; not inside lambdas."""
+class Expressions(ast.NodeTransformer):
+    """Calls that print, draw or set, operations that need a mark of their own; not inside lambdas.
 
-    def __init__(self, rewriter: GradientWriter) -> None:
-        super().__init__(rewriter)
-        self.ambiguous = rewriter.ambiguous
+    ``ambiguous``: ``id`` of a node of the syntax -> the site that a mark after it names.
+    """
+
+    def __init__(self, emit: Emitter, gradients: Gradients, ambiguous: dict[int, int]) -> None:
+        self.emit = emit
+        self.gradients = gradients
+        self.ambiguous = ambiguous
 
     def visit_Lambda(self, node: ast.Lambda) -> ast.AST:
-        saved, self.ambiguous = self.ambiguous, {}
+        outside, self.ambiguous = self.ambiguous, {}
         self.generic_visit(node)
-        self.ambiguous = saved
+        self.ambiguous = outside
         return node
 
     def visit_BinOp(self, node: ast.BinOp) -> ast.AST:
@@ -66,30 +62,24 @@ class Expressions(Setattrs):
 
     def marked(self, node: ast.expr) -> ast.expr:
         place = self.ambiguous.get(id(node))
-        if place is None:
-            return node
-        return self.rewriter.after(node, self.rewriter.call(MARK, ast.Constant(place)))
+        return node if place is None else after(node, call(MARK, ast.Constant(place)))
 
     def visit_Call(self, node: ast.Call) -> ast.AST:
-        place = self.ambiguous.get(id(node))
-        found = super().visit_Call(node)
-        if found is not node:
-            return found
-        rewriter = self.rewriter
-        f = node.func
-        if isinstance(f, ast.Name) and f.id == "print":
-            number = rewriter.site(SiteKind.PRINT, node)
-            return rewriter.after(node, rewriter.call(PRINTED, ast.Constant(number)))
-        if isinstance(f, ast.Attribute) and f.attr == "write" and isinstance(f.value, ast.Attribute) \
-                and f.value.attr in ("stdout", "stderr"):  # fmt: skip
-            number = rewriter.site(SiteKind.PRINT, node)
-            return rewriter.after(node, rewriter.call(PRINTED, ast.Constant(number)))
-        name = f.attr if isinstance(f, ast.Attribute) else f.id if isinstance(f, ast.Name) else ""
-        if name == "choices" or (name == "random" and isinstance(f, ast.Attribute) and not node.args):
-            number = rewriter.site(SiteKind.SAMPLE, node, name)
-            hook = ast.Name(CHOOSE if name == "choices" else DRAW, ast.Load())
-            ast.copy_location(hook, node)
-            return ast.copy_location(ast.Call(hook, [ast.Constant(number), f, *node.args], node.keywords), node)
-        if place is not None:
-            return rewriter.after(node, rewriter.call(MARK, ast.Constant(place)))
-        return node
+        self.generic_visit(node)
+        written = self.gradients.of_setattr(node)
+        if written is not None:
+            return written
+        match node.func:
+            case ast.Name(id="print") | ast.Attribute(value=ast.Attribute(attr="stdout" | "stderr"), attr="write"):
+                return after(node, call(PRINTED, ast.Constant(self.emit.site(SiteKind.PRINT, node))))
+            case ast.Name(id="choices") | ast.Attribute(attr="choices"):
+                return self.drawn(CHOOSE, "choices", node)
+            case ast.Attribute(attr="random") if not node.args:
+                return self.drawn(DRAW, "random", node)
+        return self.marked(node)
+
+    def drawn(self, hook: str, name: str, node: ast.Call) -> ast.expr:
+        """The hook draws in place of the function, which it is given."""
+        place = ast.Constant(self.emit.site(SiteKind.SAMPLE, node, name))
+        function = ast.copy_location(ast.Name(hook, ast.Load()), node)
+        return ast.copy_location(ast.Call(function, [place, node.func, *node.args], node.keywords), node)

@@ -4,259 +4,248 @@ from __future__ import annotations
 
 import ast
 
-from microgpt_tui.debuggee.rewrite.emit import Emitter
+from microgpt_tui.debuggee.rewrite.emit import Emitter, after, call, fix, note
 from microgpt_tui.debuggee.rewrite.sites import BEFORE, DELTA, FACTOR, NOTE, PROPAGATE, SOURCE, STEPPING
-from microgpt_tui.debuggee.rewrite.syntax import is_attribute_of, load_of, names_bound_inside, plain, same, tuple_of
+from microgpt_tui.debuggee.rewrite.syntax import blocks_of, load_of, names_bound_inside, plain, same, tuple_of
 from microgpt_tui.protocol.codes import LEAVE_PROPAGATE, SiteKind
 
+MOST_NUMBERS = 12
+"""Numbers noted with one update."""
+Write = ast.Assign | ast.AugAssign
 
-class GradientWriter(Emitter):
+
+class Gradients:
     """Adds a note after every statement that writes a gradient or a value."""
 
-    def gradients_only(self, body: list[ast.stmt]) -> list[ast.stmt]:
+    def __init__(self, emit: Emitter) -> None:
+        self.emit = emit
+        self.grad, self.data = emit.autograd.grad_name, emit.autograd.data_name
+        self.assigned: dict[str, ast.expr] = {}
+        """What plain names were computed from in this block: the numbers behind an update."""
+
+    def only(self, body: list[ast.stmt]) -> list[ast.stmt]:
         """Rewrite writes of data and grad, at any depth, and nothing else."""
         out: list[ast.stmt] = []
         for statement in body:
-            statement = Setattrs(self).visit(statement)
-            hands = self.propagate(statement) if isinstance(statement, ast.For) else None
-            if hands is not None:
-                self.fix(hands, statement)
-                out.extend(hands)
-                continue
-            for name in ("body", "orelse", "finalbody"):
-                inner = getattr(statement, name, None)
-                if isinstance(inner, list) and inner and isinstance(inner[0], ast.stmt):
-                    setattr(statement, name, self.gradients_only(inner))
-            for handler in getattr(statement, "handlers", []):
-                handler.body = self.gradients_only(handler.body)
-            new = [*self.data_before(statement), statement, *self.writes(statement), *self.forget(statement)]
-            self.fix(new, statement)
+            _Setattrs(self).visit(statement)
+            new = self.propagate(statement)
+            if new is None:
+                for owner, name, inner in blocks_of(statement):
+                    setattr(owner, name, self.only(inner))
+                new = self.around(statement)
+            fix(new, statement)
             out.extend(new)
         return out
 
-    def propagate(self, s: ast.For) -> list[ast.stmt] | None:
+    def around(self, statement: ast.stmt) -> list[ast.stmt]:
+        """A statement, with what is to be told before and after it if it writes a node's grad or data."""
+        if not isinstance(statement, Write):
+            return [statement]
+        return [*self.data_before(statement), statement, *self.writes(statement), *self.forget(statement)]
+
+    def propagate(self, statement: ast.stmt) -> list[ast.stmt] | None:
         """The loop ``for v in …: for child, local in zip(v.…, v.…): child.grad += local * v.grad``, or None.
 
-        While the script runs freely one entry a node is enough: what it hands to each operand
+        While the script runs freely one entry a node is enough: what it propagates to each operand
         follows from the operands and local gradients that it keeps. While somebody steps, every
         contribution is noted by itself. This is what recording a backward pass costs: it is the
         hottest loop of the script.
         """
-        grad = self.autograd.grad_name
-        if not isinstance(s.target, ast.Name) or len(s.body) != 1 or s.orelse or not isinstance(s.body[0], ast.For):
-            return None
-        giver, inner = s.target.id, s.body[0]
-        call = inner.iter
-        if (
-            len(inner.body) != 1
-            or inner.orelse
-            or not isinstance(inner.target, ast.Tuple)
-            or not isinstance(call, ast.Call)
-            or not isinstance(call.func, ast.Name)
-            or call.func.id != "zip"
-            or len(call.args) != 2
-            or not all(is_attribute_of(a, giver) for a in call.args)
-        ):
-            return None
-        names = [t.id for t in inner.target.elts if isinstance(t, ast.Name)]
-        add = inner.body[0]
-        if len(names) != 2 or not isinstance(add, ast.AugAssign) or not isinstance(add.op, ast.Add):
-            return None
-        child, local = names
-        product = add.value
-        upstream = ast.Attribute(ast.Name(giver, ast.Load()), grad, ast.Load())
-        if (
-            not is_attribute_of(add.target, child)
-            or getattr(add.target, "attr", "") != grad
-            or not isinstance(product, ast.BinOp)
-            or not isinstance(product.op, ast.Mult)
-            or {ast.dump(product.left), ast.dump(product.right)}
-            != {ast.dump(ast.Name(local, ast.Load())), ast.dump(upstream)}
-        ):
-            return None
-        (note,) = self.writes(add)
-        attributes = tuple(a.attr for a in call.args if isinstance(a, ast.Attribute))
-        place = self.site(SiteKind.PROPAGATE, s, names=attributes, statement=len(self.sites.records) - 1)
-        inner.body = [add, ast.If(ast.Name(STEPPING, ast.Load()), [note], []), *self.forget(add)]
-        s.body.insert(0, ast.Expr(self.call(SOURCE, ast.Name(giver, ast.Load()))))
-        s.iter = self.after(s.iter, self.call(PROPAGATE, ast.Constant(place)))  # the order is sorted out before
-        return [s, ast.Expr(self.call(PROPAGATE, ast.Constant(LEAVE_PROPAGATE)))]
+        match statement:
+            case (
+                ast.For(
+                    target=ast.Name(id=node),
+                    body=[
+                        ast.For(
+                            target=ast.Tuple(elts=[ast.Name(id=child), ast.Name(id=local)]),
+                            iter=ast.Call(
+                                func=ast.Name(id="zip"),
+                                args=[
+                                    ast.Attribute(value=ast.Name(id=first), attr=children),
+                                    ast.Attribute(value=ast.Name(id=second), attr=local_grads),
+                                ],
+                            ),
+                            body=[
+                                ast.AugAssign(
+                                    target=ast.Attribute(value=ast.Name(id=written), attr=grad),
+                                    op=ast.Add(),
+                                    value=ast.BinOp(op=ast.Mult()) as product,
+                                ) as add
+                            ],
+                            orelse=[],
+                        ) as inner
+                    ],
+                    orelse=[],
+                ) as loop
+            ) if (first, second, written, grad) == (node, node, child, self.grad):
+                factors = {ast.unparse(product.left), ast.unparse(product.right)}
+                if factors != {local, f"{node}.{grad}"}:
+                    return None
+            case _:
+                return None
+        (told,) = self.writes(add)
+        accumulate = len(self.emit.sites.records) - 1
+        place = self.emit.site(SiteKind.PROPAGATE, loop, names=(children, local_grads), statement=accumulate)
+        inner.body = [add, ast.If(ast.Name(STEPPING, ast.Load()), [told], []), *self.forget(add)]
+        loop.body.insert(0, ast.Expr(call(SOURCE, ast.Name(node, ast.Load()))))
+        loop.iter = after(loop.iter, call(PROPAGATE, ast.Constant(place)))  # the order is sorted out before
+        return [loop, ast.Expr(call(PROPAGATE, ast.Constant(LEAVE_PROPAGATE)))]
 
-    # -- writes of grad and data -------------------------------------------------------------
+    # -- one statement ---------------------------------------------------------------------
 
-    def writes(self, statement: ast.stmt) -> list[ast.stmt]:
+    def writes(self, statement: Write) -> list[ast.stmt]:
         """The notes to add after a statement that writes a node's grad or data."""
-        if isinstance(statement, ast.AugAssign):
-            targets: list[ast.expr] = [statement.target]
-        elif isinstance(statement, ast.Assign):
-            targets = list(statement.targets)
-        else:
-            return []
         notes: list[ast.stmt] = []
-        for target in targets:
-            parts = target.elts if isinstance(target, ast.Tuple) else [target]
-            for part in parts:
+        for target in _targets(statement):
+            for part in target.elts if isinstance(target, ast.Tuple) else [target]:
                 if isinstance(part, ast.Attribute) and plain(part.value):
-                    if part.attr == self.autograd.grad_name:
+                    if part.attr == self.grad:
                         notes.append(self.grad_write(statement, part))
-                    elif part.attr == self.autograd.data_name:
+                    elif part.attr == self.data:
                         notes.append(self.data_write(statement, part))
         return notes
 
-    def data_before(self, statement: ast.stmt) -> list[ast.stmt]:
+    def data_before(self, statement: Write) -> list[ast.stmt]:
         """What to do before a node's data is written: the recorder may have to know what it was."""
-        if not isinstance(statement, ast.AugAssign | ast.Assign):
-            return []
-        targets = [statement.target] if isinstance(statement, ast.AugAssign) else statement.targets
         return [
-            ast.Expr(self.call(BEFORE, ast.Constant(self.site(SiteKind.BEFORE, statement)), load_of(t.value)))
-            for t in targets
-            if isinstance(t, ast.Attribute) and t.attr == self.autograd.data_name and plain(t.value)
+            ast.Expr(call(BEFORE, ast.Constant(self.emit.site(SiteKind.BEFORE, statement)), load_of(t.value)))
+            for t in _targets(statement)
+            if isinstance(t, ast.Attribute) and t.attr == self.data and plain(t.value)
             and (isinstance(t.value, ast.Name) or isinstance(statement, ast.AugAssign))
         ]  # fmt: skip
 
-    def forget(self, statement: ast.stmt) -> list[ast.stmt]:
+    def forget(self, statement: Write) -> list[ast.stmt]:
         """Outside functions, names of ours would stay among the script's globals: deleted right after use."""
-        place = self.sites.records[self.function]
-        if place is None or place.kind is not SiteKind.MODULE or not isinstance(statement, ast.AugAssign | ast.Assign):
+        if not self.emit.outside_functions:
             return []
         used = {n.target.id for n in ast.walk(statement) if isinstance(n, ast.NamedExpr)} & {DELTA, FACTOR}
         return [ast.Delete([ast.Name(name, ast.Del()) for name in sorted(used)])] if used else []
 
-    def grad_write(self, statement: ast.AugAssign | ast.Assign, target: ast.Attribute) -> ast.stmt:
+    def grad_write(self, statement: Write, target: ast.Attribute) -> ast.stmt:
         owner = load_of(target.value)
-        added: ast.expr | None = None
-        if isinstance(statement, ast.AugAssign) and isinstance(statement.op, ast.Add):
-            added = statement.value
-        elif isinstance(statement, ast.Assign) and isinstance(statement.value, ast.BinOp):
-            whole = statement.value
-            if isinstance(whole.op, ast.Add) and same(whole.left, target):
-                added = whole.right
-            elif isinstance(whole.op, ast.Add) and same(whole.right, target):
-                added = whole.left
-        if added is None:
-            place = self.site(SiteKind.ASSIGN, statement)
-            return self.note(place, owner, load_of(target))
+        holder: ast.AST = statement
+        match statement:
+            case ast.AugAssign(op=ast.Add(), value=added):
+                side = "value"
+            case ast.Assign(value=ast.BinOp(left=left, op=ast.Add(), right=added) as holder) if same(left, target):
+                side = "right"
+            case ast.Assign(value=ast.BinOp(left=added, op=ast.Add(), right=right) as holder) if same(right, target):
+                side = "left"
+            case _:
+                return note(self.emit.site(SiteKind.ASSIGN, statement), owner, load_of(target))
         source, factor = self.contribution(added)
-        delta: ast.expr
         if isinstance(added, ast.Constant) or (isinstance(added, ast.Name) and added.id != getattr(owner, "id", "")):
             delta = load_of(added)
         else:
-            named = ast.copy_location(ast.NamedExpr(ast.Name(DELTA, ast.Store()), added), added)
-            if isinstance(statement, ast.AugAssign):
-                statement.value = named
-            else:
-                total = statement.value
-                assert isinstance(total, ast.BinOp)
-                if total.right is added:
-                    total.right = named
-                else:
-                    total.left = named
-            delta = ast.Name(DELTA, ast.Load())
-        place = self.site(SiteKind.ACCUMULATE, statement)
-        return self.note(place, owner, source, delta, factor)
+            delta = _named(DELTA, holder, side)
+        return note(self.emit.site(SiteKind.ACCUMULATE, statement), owner, source, delta, factor)
 
     def contribution(self, added: ast.expr) -> tuple[ast.expr, ast.expr]:
         """Who gives (``v`` in ``lg * v.grad``) and the local gradient, as expressions; None where not to be told."""
         nothing = ast.Constant(None)
-        reads = [
-            n for n in ast.walk(added)
-            if isinstance(n, ast.Attribute) and n.attr == self.autograd.grad_name and plain(n.value)
-        ]  # fmt: skip
-        if not reads:
+        upstream = next((n for n in ast.walk(added) if self.is_grad(n)), None)
+        if not isinstance(upstream, ast.Attribute):
             return nothing, nothing
-        source = load_of(reads[0].value)
-        if added is reads[0]:
+        source = load_of(upstream.value)
+        if added is upstream:
             return source, ast.Constant(1)
-        if isinstance(added, ast.BinOp) and isinstance(added.op, ast.Mult):
-            for side, other in (("left", added.right), ("right", added.left)):
-                if other is reads[0]:
-                    local = getattr(added, side)
-                    if isinstance(local, ast.Name | ast.Constant):
-                        return source, load_of(local)
-                    named = ast.copy_location(ast.NamedExpr(ast.Name(FACTOR, ast.Store()), local), local)
-                    setattr(added, side, named)
-                    return source, ast.Name(FACTOR, ast.Load())
+        if isinstance(added, ast.BinOp) and isinstance(added.op, ast.Mult) and upstream in (added.left, added.right):
+            side = "left" if added.right is upstream else "right"
+            local: ast.expr = getattr(added, side)
+            named = isinstance(local, ast.Name | ast.Constant)
+            return source, load_of(local) if named else _named(FACTOR, added, side)
         return source, nothing
 
-    def data_write(self, statement: ast.AugAssign | ast.Assign, target: ast.Attribute) -> ast.stmt:
+    def is_grad(self, node: ast.AST) -> bool:
+        """True for an expression that reads a node's gradient."""
+        return isinstance(node, ast.Attribute) and node.attr == self.grad and plain(node.value)
+
+    def data_write(self, statement: Write, target: ast.Attribute) -> ast.stmt:
         used = self.used_numbers(statement.value)
-        names = tuple(ast.unparse(e) for e in used)
-        place = self.site(SiteKind.UPDATE, statement, names=names)
-        owner, value = load_of(target.value), load_of(target)
-        full = self.note(place, owner, value, *(load_of(e) for e in used))
+        place = self.emit.site(SiteKind.UPDATE, statement, names=tuple(ast.unparse(e) for e in used))
+        full = note(place, load_of(target.value), load_of(target), *(load_of(e) for e in used))
         if not used:
             return full
         # What a number was computed from may be gone by now (a popped item): the update itself is told all the same.
-        bare = self.note(place, load_of(target.value), load_of(target))
+        bare = note(place, load_of(target.value), load_of(target))
         return ast.Try([full], [ast.ExceptHandler(ast.Name("Exception", ast.Load()), None, [bare])], [], [])
 
     def used_numbers(self, value: ast.expr) -> list[ast.expr]:
         """Names and indexed names that an update reads, and those that they were computed from in the same block."""
         found: dict[str, ast.expr] = {}
         todo = [value]
-        while todo and len(found) < 12:
-            expression = todo.pop(0)
-            skip: set[int] = set()
-            own = names_bound_inside(expression)
-            for node in ast.walk(expression):
-                if id(node) in skip:
-                    continue
-                if isinstance(node, ast.Call) and isinstance(node.func, ast.Name | ast.Attribute):
-                    skip.update(id(n) for n in ast.walk(node.func))
-                if isinstance(node, ast.Attribute | ast.Subscript) and plain(node):
-                    skip.update(id(n) for n in ast.walk(node))
-                elif not isinstance(node, ast.Name) or node.id.startswith("@"):
-                    continue
-                assert isinstance(node, ast.expr)
-                if any(isinstance(n, ast.Name) and n.id in own for n in ast.walk(node)):
-                    continue
-                text = ast.unparse(node)
-                if text not in found and len(found) < 12:
-                    found[text] = node
+        while todo:
+            for text, read in _reads(todo.pop(0)):
+                if len(found) == MOST_NUMBERS:
+                    return list(found.values())
+                if text not in found:
+                    found[text] = read
                     if text in self.assigned:
                         todo.append(self.assigned[text])
         return list(found.values())
 
+    # -- one expression --------------------------------------------------------------------
 
-class Setattrs(ast.NodeTransformer):
-    """``setattr(x, "grad", ...)`` as an expression, such as in a lambda."""
-
-    def __init__(self, rewriter: GradientWriter) -> None:
-        self.rewriter = rewriter
-
-    def visit_Call(self, node: ast.Call) -> ast.AST:
-        self.generic_visit(node)
-        rewriter = self.rewriter
-        wanted = {
-            rewriter.autograd.grad_name: SiteKind.ASSIGN,
-            rewriter.autograd.data_name: SiteKind.UPDATE,
-        }
-        if (
-            not isinstance(node.func, ast.Name)
-            or node.func.id != "setattr"
-            or len(node.args) != 3
-            or not isinstance(node.args[1], ast.Constant)
-            or node.args[1].value not in wanted
-            or not plain(node.args[0])
-        ):
-            return node
-        name = str(node.args[1].value)
-        owner, value = load_of(node.args[0]), node.args[2]
+    def of_setattr(self, node: ast.Call) -> ast.expr | None:
+        """``setattr(x, "grad", ...)`` as an expression, such as in a lambda; None for any other call."""
+        match node:
+            case ast.Call(func=ast.Name(id="setattr"), args=[target, ast.Constant(value=str(name)), value]) if name in (
+                self.grad,
+                self.data,
+            ) and plain(target):
+                owner = load_of(target)
+            case _:
+                return None
         read = ast.Attribute(owner, name, ast.Load())
-        if name == rewriter.autograd.grad_name and isinstance(value, ast.BinOp) and isinstance(value.op, ast.Add) \
+        if name == self.grad and isinstance(value, ast.BinOp) and isinstance(value.op, ast.Add) \
                 and same(value.left, read):  # fmt: skip
-            source, factor = rewriter.contribution(value.right)
-            value.right = ast.copy_location(ast.NamedExpr(ast.Name(DELTA, ast.Store()), value.right), value.right)
-            place = rewriter.site(SiteKind.ACCUMULATE, node)
-            values: list[ast.expr] = [
-                ast.Constant(place),
-                owner,
-                source,
-                ast.Name(DELTA, ast.Load()),
-                factor,
-            ]
+            source, factor = self.contribution(value.right)
+            delta = _named(DELTA, value, "right")
+            place = self.emit.site(SiteKind.ACCUMULATE, node)
+            values = [owner, source, delta, factor]
         else:
-            place = rewriter.site(wanted[name], node)
-            values = [ast.Constant(place), owner, read]
-        return rewriter.after(node, rewriter.call(NOTE, tuple_of(*values)))
+            place = self.emit.site(SiteKind.ASSIGN if name == self.grad else SiteKind.UPDATE, node)
+            values = [owner, read]
+        return after(node, call(NOTE, tuple_of(ast.Constant(place), *values)))
+
+
+class _Setattrs(ast.NodeTransformer):
+    """Writes by ``setattr`` inside a statement."""
+
+    def __init__(self, gradients: Gradients) -> None:
+        self.gradients = gradients
+
+    def visit_Call(self, node: ast.Call) -> ast.expr:
+        self.generic_visit(node)
+        return self.gradients.of_setattr(node) or node
+
+
+def _targets(statement: Write) -> list[ast.expr]:
+    return statement.targets if isinstance(statement, ast.Assign) else [statement.target]
+
+
+def _named(name: str, holder: ast.AST, side: str) -> ast.expr:
+    """Give a part of an expression a name of ours; returns how to read it."""
+    part: ast.expr = getattr(holder, side)
+    setattr(holder, side, ast.copy_location(ast.NamedExpr(ast.Name(name, ast.Store()), part), part))
+    return ast.Name(name, ast.Load())
+
+
+def _reads(expression: ast.expr) -> list[tuple[str, ast.expr]]:
+    """The names and indexed names that an expression reads, as text and syntax; not its own variables, no functions."""
+    found: list[tuple[str, ast.expr]] = []
+    own = names_bound_inside(expression)
+    skip: set[ast.AST] = set()
+    for node in ast.walk(expression):
+        if node in skip:
+            continue
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name | ast.Attribute):
+            skip.update(ast.walk(node.func))
+        if isinstance(node, ast.Attribute | ast.Subscript) and plain(node):
+            skip.update(ast.walk(node))
+        elif not isinstance(node, ast.Name) or node.id.startswith("@"):
+            continue
+        assert isinstance(node, ast.expr)
+        if not any(isinstance(n, ast.Name) and n.id in own for n in ast.walk(node)):
+            found.append((ast.unparse(node), node))
+    return found

@@ -19,131 +19,103 @@ from microgpt_tui.debuggee.rewrite.analyse import (
     is_class_call,
     methods_of,
 )
+from microgpt_tui.debuggee.rewrite.bindings import bindings, bound
+from microgpt_tui.debuggee.rewrite.emit import Emitter, call, fix, mark, note
 from microgpt_tui.debuggee.rewrite.expressions import CreationMarks, Expressions
-from microgpt_tui.debuggee.rewrite.gradients import GradientWriter
-from microgpt_tui.debuggee.rewrite.sites import BACKWARD, BIND, CLASS, EPISODE, NODE, SiteRecord, Sites
+from microgpt_tui.debuggee.rewrite.gradients import Gradients
+from microgpt_tui.debuggee.rewrite.sites import BACKWARD, CLASS, EPISODE, NODE, SiteRecord, Sites
 from microgpt_tui.debuggee.rewrite.syntax import (
     BINARY,
     BUILTIN_CALLS,
     before_returns,
+    blocks_of,
     evaluated_in_place,
     header_of,
     is_generator,
-    load_of,
     operation_name,
-    plain,
-    root_and_path,
+    parameters_of,
+    prologue_length,
     tuple_of,
 )
 from microgpt_tui.protocol.codes import LEAVE, LEAVE_OPERATION, SiteKind
 
+SILENT = ast.Import | ast.ImportFrom | ast.Global | ast.Nonlocal | ast.Pass | ast.Break | ast.Continue
+"""Statements that never make an event."""
+BUSY = ast.Call | ast.BinOp | ast.UnaryOp | ast.Attribute
+"""Expressions that may make one."""
+
 
 def instrument(
-    tree: ast.Module,
-    file: int,
-    sites: Sites,
-    autograd: AutogradClass,
-    plan: Plan,
+    tree: ast.Module, file: int, sites: Sites, autograd: AutogradClass, plan: Plan
 ) -> tuple[ast.Module, int, dict[LoopNode, int]]:
     """Rewrite a parsed file in place.
 
     Returns the tree, the number of its MODULE site, and the sites of its loops.
     """
-    rewriter = Rewriter(file, sites, autograd, plan)
+    rewriter = Rewriter(Emitter(file, sites, autograd), plan)
     module_site = rewriter.module(tree)
     return tree, module_site, rewriter.loop_sites
 
 
-class Rewriter(GradientWriter):
+class Rewriter:
     """Statements, functions, classes and loops."""
 
+    def __init__(self, emit: Emitter, plan: Plan) -> None:
+        self.emit = emit
+        self.plan = plan
+        self.autograd = emit.autograd
+        self.gradients = Gradients(emit)
+        self.loop_sites: dict[LoopNode, int] = {}
+
     def module(self, tree: ast.Module) -> int:
-        number = self.sites.add(SiteRecord(SiteKind.MODULE, self.file, 1, 0, 1, 0, "module"))
-        self.function = number
-        prefix = self.prologue_length(tree.body)
-        tree.body[prefix:] = [
-            self.locate(self.mark(number), tree.body[prefix:]),
-            *self.block(tree.body[prefix:]),
-        ]
+        number = self.emit.sites.add(SiteRecord(SiteKind.MODULE, self.emit.file, 1, 0, 1, 0, "module"))
+        self.emit.function = number
+        prefix = prologue_length(tree.body)
+        rest = tree.body[prefix:]
+        first = [ast.copy_location(mark(number), near) for near in rest[:1]] or [mark(number)]
+        tree.body[prefix:] = [*first, *self.block(rest)]
         ast.fix_missing_locations(tree)
         return number
-
-    @staticmethod
-    def locate(node: ast.stmt, near: list[ast.stmt]) -> ast.stmt:
-        if near:
-            ast.copy_location(node, near[0])
-        return node
-
-    @staticmethod
-    def prologue_length(body: list[ast.stmt]) -> int:
-        """The docstring and ``from __future__`` lines, before which nothing may stand."""
-        n = 0
-        while n < len(body):
-            s = body[n]
-            is_doc = n == 0 and isinstance(s, ast.Expr) and isinstance(s.value, ast.Constant)
-            if not is_doc and not (isinstance(s, ast.ImportFrom) and s.module == "__future__"):
-                break
-            n += 1
-        return n
 
     def block(self, body: list[ast.stmt]) -> list[ast.stmt]:
         out: list[ast.stmt] = []
         for statement in body:
             new = self.statement(statement)
-            self.fix(new, statement)
+            fix(new, statement)
             out.extend(new)
         return out
+
+    # -- functions -------------------------------------------------------------------------
 
     def define(self, node: FunctionNode) -> None:
         """A function: enter and leave marks, its arguments as variables, its statements."""
         if isinstance(node, ast.AsyncFunctionDef) or is_generator(node):
-            node.body = self.gradients_only(node.body)  # its statements interleave with its consumer's
+            node.body = self.gradients.only(node.body)  # its statements interleave with its consumer's
             return
-        outer = self.function, self.depth, self.assigned
-        number = self.site(SiteKind.CALL, node, node.name)
-        self.function, self.depth, self.assigned = number, 0, {}
-        prefix = self.prologue_length(node.body)
-        rest = node.body[prefix:]
-        enter: list[ast.stmt] = [self.mark(number)]
-        args = node.args
-        for a in (*args.posonlyargs, *args.args, *args.kwonlyargs):
-            if a.arg not in ("self", "cls"):
-                place = self.site(SiteKind.BIND, a, a.arg)
-                bind = ast.Expr(self.call(BIND, ast.Constant(place), ast.Name(a.arg, ast.Load())))
-                enter.append(ast.copy_location(bind, node.body[0]))
-        for s in enter:
-            ast.copy_location(s, node.body[0])
-        body = self.block(rest) or [ast.copy_location(ast.Pass(), node.body[0])]
-        leave = ast.copy_location(self.mark(LEAVE), node.body[-1])
-        guarded = ast.copy_location(ast.Try(body, [], [], [leave]), node.body[0])
-        self.break_cycles(rest, guarded)
-        node.body = [*node.body[:prefix], *enter, guarded]
-        self.backward_pass(node, guarded, prefix + len(enter))
-        self.fix(node.body, node)
-        self.function, self.depth, self.assigned = outer
+        emit, gradients, original = self.emit, self.gradients, node.body
+        outer = emit.function, emit.depth, gradients.assigned
+        number = emit.site(SiteKind.CALL, node, node.name)
+        emit.function, emit.depth, gradients.assigned = number, 0, {}
+        enter = [mark(number)]
+        enter += [bound(emit, a, a.arg) for a in parameters_of(node) if a.arg not in ("self", "cls")]
+        body = self.block(original[prologue_length(original) :])
+        self.frame(node, original, enter, body, LEAVE)
+        emit.function, emit.depth, gradients.assigned = outer
 
-    def backward_pass(self, node: FunctionNode, guarded: ast.Try, at: int) -> None:
-        """Tell when a function called ``backward`` begins (with what: the loss) and ends."""
+    def frame(
+        self, node: FunctionNode, original: list[ast.stmt], enter: list[ast.stmt], body: list[ast.stmt], leave: int
+    ) -> None:
+        """A function's new body: enter, do, and whatever happens leave. A backward pass tells that it is one."""
+        prefix = prologue_length(original)
+        begin, end = original[0], original[-1]
+        guarded = ast.Try(body or [ast.copy_location(ast.Pass(), begin)], [], [], [ast.copy_location(mark(leave), end)])
+        guarded.finalbody += break_cycles(original[prefix:])
         args = [*node.args.posonlyargs, *node.args.args]
         if node.name == "backward" and args:
-            begin = ast.Expr(self.call(BACKWARD, ast.Name(args[0].arg, ast.Load())))
-            node.body.insert(at, ast.copy_location(begin, node.body[0]))
-            guarded.finalbody.insert(0, ast.copy_location(ast.Expr(self.call(BACKWARD)), guarded))
-
-    def break_cycles(self, body: list[ast.stmt], guarded: ast.Try) -> None:
-        """A self-recursive inner function holds itself, and the graph with it: let go of it at the end.
-
-        Only where its name is used for calls alone: then nobody else can hold it.
-        """
-        for inner in body:
-            if not isinstance(inner, ast.FunctionDef):
-                continue
-            uses = [n for s in body for n in ast.walk(s) if isinstance(n, ast.Name) and n.id == inner.name]
-            calls = {id(n.func) for s in body for n in ast.walk(s) if isinstance(n, ast.Call)}
-            recursive = any(isinstance(n, ast.Name) and n.id == inner.name for n in ast.walk(inner))
-            if recursive and all(id(n) in calls for n in uses) and not inner.decorator_list:
-                forget = ast.Assign([ast.Name(inner.name, ast.Store())], ast.Constant(None))
-                guarded.finalbody.append(ast.copy_location(forget, body[-1]))
+            enter = [*enter, ast.Expr(call(BACKWARD, ast.Name(args[0].arg, ast.Load())))]
+            guarded.finalbody.insert(0, ast.copy_location(ast.Expr(call(BACKWARD)), begin))
+        node.body = [*original[:prefix], *(ast.copy_location(s, begin) for s in (*enter, guarded))]
+        fix(node.body, node)
 
     def class_definition(self, node: ast.ClassDef) -> None:
         if node is not self.autograd.node:
@@ -153,50 +125,45 @@ class Rewriter(GradientWriter):
                 elif isinstance(member, ast.ClassDef):
                     self.class_definition(member)
             return
-        names = {m.name for m in node.body if isinstance(m, ast.FunctionDef)}
-        if "__init__" not in names and "__post_init__" not in names:
+        names = {m.name for m in methods_of(node)}
+        maker = "__init__" if "__init__" in names else "__post_init__"
+        if maker not in names:
             hook = ast.parse("def __post_init__(self): pass").body[0]
-            assert isinstance(hook, ast.FunctionDef)
-            ast.copy_location(hook, node.body[-1])
-            node.body.append(hook)
+            node.body.append(ast.copy_location(hook, node.body[-1]))
         for member in methods_of(node):
-            self.method(member)
-        self.fix(list(node.body), node)
+            if member.name == maker:
+                self.maker(member)
+            else:
+                self.method(member)
+        fix(node.body, node)
+
+    def maker(self, node: ast.FunctionDef) -> None:
+        """The method that makes a node: it tells which, at each of its ends."""
+        report = ast.copy_location(ast.Expr(call(NODE, ast.Name(node.args.args[0].arg, ast.Load()))), node.body[-1])
+        node.body = [*before_returns(node.body, report), report]
+        fix(node.body, node)
 
     def method(self, node: ast.FunctionDef) -> None:
-        """A method of the autograd class: no statement marks, only creations and gradient writes."""
-        maker = "__init__" if any(m.name == "__init__" for m in methods_of(self.autograd.node)) else "__post_init__"
-        if node.name == maker:
-            me = node.args.args[0].arg
-            report: ast.stmt = ast.Expr(self.call(NODE, ast.Name(me, ast.Load())))
-            ast.copy_location(report, node.body[-1])
-            node.body = [*before_returns(node.body, report), report]
-            self.fix(node.body, node)
-            return
-        creates = [n for n in ast.walk(node) if is_class_call(n, self.class_name)]
+        """Another method of the autograd class: no statement marks, only creations and gradient writes."""
+        emit, original = self.emit, list(node.body)
         is_operation = node.name in self.autograd.operations
         number = -1
-        original = list(node.body)
-        if creates and is_operation:
-            CreationMarks(self, node).visit_body()
+        if is_operation and any(is_class_call(n, self.autograd.node.name) for n in ast.walk(node)):
+            marks = CreationMarks(emit, node)
+            node.body = [marks.visit(s) for s in node.body]
         elif is_operation:
-            number = self.site(SiteKind.OPERATION, node, operation_name(node.name))
+            number = emit.site(SiteKind.OPERATION, node, operation_name(node.name))
         elif node.name not in NO_OPERATION or node.name in ("backward", "zero_grad"):
-            number = self.site(SiteKind.CALL, node, node.name)
-        outer, self.function = self.function, number if number >= 0 else self.function
-        node.body = self.gradients_only(node.body)
-        self.function = outer
+            number = emit.site(SiteKind.CALL, node, node.name)
+        outer, emit.function = emit.function, number if number >= 0 else emit.function
+        node.body = self.gradients.only(node.body)
+        emit.function = outer
         if number >= 0 and not is_generator(node):
-            prefix = self.prologue_length(original)
-            leave = self.mark(LEAVE_OPERATION if is_operation else LEAVE)
-            ast.copy_location(leave, original[-1])
-            rest = node.body[prefix:]
-            guarded = ast.copy_location(ast.Try(rest, [], [], [leave]), original[0])
-            self.break_cycles(original[prefix:], guarded)
-            enter = ast.copy_location(self.mark(number), original[0])
-            node.body = [*node.body[:prefix], enter, guarded]
-            self.backward_pass(node, guarded, prefix + 1)
-        self.fix(node.body, node)
+            body = node.body[prologue_length(original) :]
+            self.frame(node, original, [mark(number)], body, LEAVE_OPERATION if is_operation else LEAVE)
+        fix(node.body, node)
+
+    # -- statements ------------------------------------------------------------------------
 
     def statement(self, s: ast.stmt) -> list[ast.stmt]:
         """A statement of the script, outside the autograd class."""
@@ -205,165 +172,98 @@ class Rewriter(GradientWriter):
             return [s]
         if isinstance(s, ast.ClassDef):
             self.class_definition(s)
-            if s is self.autograd.node:
-                return [s, ast.Expr(self.call(CLASS, ast.Name(s.name, ast.Load())))]
+            told = [ast.Expr(call(CLASS, ast.Name(s.name, ast.Load())))] if s is self.autograd.node else []
+            return [s, *told]
+        if isinstance(s, SILENT):
             return [s]
-        if isinstance(
-            s,
-            ast.Import | ast.ImportFrom | ast.Global | ast.Nonlocal | ast.Pass | ast.Break | ast.Continue,
-        ):
-            return [s]
-        number = self.statement_site(s)
-        head: list[ast.stmt] = [self.mark(number)] if number >= 0 else []
+        number, ambiguous = self.statement_site(s)
+        head = [mark(number)] if number >= 0 else []
         if isinstance(s, ast.For | ast.While):
-            return self.loop(s, head)
-        head += self.data_before(s)
-        notes = [*self.writes(s), *self.forget(s)] if isinstance(s, ast.Assign | ast.AugAssign) else []
-        self.expressions(s)
-        outer, self.assigned = self.assigned, dict(self.assigned)  # what one branch assigns, another may not have
-        for name in ("body", "orelse", "finalbody"):
-            inner = getattr(s, name, None)
-            if isinstance(inner, list) and inner and isinstance(inner[0], ast.stmt):
-                setattr(s, name, self.block(inner))
-        for handler in getattr(s, "handlers", []):
-            handler.body = self.block(handler.body)
-        for case in getattr(s, "cases", []):
-            case.body = self.block(case.body)
-        self.assigned = outer
-        self.remember(s)
-        return [*head, s, *notes, *self.bindings(s)]
-
-    def remember(self, s: ast.stmt) -> None:
-        """What a plain name was computed from, for the numbers behind an update."""
+            return [*head, *self.loop(s, ambiguous)]
+        gradients = self.gradients
+        written = gradients.around(s)
+        self.expressions(s, ambiguous)
+        outer, gradients.assigned = (
+            gradients.assigned,
+            dict(gradients.assigned),
+        )  # of one branch, another may not have it
+        for owner, name, inner in blocks_of(s):
+            setattr(owner, name, self.block(inner))
+        gradients.assigned = outer
         if isinstance(s, ast.Assign) and len(s.targets) == 1 and isinstance(s.targets[0], ast.Name | ast.Subscript):
-            self.assigned[ast.unparse(s.targets[0])] = s.value
+            gradients.assigned[ast.unparse(s.targets[0])] = s.value
+        return [*head, *written, *bindings(self.emit, s)]
 
-    def statement_site(self, s: ast.stmt) -> int:
-        """A new STATEMENT site, or -1 for one that cannot make an event."""
+    def statement_site(self, s: ast.stmt) -> tuple[int, dict[int, int]]:
+        """A new STATEMENT site, or -1 for one that cannot make an event.
+
+        And its expressions that need a mark, because another one makes the same operation: ``id`` -> site.
+        """
+        emit = self.emit
         own = evaluated_in_place(header_of(s))
-        self.ambiguous = {}
-        busy = ast.Call | ast.BinOp | ast.UnaryOp | ast.Attribute
-        if not isinstance(s, ast.AugAssign) and not any(isinstance(n, busy) for n in own):
-            return -1
-        number = len(self.sites.records)
-        self.sites.records.append(None)  # the number is needed by its expressions
+        if not isinstance(s, ast.AugAssign) and not any(isinstance(n, BUSY) for n in own):
+            return -1, {}
+        records = emit.sites.records
+        number = len(records)
+        records.append(None)  # the number is needed by its expressions
         found: dict[str, list[tuple[int, ast.expr | None]]] = {}
         for node in own:
             op = self.operation_of(node)
             if op:
                 kind = ("call",) if isinstance(node, ast.Call) else ()
-                place = self.site(SiteKind.EXPRESSION, node, op, statement=number, names=kind)
+                place = emit.site(SiteKind.EXPRESSION, node, op, statement=number, names=kind)
                 found.setdefault(op, []).append((place, node))
         if isinstance(s, ast.AugAssign) and type(s.op) in BINARY:
             op = BINARY[type(s.op)]
-            found.setdefault(op, []).append((self.site(SiteKind.EXPRESSION, s, op, statement=number), None))
+            found.setdefault(op, []).append((emit.site(SiteKind.EXPRESSION, s, op, statement=number), None))
         candidates = tuple((op, tuple(n for n, _ in places)) for op, places in found.items())
-        place = self.site(SiteKind.STATEMENT, s, type(s).__name__, candidates=candidates)
-        self.sites.records[number] = self.sites.records.pop(place)
-        self.ambiguous = {
-            id(node): n
-            for places in found.values() if len(places) > 1 and not self.floats(s)
-            for n, node in places if node is not None
-        }  # fmt: skip
-        return number
-
-    def floats(self, s: ast.stmt) -> bool:
-        """True for a statement that handles the numbers inside nodes, not nodes."""
+        emit.site(SiteKind.STATEMENT, s, type(s).__name__, candidates=candidates)
+        records[number] = records.pop()
         inside = {self.autograd.data_name, self.autograd.grad_name}
-        return any(isinstance(n, ast.Attribute) and n.attr in inside for n in evaluated_in_place(header_of(s)))
+        if any(isinstance(n, ast.Attribute) and n.attr in inside for n in own):
+            return number, {}  # it handles the numbers inside nodes, not nodes
+        several = [places for places in found.values() if len(places) > 1]
+        return number, {id(node): n for places in several for n, node in places if node is not None}
 
     def operation_of(self, node: ast.expr) -> str:
-        if isinstance(node, ast.BinOp):
-            return BINARY.get(type(node.op), "")
-        if isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.USub):
-            return "" if isinstance(node.operand, ast.Constant) else "neg"
-        if isinstance(node, ast.Call):
-            if isinstance(node.func, ast.Name):
-                if node.func.id in BUILTIN_CALLS:
-                    return BUILTIN_CALLS[node.func.id]
-                return "leaf" if node.func.id == self.class_name else ""
-            if isinstance(node.func, ast.Attribute):
-                attr = node.func.attr
-                return operation_name(attr) if attr in self.autograd.operations else ""
+        """The operation that an expression may make, by name, or an empty text."""
+        match node:
+            case ast.BinOp(op=op):
+                return BINARY.get(type(op), "")
+            case ast.UnaryOp(op=ast.USub(), operand=operand):
+                return "" if isinstance(operand, ast.Constant) else "neg"
+            case ast.Call(func=ast.Name(id=name)):
+                return BUILTIN_CALLS.get(name, "leaf" if name == self.autograd.node.name else "")
+            case ast.Call(func=ast.Attribute(attr=name)) if name in self.autograd.operations:
+                return operation_name(name)
         return ""
 
-    def loop(self, s: LoopNode, head: list[ast.stmt]) -> list[ast.stmt]:
-        self.expressions(s)
-        is_episode = s is self.plan.train or s is self.plan.sample
-        names = self.loop_names(s)
-        iteration = self.site(SiteKind.ITERATION, s, ", ".join(names) or "while", names=tuple(names))
+    def loop(self, s: LoopNode, ambiguous: dict[int, int]) -> list[ast.stmt]:
+        """A loop: each iteration tells its variables; where it cuts the run into episodes, it begins one."""
+        emit, gradients = self.emit, self.gradients
+        self.expressions(s, ambiguous)
+        target = s.target if isinstance(s, ast.For) else ast.Constant(None)
+        names = tuple(n.id for n in ast.walk(target) if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Store))
+        iteration = emit.site(SiteKind.ITERATION, s, ", ".join(names) or "while", names=names)
         self.loop_sites[s] = iteration
-        value: ast.expr = tuple_of(*(ast.Name(n, ast.Load()) for n in names))
+        values = tuple_of(*(ast.Name(n, ast.Load()) for n in names))
+        is_episode = s is self.plan.train or s is self.plan.sample
         if is_episode:
-            first: ast.stmt = ast.Expr(self.call(EPISODE, ast.Constant(iteration), value))
-        elif names:
-            first = self.note(iteration, value)
+            first: ast.stmt = ast.Expr(call(EPISODE, ast.Constant(iteration), values))
         else:
-            first = self.mark(iteration)
-        self.depth += 1
-        outer, self.assigned = self.assigned, dict(self.assigned)
+            first = note(iteration, values) if names else mark(iteration)
+        emit.depth += 1
+        outer, gradients.assigned = gradients.assigned, dict(gradients.assigned)
         s.body = [ast.copy_location(first, s.body[0]), *self.block(s.body)]
-        self.assigned = outer
-        self.depth -= 1
+        gradients.assigned = outer
+        emit.depth -= 1
         s.orelse = self.block(s.orelse)
-        out: list[ast.stmt] = [*head, s]
-        if is_episode:
-            out.append(ast.Expr(self.call(EPISODE, ast.Constant(-iteration), tuple_of())))
-        return out
+        over = [ast.Expr(call(EPISODE, ast.Constant(-iteration), tuple_of()))] if is_episode else []
+        return [s, *over]
 
-    @staticmethod
-    def loop_names(s: LoopNode) -> list[str]:
-        if isinstance(s, ast.While):
-            return []
-        return [n.id for n in ast.walk(s.target) if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Store)]
-
-    def bindings(self, s: ast.stmt) -> list[ast.stmt]:
-        """The notes that tell which variables a statement has bound or changed."""
-        out: list[ast.stmt] = []
-        targets: list[ast.expr] = []
-        if isinstance(s, ast.Assign):
-            targets = list(s.targets)
-        elif isinstance(s, ast.AugAssign | ast.AnnAssign) and getattr(s, "value", None) is not None:
-            targets = [s.target]
-        elif isinstance(s, ast.With):
-            targets = []
-        elif isinstance(s, ast.Expr):
-            return self.mutation(s.value)
-        inside = {self.autograd.data_name, self.autograd.grad_name}
-        for target in targets:
-            for part in target.elts if isinstance(target, ast.Tuple | ast.List) else [target]:
-                if isinstance(part, ast.Name) or (
-                    isinstance(part, ast.Attribute) and isinstance(part.value, ast.Name) and part.attr not in inside
-                ):
-                    place = self.site(SiteKind.BIND, part, ast.unparse(part))
-                    out.append(ast.Expr(self.call(BIND, ast.Constant(place), load_of(part))))
-                elif isinstance(part, ast.Subscript) and plain(part):
-                    root, path = root_and_path(load_of(part))
-                    place = self.site(SiteKind.ELEMENT, part, ast.unparse(root))
-                    out.append(self.note(place, root, tuple_of(*path), load_of(part)))
-        return out
-
-    def mutation(self, e: ast.expr) -> list[ast.stmt]:
-        """``X.append(v)`` and ``X.extend(...)`` as a statement."""
-        if (
-            not isinstance(e, ast.Call)
-            or not isinstance(e.func, ast.Attribute)
-            or e.func.attr not in ("append", "extend")
-            or not plain(e.func.value)
-            or not isinstance(e.func.value, ast.Name | ast.Attribute | ast.Subscript)
-        ):
-            return []
-        owner = load_of(e.func.value)
-        root, path = root_and_path(owner)
-        place = self.site(SiteKind.APPEND, e, ast.unparse(root))
-        one = ast.Constant(e.func.attr == "append")
-        return [ast.Expr(self.call(BIND, ast.Constant(place), owner, tuple_of(*path), one, root))]
-
-    # -- expressions ---------------------------------------------------------------------------
-
-    def expressions(self, s: ast.stmt) -> None:
+    def expressions(self, s: ast.stmt, ambiguous: dict[int, int]) -> None:
         """Rewrite the calls and the ambiguous operations inside a statement's own expressions."""
-        visitor = Expressions(self)
+        visitor = Expressions(self.emit, self.gradients, ambiguous)
         for name, value in ast.iter_fields(s):
             if isinstance(value, ast.expr):
                 setattr(s, name, visitor.visit(value))
@@ -372,3 +272,21 @@ class Rewriter(GradientWriter):
         if isinstance(s, ast.With):
             for item in s.items:
                 item.context_expr = visitor.visit(item.context_expr)
+
+
+def break_cycles(body: list[ast.stmt]) -> list[ast.stmt]:
+    """A self-recursive inner function holds itself, and the graph with it: what lets go of it, to be done at the end.
+
+    Only where its name is used for calls alone: then nobody else can hold it.
+    """
+    forgotten: list[ast.stmt] = []
+    for inner in body:
+        if not isinstance(inner, ast.FunctionDef) or inner.decorator_list:
+            continue
+        uses = [n for s in body for n in ast.walk(s) if isinstance(n, ast.Name) and n.id == inner.name]
+        calls = {n.func for s in body for n in ast.walk(s) if isinstance(n, ast.Call)}
+        recursive = any(isinstance(n, ast.Name) and n.id == inner.name for n in ast.walk(inner))
+        if recursive and calls.issuperset(uses):
+            forget = ast.Assign([ast.Name(inner.name, ast.Store())], ast.Constant(None))
+            forgotten.append(ast.copy_location(forget, body[-1]))
+    return forgotten

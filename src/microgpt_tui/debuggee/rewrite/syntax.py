@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import copy
+from collections.abc import Iterator
 
 from microgpt_tui.debuggee.rewrite.analyse import FunctionNode
 
@@ -104,23 +105,35 @@ def evaluated_in_place(expressions: list[ast.expr]) -> list[ast.expr]:
     return found
 
 
+def blocks_of(statement: ast.stmt) -> Iterator[tuple[ast.AST, str, list[ast.stmt]]]:
+    """The blocks inside a compound statement: whose (a clause's or its own), by what name, their statements."""
+    for owner in (statement, *getattr(statement, "handlers", ()), *getattr(statement, "cases", ())):
+        for name in ("body", "orelse", "finalbody"):
+            inner = getattr(owner, name, None)
+            if isinstance(inner, list) and inner:
+                yield owner, name, inner
+
+
+def parameters_of(function: FunctionNode) -> list[ast.arg]:
+    """Its parameters that can be given by position or name, in order."""
+    return [*function.args.posonlyargs, *function.args.args, *function.args.kwonlyargs]
+
+
+def prologue_length(body: list[ast.stmt]) -> int:
+    """How many statements are the docstring and ``from __future__`` lines, before which nothing may stand."""
+    n = 0
+    while n < len(body):
+        s = body[n]
+        is_doc = n == 0 and isinstance(s, ast.Expr) and isinstance(s.value, ast.Constant)
+        if not is_doc and not (isinstance(s, ast.ImportFrom) and s.module == "__future__"):
+            break
+        n += 1
+    return n
+
+
 def tuple_of(*values: ast.expr) -> ast.Tuple:
     """A tuple display of these expressions."""
     return ast.Tuple(list(values), ast.Load())
-
-
-def is_attribute_of(expression: ast.expr, name: str) -> bool:
-    return (
-        isinstance(expression, ast.Attribute) and isinstance(expression.value, ast.Name) and expression.value.id == name
-    )
-
-
-def root_and_path(owner: ast.expr) -> tuple[ast.expr, list[ast.expr]]:
-    path: list[ast.expr] = []
-    while isinstance(owner, ast.Subscript):
-        path.insert(0, owner.slice)
-        owner = owner.value
-    return owner, path
 
 
 def operation_name(method: str) -> str:
