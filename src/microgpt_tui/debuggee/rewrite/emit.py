@@ -24,6 +24,8 @@ class Emitter:
         self.function = 0
         """The CALL or MODULE site around."""
         self.depth = 0
+        self.globally = True
+        """Outside functions, where a name is one of the script's globals."""
 
     def site(
         self,
@@ -41,12 +43,6 @@ class Emitter:
             self.depth, self.function, candidates,
         )  # fmt: skip
         return self.sites.add(record)
-
-    @property
-    def outside_functions(self) -> bool:
-        """True where names are the script's globals."""
-        place = self.sites.records[self.function]
-        return place is not None and place.kind is SiteKind.MODULE
 
 
 def _end(node: Placed) -> tuple[int, int]:
@@ -77,13 +73,13 @@ def note(number: int, *values: ast.expr) -> ast.stmt:
     return ast.Expr(call(NOTE, tuple_of(ast.Constant(number), *values)))
 
 
-def after(expression: ast.expr, then: ast.expr) -> ast.expr:
-    """The expression's value, with something done right after it."""
-    pair = tuple_of(expression, then)
+def then(expression: ast.expr, hook: ast.expr) -> ast.expr:
+    """The expression's value, with a hook called right after it."""
+    pair = tuple_of(expression, hook)
     return ast.copy_location(ast.Subscript(pair, ast.Constant(0), ast.Load()), expression)
 
 
-def before(hook: ast.expr, expression: ast.expr) -> ast.expr:
+def first(hook: ast.expr, expression: ast.expr) -> ast.expr:
     """The expression's value, with a hook called right before it: hooks give None, so ``or`` goes on."""
     return ast.copy_location(ast.BoolOp(ast.Or(), [hook, expression]), expression)
 

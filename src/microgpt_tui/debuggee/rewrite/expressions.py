@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 
 from microgpt_tui.debuggee.rewrite.analyse import is_class_call
-from microgpt_tui.debuggee.rewrite.emit import Emitter, after, before, call
+from microgpt_tui.debuggee.rewrite.emit import Emitter, call, first, then
 from microgpt_tui.debuggee.rewrite.gradients import Gradients
 from microgpt_tui.debuggee.rewrite.sites import CHOOSE, DRAW, MARK, NOTE, PRINTED
 from microgpt_tui.debuggee.rewrite.syntax import operation_name, parameters_of, tuple_of
@@ -32,7 +32,7 @@ class CreationMarks(ast.NodeTransformer):
             place = ast.Constant(self.emit.site(SiteKind.CREATE, node, self.op, names=self.operands))
             values = [ast.Name(a, ast.Load()) for a in self.operands]
             hook = call(NOTE, tuple_of(place, *values)) if values else call(MARK, place)
-        return before(hook, node)
+        return first(hook, node)
 
 
 class Expressions(ast.NodeTransformer):
@@ -62,7 +62,7 @@ class Expressions(ast.NodeTransformer):
 
     def marked(self, node: ast.expr) -> ast.expr:
         place = self.ambiguous.get(id(node))
-        return node if place is None else after(node, call(MARK, ast.Constant(place)))
+        return node if place is None else then(node, call(MARK, ast.Constant(place)))
 
     def visit_Call(self, node: ast.Call) -> ast.AST:
         self.generic_visit(node)
@@ -71,7 +71,7 @@ class Expressions(ast.NodeTransformer):
             return written
         match node.func:
             case ast.Name(id="print") | ast.Attribute(value=ast.Attribute(attr="stdout" | "stderr"), attr="write"):
-                return after(node, call(PRINTED, ast.Constant(self.emit.site(SiteKind.PRINT, node))))
+                return then(node, call(PRINTED, ast.Constant(self.emit.site(SiteKind.PRINT, node))))
             case ast.Name(id="choices") | ast.Attribute(attr="choices"):
                 return self.drawn(CHOOSE, "choices", node)
             case ast.Attribute(attr="random") if not node.args:

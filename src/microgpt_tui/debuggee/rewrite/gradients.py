@@ -4,9 +4,18 @@ from __future__ import annotations
 
 import ast
 
-from microgpt_tui.debuggee.rewrite.emit import Emitter, after, call, fix, note
+from microgpt_tui.debuggee.rewrite.emit import Emitter, call, fix, note, then
 from microgpt_tui.debuggee.rewrite.sites import BEFORE, DELTA, FACTOR, NOTE, PROPAGATE, SOURCE, STEPPING
-from microgpt_tui.debuggee.rewrite.syntax import blocks_of, load_of, names_bound_inside, plain, same, tuple_of
+from microgpt_tui.debuggee.rewrite.syntax import (
+    blocks_of,
+    evaluated_in_place,
+    header_of,
+    load_of,
+    names_bound_inside,
+    plain,
+    same,
+    tuple_of,
+)
 from microgpt_tui.protocol.codes import LEAVE_PROPAGATE, SiteKind
 
 MOST_NUMBERS = 12
@@ -32,16 +41,10 @@ class Gradients:
             if new is None:
                 for owner, name, inner in blocks_of(statement):
                     setattr(owner, name, self.only(inner))
-                new = self.around(statement)
+                new = [*self.before(statement), statement, *self.after(statement), *self.forget(statement)]
             fix(new, statement)
             out.extend(new)
         return out
-
-    def around(self, statement: ast.stmt) -> list[ast.stmt]:
-        """A statement, with what is to be told before and after it if it writes a node's grad or data."""
-        if not isinstance(statement, Write):
-            return [statement]
-        return [*self.data_before(statement), statement, *self.writes(statement), *self.forget(statement)]
 
     def propagate(self, statement: ast.stmt) -> list[ast.stmt] | None:
         """The loop ``for v in …: for child, local in zip(v.…, v.…): child.grad += local * v.grad``, or None.
@@ -83,19 +86,21 @@ class Gradients:
                     return None
             case _:
                 return None
-        (told,) = self.writes(add)
+        (told,) = self.after(add)
         accumulate = len(self.emit.sites.records) - 1
         place = self.emit.site(SiteKind.PROPAGATE, loop, names=(children, local_grads), statement=accumulate)
         inner.body = [add, ast.If(ast.Name(STEPPING, ast.Load()), [told], []), *self.forget(add)]
         loop.body.insert(0, ast.Expr(call(SOURCE, ast.Name(node, ast.Load()))))
-        loop.iter = after(loop.iter, call(PROPAGATE, ast.Constant(place)))  # the order is sorted out before
+        loop.iter = then(loop.iter, call(PROPAGATE, ast.Constant(place)))  # the order is sorted out before
         return [loop, ast.Expr(call(PROPAGATE, ast.Constant(LEAVE_PROPAGATE)))]
 
     # -- one statement ---------------------------------------------------------------------
 
-    def writes(self, statement: Write) -> list[ast.stmt]:
+    def after(self, statement: ast.stmt) -> list[ast.stmt]:
         """The notes to add after a statement that writes a node's grad or data."""
         notes: list[ast.stmt] = []
+        if not isinstance(statement, Write):
+            return notes
         for target in _targets(statement):
             for part in target.elts if isinstance(target, ast.Tuple) else [target]:
                 if isinstance(part, ast.Attribute) and plain(part.value):
@@ -105,8 +110,10 @@ class Gradients:
                         notes.append(self.data_write(statement, part))
         return notes
 
-    def data_before(self, statement: Write) -> list[ast.stmt]:
+    def before(self, statement: ast.stmt) -> list[ast.stmt]:
         """What to do before a node's data is written: the recorder may have to know what it was."""
+        if not isinstance(statement, Write):
+            return []
         return [
             ast.Expr(call(BEFORE, ast.Constant(self.emit.site(SiteKind.BEFORE, statement)), load_of(t.value)))
             for t in _targets(statement)
@@ -114,12 +121,17 @@ class Gradients:
             and (isinstance(t.value, ast.Name) or isinstance(statement, ast.AugAssign))
         ]  # fmt: skip
 
-    def forget(self, statement: Write) -> list[ast.stmt]:
+    def forget(self, statement: ast.stmt) -> list[ast.stmt]:
         """Outside functions, names of ours would stay among the script's globals: deleted right after use."""
-        if not self.emit.outside_functions:
+        if not self.emit.globally:
             return []
-        used = {n.target.id for n in ast.walk(statement) if isinstance(n, ast.NamedExpr)} & {DELTA, FACTOR}
-        return [ast.Delete([ast.Name(name, ast.Del()) for name in sorted(used)])] if used else []
+        named = (n.target.id for n in evaluated_in_place(header_of(statement)) if isinstance(n, ast.NamedExpr))
+        out: list[ast.stmt] = []
+        for name in sorted({DELTA, FACTOR}.intersection(named)):
+            # Bound first: what names it may have been skipped (``x and setattr(…)``).
+            out.append(ast.Assign([ast.Name(name, ast.Store())], ast.Constant(None)))
+            out.append(ast.Delete([ast.Name(name, ast.Del())]))
+        return out
 
     def grad_write(self, statement: Write, target: ast.Attribute) -> ast.stmt:
         owner = load_of(target.value)
@@ -206,7 +218,7 @@ class Gradients:
         else:
             place = self.emit.site(SiteKind.ASSIGN if name == self.grad else SiteKind.UPDATE, node)
             values = [owner, read]
-        return after(node, call(NOTE, tuple_of(ast.Constant(place), *values)))
+        return then(node, call(NOTE, tuple_of(ast.Constant(place), *values)))
 
 
 class _Setattrs(ast.NodeTransformer):

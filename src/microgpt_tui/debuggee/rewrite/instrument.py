@@ -9,6 +9,8 @@ namespaces stay as they are; the recorder swaps them to go from running to stepp
 from __future__ import annotations
 
 import ast
+from collections.abc import Callable
+from typing import TypeVar
 
 from microgpt_tui.debuggee.rewrite.analyse import (
     NO_OPERATION,
@@ -39,6 +41,7 @@ from microgpt_tui.debuggee.rewrite.syntax import (
 )
 from microgpt_tui.protocol.codes import LEAVE, LEAVE_OPERATION, SiteKind
 
+Function = TypeVar("Function", ast.FunctionDef, FunctionNode)
 SILENT = ast.Import | ast.ImportFrom | ast.Global | ast.Nonlocal | ast.Pass | ast.Break | ast.Continue
 """Statements that never make an event."""
 BUSY = ast.Call | ast.BinOp | ast.UnaryOp | ast.Attribute
@@ -87,20 +90,26 @@ class Rewriter:
 
     # -- functions -------------------------------------------------------------------------
 
+    def function(self, node: Function, rewrite: Callable[[Function], None]) -> None:
+        """Rewrite a function; afterwards everything is again as it is around it."""
+        emit, gradients = self.emit, self.gradients
+        outer = emit.function, emit.depth, emit.globally, gradients.assigned
+        emit.globally = False
+        rewrite(node)
+        emit.function, emit.depth, emit.globally, gradients.assigned = outer
+
     def define(self, node: FunctionNode) -> None:
         """A function: enter and leave marks, its arguments as variables, its statements."""
         if isinstance(node, ast.AsyncFunctionDef) or is_generator(node):
             node.body = self.gradients.only(node.body)  # its statements interleave with its consumer's
             return
-        emit, gradients, original = self.emit, self.gradients, node.body
-        outer = emit.function, emit.depth, gradients.assigned
+        emit, original = self.emit, node.body
         number = emit.site(SiteKind.CALL, node, node.name)
-        emit.function, emit.depth, gradients.assigned = number, 0, {}
+        emit.function, emit.depth, self.gradients.assigned = number, 0, {}
         enter = [mark(number)]
         enter += [bound(emit, a, a.arg) for a in parameters_of(node) if a.arg not in ("self", "cls")]
         body = self.block(original[prologue_length(original) :])
         self.frame(node, original, enter, body, LEAVE)
-        emit.function, emit.depth, gradients.assigned = outer
 
     def frame(
         self, node: FunctionNode, original: list[ast.stmt], enter: list[ast.stmt], body: list[ast.stmt], leave: int
@@ -121,7 +130,7 @@ class Rewriter:
         if node is not self.autograd.node:
             for member in node.body:
                 if isinstance(member, ast.FunctionDef | ast.AsyncFunctionDef):
-                    self.define(member)
+                    self.function(member, self.define)
                 elif isinstance(member, ast.ClassDef):
                     self.class_definition(member)
             return
@@ -131,10 +140,7 @@ class Rewriter:
             hook = ast.parse("def __post_init__(self): pass").body[0]
             node.body.append(ast.copy_location(hook, node.body[-1]))
         for member in methods_of(node):
-            if member.name == maker:
-                self.maker(member)
-            else:
-                self.method(member)
+            self.function(member, self.maker if member.name == maker else self.method)
         fix(node.body, node)
 
     def maker(self, node: ast.FunctionDef) -> None:
@@ -155,9 +161,9 @@ class Rewriter:
             number = emit.site(SiteKind.OPERATION, node, operation_name(node.name))
         elif node.name not in NO_OPERATION or node.name in ("backward", "zero_grad"):
             number = emit.site(SiteKind.CALL, node, node.name)
-        outer, emit.function = emit.function, number if number >= 0 else emit.function
+        if number >= 0:
+            emit.function = number
         node.body = self.gradients.only(node.body)
-        emit.function = outer
         if number >= 0 and not is_generator(node):
             body = node.body[prologue_length(original) :]
             self.frame(node, original, [mark(number)], body, LEAVE_OPERATION if is_operation else LEAVE)
@@ -168,7 +174,7 @@ class Rewriter:
     def statement(self, s: ast.stmt) -> list[ast.stmt]:
         """A statement of the script, outside the autograd class."""
         if isinstance(s, ast.FunctionDef | ast.AsyncFunctionDef):
-            self.define(s)
+            self.function(s, self.define)
             return [s]
         if isinstance(s, ast.ClassDef):
             self.class_definition(s)
@@ -181,8 +187,9 @@ class Rewriter:
         if isinstance(s, ast.For | ast.While):
             return [*head, *self.loop(s, ambiguous)]
         gradients = self.gradients
-        written = gradients.around(s)
+        written = [*gradients.before(s), s, *gradients.after(s)]
         self.expressions(s, ambiguous)
+        written += gradients.forget(s)
         outer, gradients.assigned = (
             gradients.assigned,
             dict(gradients.assigned),
