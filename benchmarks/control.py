@@ -82,8 +82,7 @@ def main() -> int:
         place = resolve(parse(text, program), program)
 
         def scan() -> None:
-            trace.__dict__.pop("_facts", None)
-            trace.__dict__.pop("phase_spans", None)
+            trace.derived.clear()
             find(place, trace, lambda end: "")  # noqa: B023  # called at once
 
         taken = milliseconds(scan)
@@ -93,7 +92,7 @@ def main() -> int:
         query = read_query(text)
 
         def search() -> None:
-            trace.__dict__.pop("_facts", None)
+            trace.derived.clear()
             find_nodes(trace, query)  # noqa: B023  # called at once
 
         taken = milliseconds(search)

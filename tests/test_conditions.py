@@ -11,8 +11,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from microgpt_tui.protocol.codes import CREATE, EVENT_NAMES, PHASE_NAMES, UPDATE, SiteKind
-from microgpt_tui.protocol.conditions import ConditionError, condition, printed_line, template
-from microgpt_tui.trace.facts import facts, parse_iteration
+from microgpt_tui.protocol.conditions import ConditionError, condition, parse_iteration, printed_line, template
+from microgpt_tui.trace.facts import facts
 from microgpt_tui.trace.trace import Trace
 
 

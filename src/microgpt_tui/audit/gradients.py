@@ -15,9 +15,8 @@ from dataclasses import dataclass
 
 from microgpt_tui.protocol.codes import ACCUMULATE, ASSIGN, BACKWARD, CONSTANT_OP, LEAF_OP, OUTSIDE_OP
 from microgpt_tui.trace.derived import derived
-from microgpt_tui.trace.facts import parameter_names
 from microgpt_tui.trace.formula import known_locals
-from microgpt_tui.trace.names import name
+from microgpt_tui.trace.names import name, parameter_names
 from microgpt_tui.trace.trace import Trace
 
 SAMPLES = 48

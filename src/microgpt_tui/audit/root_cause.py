@@ -7,8 +7,8 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 from microgpt_tui.protocol.codes import CONSTANT_OP
-from microgpt_tui.trace.facts import not_finite, parameter_names
-from microgpt_tui.trace.names import name, own_name
+from microgpt_tui.trace.facts import not_finite
+from microgpt_tui.trace.names import name, own_name, parameter_names
 from microgpt_tui.trace.trace import Trace
 
 LARGE = 50.0

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-from bisect import bisect_right
 from dataclasses import replace
 from pathlib import Path
 
@@ -15,7 +14,7 @@ from microgpt_tui.graph.frames import write_frames
 from microgpt_tui.graph.presets import DIRECTIONS, EDGES, LABELS, SIZES, THEMES, Style, style_named
 from microgpt_tui.graph.request import Request
 from microgpt_tui.graph.whats import WHATS
-from microgpt_tui.trace.names import name, own_name
+from microgpt_tui.trace.references import NotHere, node_named
 from microgpt_tui.trace.trace import Trace
 
 EPILOG = "what can be drawn:\n" + "\n".join(f"  {what.name:<11} {what.meaning}" for what in WHATS.values())
@@ -85,30 +84,14 @@ def style_of(options: argparse.Namespace) -> Style:
 def request_of(trace: Trace, event: int, options: argparse.Namespace, script: str) -> Request:
     """The request that the options ask for. Raises ExportError for a node that is none."""
     return Request(
-        options.what, node_named(trace, options.node, event) if options.node else -1,
-        node_named(trace, options.to, event) if options.to else -1, depth=options.depth, budget=options.budget,
-        threshold=options.threshold, paths=options.paths, layer=options.layer, style=style_of(options),
-        force=options.force, script=script, auto_direction=options.direction is None,
+        options.what, _node(trace, options.node, event), _node(trace, options.to, event), depth=options.depth,
+        budget=options.budget, threshold=options.threshold, paths=options.paths, layer=options.layer,
+        style=style_of(options), force=options.force, script=script, auto_direction=options.direction is None,
     )  # fmt: skip
 
 
-def node_named(trace: Trace, text: str, event: int) -> int:
-    """A node by its number or by its name: of several with that name the newest at the moment. Raises ExportError."""
-    digits = text.removeprefix("#")
-    if digits.isdecimal():
-        node = int(digits)
-        if not 0 <= node < trace.end_node or (trace.born_at(node) > event):
-            raise ExportError(f"no node {node} at this moment: there are {trace.end_node:,} in all by the step's end")
-        return node
-    for matrix in trace.program.matrices:
-        if text.startswith(matrix.name):
-            for node in matrix.nodes:
-                if name(trace, node) == text:
-                    return node
-    newest = trace.first_node + bisect_right(trace.born, event) - 1
-    for node in range(newest, trace.first_node - 1, -1):
-        if own_name(trace, node) == text:
-            return node
-    raise ExportError(
-        f"no value is called {text!r} at this moment. Names are as on screen: q[3], layer0.attn_wq[2][5]."
-    )
+def _node(trace: Trace, text: str, event: int) -> int:
+    try:
+        return node_named(trace, text, event) if text else -1
+    except NotHere as error:
+        raise ExportError(f"{error}. Names are as on screen: q[3], layer0.attn_wq[2][5].") from None

@@ -15,7 +15,7 @@ from enum import IntEnum
 
 from microgpt_tui.protocol.codes import SiteKind
 from microgpt_tui.trace.derived import derived, growing
-from microgpt_tui.trace.navigation import position_site
+from microgpt_tui.trace.positions import position_site
 from microgpt_tui.trace.trace import Trace
 
 

@@ -24,11 +24,16 @@ class Resolved(Data):
     values: tuple[str, ...] = ()
     """Parts of a scope's label that are wanted, as ``li=0``; for var the name; for print the text."""
     number: int = 0
-    """STEP, SAMPLE: which."""
+    """STEP, SAMPLE, POS: which."""
     phase: int = -1
     condition: str = ""
     extra: frozenset[str] = frozenset()
     """Names of the script's loops that the condition may use."""
+
+    @property
+    def every(self) -> bool:
+        """The condition is asked at every event inside the place, not only at its first."""
+        return bool(self.condition) and condition(self.condition, self.extra).event_level
 
     @property
     def predicate(self) -> Condition | None:

@@ -68,6 +68,8 @@ FIRST_SITE = 2
 NO_NODE = -1
 NOTED_INT, NOTED_ASSIGN = 1, 2
 """Flags of a noted write: its number is a Python int; the grad was set, not added to."""
+REFLECTED = {"radd": "add", "rmul": "mul", "rsub": "sub", "rtruediv": "truediv", "rpow": "pow", "iadd": "add"}
+"""Method -> what the nodes that it makes are called, where that is not its own name."""
 CONSTANT_OP = "const"
 LEAF_OP = "leaf"
 OUTSIDE_OP = "outside"

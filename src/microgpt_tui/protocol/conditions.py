@@ -328,47 +328,6 @@ def parse_iteration(text: str) -> dict[str, int | str]:
     return found
 
 
-def element_name(name: str, shape: Any, place: int) -> str:
-    """``q[3]``, ``keys[0][2]``: a leaf of a nested list by its row-major place."""
-    indices = ""
-    while isinstance(shape, list):
-        for i, part in enumerate(shape):
-            size = leaf_count(part)
-            if place < size:
-                indices += f"[{i}]"
-                shape = part
-                break
-            place -= size
-        else:
-            break
-    return f"{name}{indices}[{place}]"
-
-
-def leaf_count(shape: Any) -> int:
-    """How many leaves a nesting has."""
-    return shape if isinstance(shape, int) else sum(leaf_count(s) for s in shape)
-
-
-def made_here(value: float, inputs: tuple[float, ...]) -> bool:
-    """True when a result that is not finite is this operation's doing, not its operands'."""
-    if math.isnan(value):
-        return not any(map(math.isnan, inputs))
-    return bool(inputs) and all(map(math.isfinite, inputs))
-
-
-def parameter_name(name: str, shape: Sequence[int], place: int) -> str:
-    """The name of one parameter of a matrix, by its row-major place."""
-    indices: list[int] = []
-    for size in reversed(shape[1:]):
-        if size <= 0:
-            return f"{name}[{place}]"
-        place, i = divmod(place, size)
-        indices.append(i)
-    if shape:
-        indices.append(place)
-    return name + "".join(f"[{i}]" for i in reversed(indices))
-
-
 LONGEST_PRINTED = 4096
 """Bytes of output that are looked at for a printed line."""
 

@@ -6,9 +6,8 @@ from dataclasses import dataclass, replace
 
 from microgpt_tui.protocol.messages import NumberSet, SetNumber
 from microgpt_tui.session.debugger import Debugger, Moment
-from microgpt_tui.trace.facts import parameter_names
 from microgpt_tui.trace.names import name as name_of_node
-from microgpt_tui.trace.watches import node_of
+from microgpt_tui.trace.references import node_named
 
 
 class NotPossible(ValueError):
@@ -45,9 +44,8 @@ def set_value(debugger: Debugger, name: str, value: str) -> Alteration:
         number = float(value)
     except ValueError:
         raise NotPossible(f"“{value}” is no number") from None
-    node = node_of(name, trace, debugger.moment.event)
-    shown = parameter_names(trace.program).get(node) or name_of_node(trace, node)
-    made = _ask(debugger, node, number, shown)
+    node = node_named(trace, name, debugger.moment.event)
+    made = _ask(debugger, node, number, name_of_node(trace, node))
     debugger.alterations.append(made)
     return made
 

@@ -14,8 +14,9 @@ from microgpt_tui.trace import breakpoints as places
 from microgpt_tui.trace.breakpoints import BreakpointError, Place, resolve
 from microgpt_tui.trace.derived import derived
 from microgpt_tui.trace.facts import facts, loop_names
+from microgpt_tui.trace.references import NotHere
 from microgpt_tui.trace.trace import Program, Trace
-from microgpt_tui.trace.watches import Expression, NotHere, candidates, expression
+from microgpt_tui.trace.watches import Expression, candidates, expression
 
 NAN_NUMBER = 0
 """The breakpoint that is always there: the first operation that makes a NaN or an infinity."""

@@ -9,7 +9,8 @@ from typing import Any
 
 from microgpt_tui.session.history import History
 from microgpt_tui.session.moment import Moment
-from microgpt_tui.trace.watches import Expression, Value
+from microgpt_tui.trace.references import Value
+from microgpt_tui.trace.watches import Expression
 
 LONGEST = 200
 """Stops that are remembered."""

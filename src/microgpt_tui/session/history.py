@@ -17,7 +17,7 @@ from microgpt_tui.protocol.messages import (
     Stopped,
 )
 from microgpt_tui.protocol.stops import Killed, Stop
-from microgpt_tui.trace.trace import Matrix, Program, Trace, program_from
+from microgpt_tui.trace.trace import Program, Trace, program_from
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,7 +91,7 @@ class History:
             self.program = program_from(message)
             self.ready = True
         elif isinstance(message, SetupEnded):
-            self._take_parameters(message)
+            self.program.keep(message)
         elif isinstance(message, Stopped):
             self._take_stop(message.stop)
 
@@ -139,13 +139,6 @@ class History:
         if not message.whole:
             self.traces.pop(s.index, None)
         self._keep_budget()
-
-    def _take_parameters(self, message: SetupEnded) -> None:
-        program = self.program
-        program.kept = array("q", message.kept)
-        program.matrices = [Matrix(name, shape, array("q", nodes)) for name, shape, nodes in message.matrices]
-        program.namespace = message.namespace
-        program.total_steps = message.total_steps
 
     def _keep_budget(self) -> None:
         total = sum(t.nbytes for t in self.traces.values())

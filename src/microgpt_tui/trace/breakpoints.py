@@ -10,21 +10,20 @@ from __future__ import annotations
 import difflib
 import re
 import shlex
+from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 
 from microgpt_tui.protocol.breakpoints import Resolved
-from microgpt_tui.protocol.codes import PHASE_NAMES, SiteKind
+from microgpt_tui.protocol.codes import CREATE, PHASE_NAMES, PRINT, REFLECTED, UPDATE, SiteKind
 from microgpt_tui.protocol.conditions import Failure, condition
-from microgpt_tui.trace.facts import (
-    bound_at,
-    facts,
-    loop_names,
-    not_finite,
-    parameter_names,
-    position_sites,
-)
+from microgpt_tui.trace.derived import derived
+from microgpt_tui.trace.facts import WRITES, facts, loop_names, loss_events, made_not_finite, not_finite
+from microgpt_tui.trace.operations import operations
+from microgpt_tui.trace.positions import position_loops, positions
+from microgpt_tui.trace.references import parameters_called, read_text
 from microgpt_tui.trace.trace import Program, Trace
+from microgpt_tui.trace.variables import bound_at, bound_name, known_from
 
 KINDS = ("line", "op", "scope", "var", "param", "phase", "step", "sample", "pos", "loss", "print", "any", "nan")
 EVENT_KINDS = frozenset({"op", "param", "loss", "print", "any", "nan", "var", "phase", "step", "sample"})
@@ -112,6 +111,9 @@ def _place(text: str, program: Program) -> Place:
         return Place("line", text)
     if sign == ":" and rest.isdigit():
         return Place("line", text)
+    reference = read_text(text, program)
+    if reference is not None and parameters_called(program, reference):
+        return Place("param", text)
     return Place("scope", text)
 
 
@@ -159,7 +161,7 @@ def _resolve_line(target: str, program: Program) -> Resolved:
         return Resolved("line", frozenset(s.number for s in statements if s.line == best))
     calls = [s for s in here if s.kind == SiteKind.CALL and s.line == line]
     writes = [s for s in here if s.kind in (SiteKind.ACCUMULATE, SiteKind.ASSIGN, SiteKind.UPDATE)]
-    creates = {_plain_op(s.name) for s in here if s.kind == SiteKind.CREATE}
+    creates = {REFLECTED.get(s.name, s.name) for s in here if s.kind == SiteKind.CREATE}
     composites = {s.name for s in program.sites if s is not None and s.kind == SiteKind.OPERATION and s.file == file
                   and s.line == line}  # fmt: skip
     if calls or writes or creates or composites:
@@ -174,15 +176,10 @@ def _resolve_line(target: str, program: Program) -> Resolved:
                           if near else ""))  # fmt: skip
 
 
-def _plain_op(name: str) -> str:
-    return name[1:] if name in ("radd", "rmul", "rsub", "rtruediv", "rpow") else {"iadd": "add"}.get(name, name)
-
-
 def _resolve_op(target: str, program: Program) -> Resolved:
     if target in ("*", "any"):
         return Resolved("op", ops=frozenset({"*"}))
-    plain = {_plain_op(s.name) for s in program.sites if s is not None and s.kind == SiteKind.CREATE}
-    plain |= {"const", "leaf", "outside"}
+    plain = operations(program)
     composite = {s.name for s in program.sites if s is not None and s.kind == SiteKind.OPERATION}
     synonyms = {"+": "add", "-": "sub", "*": "mul", "/": "truediv", "div": "truediv", "**": "pow"}
     name = synonyms.get(target, target)
@@ -211,19 +208,25 @@ def _resolve_scope(target: str, program: Program) -> Resolved:
     return Resolved("scope", frozenset(named[name]), values=values)
 
 
+@derived
+def variables_of(program: Program) -> dict[str, set[int]]:
+    """Every variable of the script -> the sites that bind or change it."""
+    return _named(program, (SiteKind.BIND, SiteKind.ELEMENT, SiteKind.APPEND, SiteKind.ITERATION))
+
+
 def resolve_variable(target: str, program: Program) -> Resolved:
     """The bindings of a variable. Raises BreakpointError for one that the script does not have."""
-    named = _named(program, (SiteKind.BIND, SiteKind.ELEMENT, SiteKind.APPEND, SiteKind.ITERATION))
+    named = variables_of(program)
     if target not in named:
         raise _unknown("variable", target, named)
     return Resolved("var", frozenset(named[target]), values=(target,))
 
 
 def _resolve_param(target: str, program: Program) -> Resolved:
-    names = parameter_names(program)
     if not program.matrices:
         raise BreakpointError("the parameters are not known before the setup has ended: run to the first step first")
-    nodes = frozenset(n for n, name in names.items() if name == target or name.startswith(target + "["))
+    reference = read_text(target, program)
+    nodes = parameters_called(program, reference) if reference is not None else frozenset()
     if not nodes:
         raise _unknown("parameter", target, [m.name for m in program.matrices])
     return Resolved("param", nodes=nodes)
@@ -238,11 +241,10 @@ def _resolve_phase(target: str, program: Program) -> Resolved:
 
 
 def _resolve_pos(target: str, program: Program) -> Resolved:
-    sites = position_sites(program)
+    sites = position_loops(program)
     if not sites:
         raise BreakpointError(f"no loop over positions is known in this script; break on its own loop, as i={target}")
-    names = {n for s in sites for n in program.site(s).names}
-    return Resolved("pos", sites, values=tuple(f"{n}={target}" for n in sorted(names)))
+    return Resolved("pos", sites, number=int(target))
 
 
 _RESOLVERS: dict[str, Callable[[str, Program], Resolved]] = {
@@ -263,7 +265,7 @@ _RESOLVERS: dict[str, Callable[[str, Program], Resolved]] = {
 def find(place: Resolved, trace: Trace, output: Output | None = None) -> tuple[list[int], Failure | None]:
     """Every event of a trace at which the script would stop, ascending; and a condition's fault, if it has one."""
     test = place.predicate
-    events = where(place, trace, output, every=test is not None and test.event_level)
+    events = where(place, trace, output)
     if test is None or not events:
         return events, None
     known = facts(trace)
@@ -274,67 +276,90 @@ def find(place: Resolved, trace: Trace, output: Output | None = None) -> tuple[l
     return test.select(events, columns)
 
 
-def where(place: Resolved, trace: Trace, output: Output | None, *, every: bool) -> list[int]:
-    """The events that a place names, before its condition; with ``every``, all events inside its scopes."""
-    t = trace
-    kind = place.kind
+def where(place: Resolved, trace: Trace, output: Output | None) -> list[int]:
+    """The events that a place names, before its condition: those at which ``holds``, all at once."""
+    t, kind = trace, place.kind
     if kind == "any":
         return list(range(len(t)))
     if kind == "nan":
         return not_finite(t)
     if kind in ("step", "sample"):
-        return [0] if len(t) and (t.episode_kind, t.number) == (kind, place.number) else []
+        return [0] if len(t) and holds(place, t, 0, output) else []
     if kind == "phase":
         return [first for first, _, phase in t.phase_spans if place.phase in (-1, phase)]
     if kind == "loss":
-        return facts(t).loss_events()
+        return loss_events(t)
     if kind == "param":
-        writes = [e for e, n in zip(t.write_event, t.target, strict=True) if n in place.nodes]
-        return sorted(writes + [e for e, n in zip(t.update_event, t.updated, strict=True) if n in place.nodes])
+        return sorted(_of_nodes(t.write_event, t.target, place) + _of_nodes(t.update_event, t.updated, place))
     if kind == "print":
-        wanted = place.values[0]
-        return [e for e, end in zip(t.print_event, t.print_end, strict=True)
-                if not wanted or (output is not None and wanted in output(end))]  # fmt: skip
+        return [e for e in t.print_event if holds(place, t, e, output)]
     if kind == "var":
         rows = [r for r, site in enumerate(t.bind_site) if site in place.sites and bound_name(t, r) == place.values[0]]
         return sorted({e for e in (bound_at(t, r) for r in rows) if 0 <= e < len(t)})
     found: set[int] = set()
-    if place.sites:
-        labels = t.scope_values
-        scopes = [s for s, site in enumerate(t.scope_site)
-                  if site in place.sites and labelled(labels.get(s, ""), place)]  # fmt: skip
-        if every:
-            for s in scopes:
-                found.update(range(t.scope_first[s], t.scope_end(s) + 1))
-        else:
-            found.update(t.scope_first[s] for s in scopes)
+    for s in (s for s, site in enumerate(t.scope_site) if site in place.sites and _wanted(place, t, s)):
+        found.update(range(t.scope_first[s], t.scope_end(s) + 1) if place.every else (t.scope_first[s],))
     if place.writes:
         found.update(e for e, s in zip(t.write_event, t.write_site, strict=True) if s in place.writes)
         found.update(e for e, s in zip(t.update_event, t.update_site, strict=True) if s in place.writes)
     if place.ops:
-        if "*" in place.ops:
-            found.update(e for e in t.born if e >= 0)
-        else:
-            wanted_ops = {i for i, name in enumerate(t.ops) if name in place.ops}
-            found.update(e for e, o in zip(t.born, t.op, strict=True) if o in wanted_ops and e >= 0)
+        wanted = {i for i, name in enumerate(t.ops) if name in place.ops or "*" in place.ops}
+        found.update(e for e, o in zip(t.born, t.op, strict=True) if o in wanted and e >= 0)
     if place.composites:
-        sites = {s.number for s in t.program.sites if s is not None and s.kind == SiteKind.OPERATION
-                 and s.name in place.composites}  # fmt: skip
-        found.update(t.scope_last[s] for s, site in enumerate(t.scope_site) if site in sites and t.scope_last[s] >= 0)
+        ends = enumerate(t.scope_last)
+        found.update(last for s, last in ends if last >= 0 and _composite(place, t, s))
     return sorted(e for e in found if e < len(t))
 
 
-def bound_name(trace: Trace, row: int) -> str:
-    """The name that a binding row is about: a loop iteration binds several."""
-    site = trace.program.site(trace.bind_site[row])
-    if site.kind == SiteKind.ITERATION:
-        return trace.texts[trace.bind_path[row]] if trace.bind_path[row] >= 0 else ""
-    return site.name
+def _of_nodes(events: Iterable[int], nodes: Iterable[int], place: Resolved) -> list[int]:
+    return [e for e, n in zip(events, nodes, strict=True) if n in place.nodes]
 
 
-def labelled(label: str, place: Resolved) -> bool:
-    """True when a scope's label has every wanted part; for a position, any of them."""
-    if not place.values:
+def holds(place: Resolved, trace: Trace, event: int, output: Output | None = None) -> bool:
+    """True for an event that a place names, before its condition."""
+    t, kind, what, row = trace, place.kind, trace.kind[event], trace.row[event]
+    if kind == "any":
         return True
-    parts = label.split(", ")
-    return (any if place.kind == "pos" else all)(v in parts for v in place.values)
+    if kind == "nan":
+        return made_not_finite(t, event)
+    if kind in ("step", "sample"):
+        return event == 0 and (t.episode_kind, t.number) == (kind, place.number)
+    if kind == "phase":
+        return place.phase in (-1, t.phase_of(event)) and t.begins_phase(event)
+    if kind == "loss":
+        return event in loss_events(t)
+    if kind == "param":
+        return (what in WRITES or what == UPDATE) and t.node_of(event) in place.nodes
+    if kind == "print":
+        wanted = place.values[0]
+        return what == PRINT and (not wanted or (output is not None and wanted in output(t.print_end[row])))
+    if kind == "var":
+        rows = range(len(t.bind_site))
+        near = rows[bisect_left(rows, event, key=lambda r: known_from(t, r)) :
+                    bisect_right(rows, event + 1, key=lambda r: known_from(t, r))]  # fmt: skip
+        return any(t.bind_site[r] in place.sites and bound_at(t, r) == event and bound_name(t, r) == place.values[0]
+                   for r in near)  # fmt: skip
+    if what == CREATE and ("*" in place.ops or (place.ops and t.op_name(t.node_of(event)) in place.ops)):
+        return True
+    if place.writes and (what in WRITES or what == UPDATE):
+        wrote = (t.update_site if what == UPDATE else t.write_site)[row]
+        if wrote in place.writes:
+            return True
+    return (bool(place.sites) or bool(place.composites)) and any(
+        (t.scope_site[s] in place.sites and (place.every or t.scope_first[s] == event) and _wanted(place, t, s))
+        or (t.scope_last[s] == event and _composite(place, t, s))
+        for s in t.scope_path(t.scope_of(event))
+    )
+
+
+def _composite(place: Resolved, trace: Trace, scope: int) -> bool:
+    site = trace.program.site(trace.scope_site[scope])
+    return site.kind == SiteKind.OPERATION and site.name in place.composites
+
+
+def _wanted(place: Resolved, trace: Trace, scope: int) -> bool:
+    """True for a scope whose label has every wanted part; for a position, for its iteration."""
+    if place.kind == "pos":
+        return positions(trace).position.get(scope) == place.number
+    label = trace.scope_values.get(scope, "")
+    return not place.values or all(v in label.split(", ") for v in place.values)

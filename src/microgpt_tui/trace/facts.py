@@ -1,395 +1,386 @@
-"""What a condition may speak about, as one column per fact beside the events of a trace.
+"""What a condition may speak about: each fact is one function of (trace, event).
 
-A column is built when a condition first reads it and kept until the trace grows. Every value is
-what was known at its event, never what came out later: so that a condition is true over the
-record exactly where it was true live.
+Every value is what was known at its event, never what came out later, so that a condition is true over the
+record exactly where it was true live: the debuggee asks these same functions about its newest event. ``facts``
+has the same as columns, one value per event, for searches; a test holds the columns to the functions.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable
+from array import array
+from bisect import bisect_right
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 from microgpt_tui.protocol.codes import (
+    ACCUMULATE,
     ASSIGN,
     BACKWARD,
+    CREATE,
     EVENT_NAMES,
     PHASE_NAMES,
-    WHOLE,
-    BindKind,
+    PRINT,
+    SAMPLE,
+    UPDATE,
+    ZERO,
     SiteKind,
 )
-from microgpt_tui.protocol.conditions import (
-    NAN,
-    Inputs,
-    element_name,
-    leaf_count,
-    made_here,
-    parameter_name,
-    parse_iteration,
-)
-from microgpt_tui.trace.trace import Matrix, Program, Trace
+from microgpt_tui.protocol.conditions import NAN, Inputs, parse_iteration
+from microgpt_tui.trace.derived import derived
+from microgpt_tui.trace.names import names_given, own_name, parameter_names
+from microgpt_tui.trace.positions import position, positions
+from microgpt_tui.trace.trace import Program, Trace
+
+WRITES = (ACCUMULATE, ASSIGN, ZERO)
+"""Kinds of events that write a gradient."""
 
 
-def position_sites(program: Program) -> frozenset[int]:
-    """The loops over token positions, told from the name of their variable."""
-    return frozenset(
-        s.number
-        for s in program.sites
-        if s is not None and s.kind == SiteKind.ITERATION and s.number not in (program.train_site, program.sample_site)
-        and any("pos" in n or n == "t" for n in s.names)
-    )  # fmt: skip
+def fact(trace: Trace, event: int, name: str) -> Any:
+    """One fact of an event: of ``protocol.conditions.FACTS``, or the script's loop variable of that name."""
+    reader = _READERS.get(name)
+    return reader(trace, event) if reader is not None else _at_scope(trace, event, loop_variable(name))
 
 
+@derived
 def loop_names(program: Program) -> frozenset[str]:
     """The script's loop variables: each can be named in a condition."""
     return frozenset(n for s in program.sites if s is not None and s.kind == SiteKind.ITERATION for n in s.names)
 
 
-class Facts:
-    """Columns of facts, one value per event of a trace. ``facts[name]`` builds what is not there yet."""
-
-    def __init__(self, trace: Trace) -> None:
-        self.trace = trace
-        self.version = trace.version
-        self.columns: dict[str, list[Any]] = {}
-
-    def __getitem__(self, name: str) -> list[Any]:
-        column = self.columns.get(name)
-        if column is None:
-            build: Callable[[], list[Any]] | None = getattr(self, "_" + name, None)
-            column = self.columns[name] = build() if build is not None else self._loop(name)
-        return column
-
-    def at(self, event: int, names: Iterable[str]) -> dict[str, Any]:
-        """Some facts of one event."""
-        return {n: self[n][event] for n in names}
-
-    # -- the node and its numbers ------------------------------------------------------------
-
-    def _node(self) -> list[int]:
-        t = self.trace
-        out = [-1] * len(t)
-        first = t.first_node
-        for i, event in enumerate(t.born):
-            if event >= 0:
-                out[event] = first + i
-        for event, node in zip(t.write_event, t.target, strict=True):
-            out[event] = node
-        for event, node in zip(t.update_event, t.updated, strict=True):
-            out[event] = node
-        return out
-
-    def _data(self) -> list[float]:
-        t = self.trace
-        out = [NAN] * len(t)
-        first, data = t.first_node, t.data
-        for event, value in zip(t.born, data, strict=True):
-            if event >= 0:
-                out[event] = value
-        changed: dict[int, float] = {}
-        base = self.base
-        updates = iter(zip(t.update_event, t.updated, t.new, strict=True))
-        upcoming = next(updates, None)
-        for event, node in zip(t.write_event, t.target, strict=True):
-            while upcoming is not None and upcoming[0] < event:
-                changed[upcoming[1]] = upcoming[2]
-                upcoming = next(updates, None)
-            if node in changed:
-                out[event] = changed[node]
-            else:
-                out[event] = data[node - first] if node >= first else base(node)
-        for event, new in zip(t.update_event, t.new, strict=True):
-            out[event] = new
-        return out
-
-    @property
-    def base(self) -> Callable[[int], float]:
-        """A node of the setup's number when the episode began."""
-        t = self.trace
-        found = self.__dict__.get("_base")
-        if found is None:
-            found = self.__dict__["_base"] = dict(zip(t.program.kept, t.start_data, strict=False)) if t.index else {}
-        older = t.setup.data if t.setup is not None else t.data
-        return lambda node: found[node] if node in found else older[node] if node < len(older) else NAN
-
-    def _grad(self) -> list[float]:
-        t = self.trace
-        out = [NAN] * len(t)
-        for event in t.born:
-            if event >= 0:
-                out[event] = 0.0
-        for event, value in zip(t.write_event, t.after, strict=True):
-            out[event] = value
-        for event, node in zip(t.update_event, t.updated, strict=True):
-            out[event] = t.grad_at(node, event)
-        return out
-
-    def _delta(self) -> list[float]:
-        t = self.trace
-        out = [NAN] * len(t)
-        for event, value in zip(t.write_event, t.delta, strict=True):
-            out[event] = value
-        for event, old, new in zip(t.update_event, t.old, t.new, strict=True):
-            out[event] = new - old
-        return out
-
-    def _factor(self) -> list[float]:
-        t = self.trace
-        out = [NAN] * len(t)
-        for event, value in zip(t.write_event, t.factor, strict=True):
-            out[event] = value
-        return out
-
-    def _op(self) -> list[str]:
-        t = self.trace
-        out = [""] * len(t)
-        names = t.ops
-        for event, number in zip(t.born, t.op, strict=True):
-            if event >= 0:
-                out[event] = names[number]
-        for event, node in [*zip(t.write_event, t.target, strict=True), *zip(t.update_event, t.updated, strict=True)]:
-            out[event] = t.op_name(node)
-        return out
-
-    def _inputs(self) -> list[Inputs]:
-        t = self.trace
-        none = Inputs()
-        out = [none] * len(t)
-        first, data, child, starts = t.first_node, t.data, t.child, t.child_start
-        base, updated = self.base, set(t.updated)
-        older = {c: base(c) for c in set(child) if c < first}
-        numbers = [data[c - first] if c >= first else older[c] for c in child]
-        first_update = t.update_event[0] if t.updated else len(t)
-        ends = [*starts[1:], len(child)]
-        for event, start, end in zip(t.born, starts, ends, strict=True):
-            if event < 0 or end == start:
-                continue
-            if event < first_update:
-                out[event] = Inputs(numbers[start:end])
-            else:
-                out[event] = Inputs([
-                    t.data_at(c, event) if c in updated else data[c - first] if c >= first else older[c]
-                    for c in child[start:end]
-                ])  # fmt: skip
-        return out
-
-    def _kind(self) -> list[str]:
-        return [EVENT_NAMES[k] for k in self.trace.kind]
-
-    # -- where -------------------------------------------------------------------------------
-
-    def _spread(self, of_scope: Callable[[int], Any]) -> list[Any]:
-        """A value per scope, spread over the events inside it."""
-        t = self.trace
-        known: dict[int, Any] = {}
-        out: list[Any] = []
-        ends = [*t.span_start[1:], len(t)]
-        for scope, start, end in zip(t.span_scope, t.span_start, ends, strict=True):
-            if scope not in known:
-                known[scope] = of_scope(scope)
-            out.extend([known[scope]] * (end - start))
-        return out
-
-    def _line(self) -> list[int]:
-        t = self.trace
-        program = t.program
-
-        def of_scope(scope: int) -> int:
-            innermost = program.site(t.scope_site[scope]).line
-            while scope >= 0:
-                site = program.site(t.scope_site[scope])
-                if site.kind == SiteKind.STATEMENT:
-                    return site.line
-                if site.kind in (SiteKind.CALL, SiteKind.MODULE):
-                    break
-                scope = t.scope_parent[scope]
-            return innermost
-
-        out = self._spread(of_scope)
-        for events, sites in (
-            (t.write_event, t.write_site), (t.update_event, t.update_site),
-            (t.sample_event, t.sample_site), (t.print_event, t.print_site),
-        ):  # fmt: skip
-            lines = {s: program.site(s).line for s in set(sites) if program.sites[s] is not None}
-            for event, site in zip(events, sites, strict=True):
-                out[event] = lines.get(site, out[event])
-        return out
-
-    def _scope(self) -> list[str]:
-        t = self.trace
-        texts: dict[int, str] = {-1: ""}
-
-        def of_scope(scope: int) -> str:
-            chain = []
-            while scope not in texts:
-                chain.append(scope)
-                scope = t.scope_parent[scope]
-            text = texts[scope]
-            for scope in reversed(chain):
-                if t.scope_kind(scope) in (SiteKind.CALL, SiteKind.ITERATION):
-                    label = t.scope_label(scope)
-                    text = f"{text} > {label}" if text else label
-                texts[scope] = text
-            return text
-
-        return self._spread(of_scope)
-
-    def _pos(self) -> list[float]:
-        sites = position_sites(self.trace.program)
-        return self._iterations(lambda site, names: next(iter(names.values()), NAN) if site in sites else None)
-
-    def _loop(self, name: str) -> list[Any]:
-        return self._iterations(lambda site, names: names.get(name))
-
-    def _iterations(self, pick: Callable[[int, dict[str, int | str]], Any]) -> list[Any]:
-        t = self.trace
-        known: dict[int, Any] = {-1: NAN}
-
-        def of_scope(scope: int) -> Any:
-            chain = []
-            while scope not in known:
-                chain.append(scope)
-                scope = t.scope_parent[scope]
-            value = known[scope]
-            for scope in reversed(chain):
-                if t.scope_kind(scope) == SiteKind.ITERATION:
-                    found = pick(t.scope_site[scope], parse_iteration(t.scope_values.get(scope, "")))
-                    value = value if found is None else found
-                known[scope] = value
-            return value
-
-        return self._spread(of_scope)
-
-    def _step(self) -> list[int]:
-        t = self.trace
-        return [t.number if t.episode_kind == "step" else 0] * len(t)
-
-    def _sample(self) -> list[int]:
-        t = self.trace
-        return [t.number if t.episode_kind == "sample" else 0] * len(t)
-
-    def _phase(self) -> list[str]:
-        out: list[str] = []
-        for first, last, phase in self.trace.phase_spans:
-            out.extend([PHASE_NAMES[phase]] * (last - first + 1))
-        return out
-
-    def loss_events(self) -> list[int]:
-        """Where backward passes begin: the first write of a gradient, when it has no contributor."""
-        t = self.trace
-        return [first for first, _, phase in t.phase_spans if phase == BACKWARD and t.kind[first] == ASSIGN]
-
-    def _loss(self) -> list[float]:
-        t = self.trace
-        out: list[float] = []
-        value = NAN
-        for event in self.loss_events():
-            out.extend([value] * (event - len(out)))
-            value = t.data_at(t.node_of(event), event)
-        out.extend([value] * (len(t) - len(out)))
-        return out
-
-    # -- names -------------------------------------------------------------------------------
-
-    def _name(self) -> list[str]:
-        t = self.trace
-        known = names_known(t)
-        parameters = parameter_names(t.program)
-        out = []
-        for event, node in enumerate(self["node"]):
-            found = known.get(node)
-            if found is not None and found[0] <= event:
-                out.append(found[1])
-            else:
-                out.append(parameters.get(node, "") if t.index else "")
-        return out
+# -- the node and its numbers ----------------------------------------------------------------
 
 
-def names_known(trace: Trace) -> dict[int, tuple[int, str]]:
-    """Node of this episode -> (the event from which on it has a name, the name): its first variable."""
-    cached = trace.__dict__.get("_names_known")
-    if cached is None or cached[0] != trace.version:
-        cached = trace.__dict__["_names_known"] = trace.version, _names_known(trace)
-    names: dict[int, tuple[int, str]] = cached[1]
-    return names
+def _data(trace: Trace, event: int) -> float:
+    node = trace.node_of(event)
+    return trace.data_at(node, event) if node >= 0 else NAN
 
 
-def _names_known(trace: Trace) -> dict[int, tuple[int, str]]:
-    t = trace
-    found: dict[int, tuple[int, str]] = {}
-    for row in range(len(t.bind_event)):
-        kind = t.bind_kind[row]
-        if kind not in (BindKind.NODE, BindKind.NODES) or t.bind_index[row] != WHOLE:
-            continue
-        name = t.texts[t.bind_path[row]] if t.bind_path[row] >= 0 else t.program.site(t.bind_site[row]).name
-        since = max(t.bind_event[row], t.scope_first[t.bind_scope[row]])
-        start = t.bind_start[row]
-        shape = t.shapes[t.bind_shape[row]] if kind == BindKind.NODES else None
-        count = 1 if shape is None else leaf_count(shape)
-        for place in range(count):
-            node = t.bound_nodes[start + place]
-            if node >= t.first_node and (node not in found or since < found[node][0]):
-                found[node] = since, name if shape is None else element_name(name, shape, place)
-    return found
+def _grad(trace: Trace, event: int) -> float:
+    kind = trace.kind[event]
+    if kind in WRITES:
+        return trace.after[trace.row[event]]
+    return trace.grad_at(trace.node_of(event), event) if kind == UPDATE else 0.0 if kind == CREATE else NAN
 
 
-def bound_at(trace: Trace, row: int) -> int:
-    """The event at which a variable has its value: the last one before the binding, or the first of its function."""
-    return max(trace.bind_event[row] - 1, trace.scope_first[trace.bind_scope[row]])
+def _delta(trace: Trace, event: int) -> float:
+    kind, row = trace.kind[event], trace.row[event]
+    if kind in WRITES:
+        return trace.delta[row]
+    return trace.new[row] - trace.old[row] if kind == UPDATE else NAN
 
 
-_PARAMETER_NAMES: dict[int, tuple[list[Matrix], dict[int, str]]] = {}
+def _factor(trace: Trace, event: int) -> float:
+    return trace.factor[trace.row[event]] if trace.kind[event] in WRITES else NAN
 
 
-def parameter_names(program: Program) -> dict[int, str]:
-    """Parameter -> ``layer0.attn_wq[3][5]``."""
-    cached = _PARAMETER_NAMES.get(id(program))
-    if cached is None or cached[0] is not program.matrices:
-        names: dict[int, str] = {}
-        for m in program.matrices:
-            for place, node in enumerate(m.nodes):
-                names.setdefault(node, parameter_name(m.name, m.shape, place))
-        _PARAMETER_NAMES.clear()
-        cached = _PARAMETER_NAMES[id(program)] = program.matrices, names
-    return cached[1]
+def _op(trace: Trace, event: int) -> str:
+    node = trace.node_of(event)
+    return trace.op_name(node) if node >= 0 else ""
 
 
-def facts(trace: Trace) -> Facts:
-    """The columns of a trace as it is now."""
-    found = trace.__dict__.get("_facts")
-    if not isinstance(found, Facts) or found.version != trace.version:
-        found = trace.__dict__["_facts"] = Facts(trace)
-    return found
+def _inputs(trace: Trace, event: int) -> Inputs:
+    if trace.kind[event] != CREATE:
+        return Inputs()
+    return Inputs(trace.data_at(c, event) for c in trace.children(trace.node_of(event)))
 
 
-def not_finite(trace: Trace) -> list[int]:
-    """Events that made a NaN or an infinity out of finite numbers.
+def _name(trace: Trace, event: int) -> str:
+    node = trace.node_of(event)
+    return own_name(trace, node, event) or "" if node >= 0 else ""
+
+
+# -- where -----------------------------------------------------------------------------------
+
+Fold = tuple[Any, Callable[[Trace, int, Any], Any]]
+"""A fact of scopes: what it is outside all, and what it is in a scope, from what it is around it."""
+
+
+def _at_scope(trace: Trace, event: int, fold: Fold) -> Any:
+    value, inside = fold
+    for scope in trace.scope_path(trace.scope_of(event)):
+        value = inside(trace, scope, value)
+    return value
+
+
+def loop_variable(name: str) -> Fold:
+    """The innermost loop variable of that name; NaN outside such a loop."""
+
+    def inside(trace: Trace, scope: int, outer: Any) -> Any:
+        if (
+            name not in trace.program.site(trace.scope_site[scope]).names
+            or trace.scope_kind(scope) != SiteKind.ITERATION
+        ):
+            return outer
+        return parse_iteration(trace.scope_values.get(scope, "")).get(name, outer)
+
+    return NAN, inside
+
+
+def _deeper(trace: Trace, scope: int, outer: str) -> str:
+    if trace.scope_kind(scope) not in (SiteKind.CALL, SiteKind.ITERATION):
+        return outer
+    label = trace.scope_label(scope)
+    return f"{outer} > {label}" if outer else label
+
+
+SCOPE_TEXT: Fold = "", _deeper
+"""The calls and loop iterations around: ``step=0 > gpt(pos_id=2) > li=0 > softmax``."""
+
+
+def _line_inside(trace: Trace, scope: int, outer: tuple[int, bool]) -> tuple[int, bool]:
+    site = trace.program.site(trace.scope_site[scope])
+    if site.kind == SiteKind.STATEMENT:
+        return site.line, True
+    return outer if outer[1] and site.kind not in (SiteKind.CALL, SiteKind.MODULE) else (site.line, False)
+
+
+SCOPE_LINE: Fold = (0, False), _line_inside
+"""(Line, whether it is that of a statement): the statement within its call, else the innermost scope's own."""
+
+_SITE_COLUMNS = {**dict.fromkeys(WRITES, "write_site"), UPDATE: "update_site", SAMPLE: "sample_site",
+                 PRINT: "print_site"}  # fmt: skip
+
+
+def _line(trace: Trace, event: int) -> int:
+    column = _SITE_COLUMNS.get(trace.kind[event])
+    if column is not None:
+        sites: array[int] = getattr(trace, column)
+        site = trace.program.sites[sites[trace.row[event]]]
+        if site is not None:
+            return site.line
+    line: int = _at_scope(trace, event, SCOPE_LINE)[0]
+    return line
+
+
+# -- phases, loss ----------------------------------------------------------------------------
+
+
+def loss_events(trace: Trace) -> list[int]:
+    """Where backward passes begin: the first write of a gradient, when it has no contributor."""
+    return [first for first, _, phase in trace.phase_spans if phase == BACKWARD and trace.kind[first] == ASSIGN]
+
+
+def _loss(trace: Trace, event: int) -> float:
+    begun = loss_events(trace)
+    at = bisect_right(begun, event) - 1
+    return trace.data_at(trace.node_of(begun[at]), begun[at]) if at >= 0 else NAN
+
+
+def _episode(kind: str) -> Callable[[Trace, int], int]:
+    return lambda trace, event: trace.number if trace.episode_kind == kind else 0
+
+
+_READERS: dict[str, Callable[[Trace, int], Any]] = {
+    "node": Trace.node_of, "data": _data, "grad": _grad, "delta": _delta, "factor": _factor, "op": _op,
+    "inputs": _inputs, "name": _name, "line": _line, "pos": position, "loss": _loss,
+    "kind": lambda trace, event: EVENT_NAMES[trace.kind[event]],
+    "scope": lambda trace, event: _at_scope(trace, event, SCOPE_TEXT),
+    "phase": lambda trace, event: PHASE_NAMES[trace.phase_of(event)],
+    "step": _episode("step"), "sample": _episode("sample"),
+}  # fmt: skip
+
+
+# -- NaN and infinity ------------------------------------------------------------------------
+
+
+def made_here(value: float, inputs: tuple[float, ...]) -> bool:
+    """True when a result that is not finite is this operation's doing, not its operands'.
 
     A leaf that is an infinity is meant (a mask of ``-inf``); a leaf that is NaN is not.
     """
-    t = trace
-    found: list[int] = []
-    inputs: list[Inputs] | None = None
-    for event, value in zip(t.born, t.data, strict=True):
-        if event >= 0 and value - value != 0:
-            if inputs is None:
-                inputs = facts(t)["inputs"]
-            if made_here(value, inputs[event]):
-                found.append(event)
-    for row, value in enumerate(t.after):
-        if value - value != 0:
-            rows = t.writes_of(t.target[row])
-            place = rows.index(row)
-            before_value = t.after[rows[place - 1]] if place else t.start_grad_of(t.target[row])
-            source = t.source[row]
-            event = t.write_event[row]
-            upstream = t.grad_at(source, event) if source >= 0 else 0.0
-            if math.isfinite(before_value) and math.isfinite(upstream):
-                found.append(event)
-    for event, old, new in zip(t.update_event, t.old, t.new, strict=True):
-        if new - new != 0 and old - old == 0:
-            found.append(event)
-    found.sort()
-    return found
+    if math.isnan(value):
+        return not any(map(math.isnan, inputs))
+    return bool(inputs) and all(map(math.isfinite, inputs))
+
+
+def made_not_finite(trace: Trace, event: int) -> bool:
+    """True for an event that makes a NaN or an infinity out of finite numbers."""
+    kind, row = trace.kind[event], trace.row[event]
+    if kind == CREATE:
+        value = trace.data[row]
+        return value - value != 0 and made_here(value, _inputs(trace, event))
+    if kind == UPDATE:
+        return not math.isfinite(trace.new[row]) and math.isfinite(trace.old[row])
+    if kind not in WRITES or math.isfinite(trace.after[row]):
+        return False
+    source = trace.source[row]
+    return math.isfinite(trace.grad_at(trace.target[row], event - 1)) and (
+        source < 0 or math.isfinite(trace.grad_at(source, event))
+    )
+
+
+@derived
+def not_finite(trace: Trace) -> list[int]:
+    """Every such event, in order."""
+    odd = [e for e, x in zip(trace.born, trace.data, strict=True) if x - x != 0 and e >= 0]
+    odd += [e for e, x in zip(trace.write_event, trace.after, strict=True) if x - x != 0]
+    odd += [e for e, x in zip(trace.update_event, trace.new, strict=True) if x - x != 0]
+    return sorted(e for e in odd if made_not_finite(trace, e))
+
+
+# -- columns ---------------------------------------------------------------------------------
+
+
+class Facts:
+    """``facts(trace)[name]``: a fact of every event, for searches."""
+
+    def __init__(self, trace: Trace) -> None:
+        self.trace = trace
+
+    def __getitem__(self, name: str) -> list[Any]:
+        return _column(self.trace, name)
+
+    def at(self, event: int, names: Iterable[str]) -> dict[str, Any]:
+        """Some facts of one event."""
+        return {n: fact(self.trace, event, n) for n in names}
+
+
+def facts(trace: Trace) -> Facts:
+    """The facts of a trace's events."""
+    return Facts(trace)
+
+
+@derived
+def _column(trace: Trace, name: str) -> list[Any]:
+    build = _COLUMNS.get(name)
+    if build is not None:
+        return build(trace)
+    if name in ("step", "sample"):
+        return [fact(trace, 0, name)] * len(trace)
+    return _spread(trace, loop_variable(name))
+
+
+def _filled(trace: Trace, none: Any, *parts: tuple[Sequence[int], Iterable[Any]]) -> list[Any]:
+    """A column from (events, their values)."""
+    out = [none] * len(trace)
+    for events, values in parts:
+        for event, value in zip(events, values, strict=True):
+            if event >= 0:
+                out[event] = value
+    return out
+
+
+def _nodes(trace: Trace) -> list[int]:
+    made = range(trace.first_node, trace.end_node)
+    return _filled(
+        trace, -1, (trace.born, made), (trace.write_event, trace.target), (trace.update_event, trace.updated)
+    )
+
+
+def _data_column(trace: Trace) -> list[float]:
+    first_update = trace.update_event[0] if trace.update_event else len(trace)
+    known: dict[int, float] = dict(enumerate(trace.data, trace.first_node))
+    written = []
+    for event, node in zip(trace.write_event, trace.target, strict=True):
+        value = known.get(node) if event < first_update else trace.data_at(node, event)
+        if value is None:
+            value = known[node] = trace.data_at(node, event)
+        written.append(value)
+    return _filled(trace, NAN, (trace.born, trace.data), (trace.write_event, written), (trace.update_event, trace.new))
+
+
+def _grad_column(trace: Trace) -> list[float]:
+    updated = [trace.grad_at(n, e) for e, n in zip(trace.update_event, trace.updated, strict=True)]
+    zeros = [0.0] * len(trace.born)
+    return _filled(trace, NAN, (trace.born, zeros), (trace.write_event, trace.after), (trace.update_event, updated))
+
+
+def _delta_column(trace: Trace) -> list[float]:
+    changed = [new - old for new, old in zip(trace.new, trace.old, strict=True)]
+    return _filled(trace, NAN, (trace.write_event, trace.delta), (trace.update_event, changed))
+
+
+def _op_column(trace: Trace) -> list[str]:
+    first, ops, own = trace.first_node, trace.ops, trace.op
+    return [
+        "" if node < 0 else ops[own[node - first]] if node >= first else trace.op_name(node)
+        for node in _column(trace, "node")
+    ]
+
+
+def _inputs_column(trace: Trace) -> list[Inputs]:
+    child, first = trace.child, trace.first_node
+    first_update = trace.update_event[0] if trace.update_event else len(trace)
+    older = {c: trace.data_at(c, -1) for c in set(child) if c < first}
+    data = trace.data
+    numbers = [data[c - first] if c >= first else older[c] for c in child]
+    made = []
+    for event, start, end in zip(trace.born, trace.child_start, [*trace.child_start[1:], len(child)], strict=True):
+        late = event > first_update
+        made.append(Inputs([trace.data_at(c, event) for c in child[start:end]] if late else numbers[start:end]))
+    return _filled(trace, Inputs(), (trace.born, made))
+
+
+def _spread(trace: Trace, fold: Fold) -> list[Any]:
+    """A fact of scopes for every event inside them."""
+    outside, inside = fold
+    known: dict[int, Any] = {-1: outside}
+
+    def of_scope(scope: int) -> Any:
+        inner = []
+        while scope not in known:
+            inner.append(scope)
+            scope = trace.scope_parent[scope]
+        value = known[scope]
+        for scope in reversed(inner):
+            value = known[scope] = inside(trace, scope, value)
+        return value
+
+    out: list[Any] = []
+    for scope, start, end in zip(trace.span_scope, trace.span_start, [*trace.span_start[1:], len(trace)], strict=True):
+        out.extend([of_scope(scope)] * (end - start))
+    return out
+
+
+def _line_column(trace: Trace) -> list[int]:
+    out = [line for line, _ in _spread(trace, SCOPE_LINE)]
+    for events, sites in (
+        (trace.write_event, trace.write_site), (trace.update_event, trace.update_site),
+        (trace.sample_event, trace.sample_site), (trace.print_event, trace.print_site),
+    ):  # fmt: skip
+        lines = {n: s.line for n in set(sites) if (s := trace.program.sites[n]) is not None}
+        for event, site in zip(events, sites, strict=True):
+            out[event] = lines.get(site, out[event])
+    return out
+
+
+def _position_column(trace: Trace) -> list[float]:
+    found = positions(trace)
+    return _spread(trace, (NAN, lambda _, scope, outer: found.position.get(found.around[scope], NAN)))
+
+
+def _loss_column(trace: Trace) -> list[float]:
+    out: list[float] = []
+    begun = loss_events(trace)
+    for start, end in zip([0, *begun], [*begun, len(trace)], strict=True):
+        out.extend([_loss(trace, start)] * (end - start))
+    return out
+
+
+def _name_column(trace: Trace) -> list[str]:
+    given, parameters = names_given(trace), parameter_names(trace.program) if trace.index else {}
+    out = []
+    for event, node in enumerate(_column(trace, "node")):
+        found = given.get(node)
+        if found is not None:
+            out.append(found[1] if found[0] <= event else "")
+        else:
+            out.append(parameters.get(node, ""))
+    return out
+
+
+def _phase_column(trace: Trace) -> list[str]:
+    out: list[str] = []
+    for first, last, phase in trace.phase_spans:
+        out.extend([PHASE_NAMES[phase]] * (last - first + 1))
+    return out
+
+
+_COLUMNS: dict[str, Callable[[Trace], list[Any]]] = {
+    "node": _nodes, "data": _data_column, "grad": _grad_column, "delta": _delta_column, "op": _op_column,
+    "factor": lambda trace: _filled(trace, NAN, (trace.write_event, trace.factor)),
+    "inputs": _inputs_column, "name": _name_column, "line": _line_column, "pos": _position_column,
+    "kind": lambda trace: [EVENT_NAMES[k] for k in trace.kind], "scope": lambda trace: _spread(trace, SCOPE_TEXT),
+    "phase": _phase_column, "loss": _loss_column,
+}  # fmt: skip

@@ -8,12 +8,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import overload
 
-from microgpt_tui.protocol.codes import SiteKind
 from microgpt_tui.protocol.conditions import ConditionError, condition
 from microgpt_tui.trace.breakpoints import BreakpointError, Output, parse, resolve
 from microgpt_tui.trace.breakpoints import find as find_place
-from microgpt_tui.trace.facts import facts, loop_names, names_known, parameter_names
-from microgpt_tui.trace.names import own_name
+from microgpt_tui.trace.facts import fact, facts, loop_names
+from microgpt_tui.trace.names import names_given, own_name, parameter_names
 from microgpt_tui.trace.trace import Trace
 
 SORTS = ("event", "data", "grad", "size", "name")
@@ -60,7 +59,6 @@ class Results(Sequence[Found]):
         self.trace = trace
         self.events = events
         self.moment = moment
-        self.parameters = parameter_names(trace.program) if trace.index else {}
 
     def __len__(self) -> int:
         return len(self.events)
@@ -79,20 +77,11 @@ class Results(Sequence[Found]):
     def row(self, event: int) -> Found:
         """One row; the gradient is that of the moment the search was made at."""
         trace = self.trace
-        node = trace.node_of(event)
+        node, line = trace.node_of(event), fact(trace, event, "line")
         if node < 0:
-            return Found(event, -1, "", "", math.nan, math.nan, line_of(trace, event))
-        name = self.parameters.get(node) or own_name(trace, node) or ""
-        return Found(event, node, name, trace.op_name(node), trace.data_at(node, event),
-                     trace.grad_at(node, self.moment), line_of(trace, event))  # fmt: skip
-
-
-def line_of(trace: Trace, event: int) -> int:
-    """The line of the statement around an event."""
-    scope = trace.scope_of(event)
-    while scope >= 0 and trace.scope_kind(scope) not in (SiteKind.STATEMENT, SiteKind.CALL):
-        scope = trace.scope_parent[scope]
-    return trace.program.site(trace.scope_site[scope]).line if scope >= 0 else 0
+            return Found(event, -1, "", "", math.nan, math.nan, line)
+        return Found(event, node, own_name(trace, node) or "", trace.op_name(node), trace.data_at(node, event),
+                     trace.grad_at(node, self.moment), line)  # fmt: skip
 
 
 def find(trace: Trace, query: Query, at: int | None = None, output: Output | None = None) -> Results:
@@ -109,7 +98,7 @@ def find(trace: Trace, query: Query, at: int | None = None, output: Output | Non
 def _events(trace: Trace, text: str, output: Output | None) -> list[int]:
     program = trace.program
     if text.startswith("/") and text.endswith("/") and len(text) > 2:
-        return _by_name(trace, text[1:-1])
+        return _by_name(trace, text[1:-1], regular=True)
     if text.startswith("name:"):
         return _by_name(trace, text[5:].strip())
     if not text:
@@ -132,22 +121,30 @@ def _events(trace: Trace, text: str, output: Output | None) -> list[int]:
     return _by_name(trace, text)
 
 
-def _by_name(trace: Trace, pattern: str) -> list[int]:
-    """Creations of the nodes whose name has the pattern in it, and writes of the parameters that have."""
-    try:
-        search = re.compile(pattern).search
-    except re.error:
-        search = re.compile(re.escape(pattern)).search
-    names = {n: t for n, (_, t) in names_known(trace).items()}
-    events = [trace.born_at(n) for n, t in names.items() if search(t)]
-    if not any(search(t) for t in list(names.values())) and "[" in pattern:
-        search = re.compile(re.escape(pattern)).search
-        events = [trace.born_at(n) for n, t in names.items() if search(t)]
-    parameters = {n for n, t in parameter_names(trace.program).items() if search(t)} if trace.index else set()
+def _by_name(trace: Trace, pattern: str, *, regular: bool = False) -> list[int]:
+    """Creations of the nodes whose name has the pattern in it, and writes of the parameters that have.
+
+    What is written as a name (``q[1]``) is taken literally where that finds something.
+    """
+    found = [] if regular else _events_of_names(trace, re.compile(re.escape(pattern)))
+    if not found:
+        try:
+            found = _events_of_names(trace, re.compile(pattern))
+        except re.error:
+            if regular:
+                raise
+    return found
+
+
+def _events_of_names(trace: Trace, pattern: re.Pattern[str]) -> list[int]:
+    search = pattern.search
+    events = [trace.born_at(n) for n, (_, text) in names_given(trace).items() if search(text)]
+    parameters = {n for n, text in parameter_names(trace.program).items() if search(text)}
     if parameters:
+        events += [trace.born_at(n) for n in parameters]
         events += [e for e, n in zip(trace.write_event, trace.target, strict=True) if n in parameters]
         events += [e for e, n in zip(trace.update_event, trace.updated, strict=True) if n in parameters]
-    return sorted(e for e in events if e >= 0)
+    return sorted({e for e in events if e >= 0})
 
 
 def _order(trace: Trace, sort: str, events: list[int], moment: int) -> Sequence[int]:
@@ -156,8 +153,8 @@ def _order(trace: Trace, sort: str, events: list[int], moment: int) -> Sequence[
         return events if not sort.startswith("-") else events[::-1]
     down = sort.startswith("-")
     if by == "name":
-        names = names_known(trace)
-        return sorted(events, key=lambda e: names.get(trace.node_of(e), (0, ""))[1], reverse=down)
+        names = facts(trace)["node"]
+        return sorted(events, key=lambda e: (own_name(trace, names[e]) or "") if names[e] >= 0 else "", reverse=down)
     if by == "grad":
         numbers = [trace.grad_at(trace.node_of(e), moment) if trace.node_of(e) >= 0 else math.nan for e in events]
     else:

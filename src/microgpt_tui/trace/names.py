@@ -3,14 +3,17 @@
 A parameter is named by where the script keeps it. Another node is named by the first variable
 that was bound to it (or to a list with it) after it was made: ``q = linear(x, wq)`` names the
 16 results that ``linear`` returned. What no variable ever held is named after the named node
-that it is on the way to.
+that it is on the way to. The way back, from a name to a node, is ``trace.references``.
 """
 
 from __future__ import annotations
 
-from microgpt_tui.protocol.codes import APPENDED, CONSTANT_OP, WHOLE, BindKind, SiteKind
-from microgpt_tui.trace.trace import Matrix, Trace
-from microgpt_tui.trace.variables import bound_name
+from collections.abc import Sequence
+
+from microgpt_tui.protocol.codes import APPENDED, CONSTANT_OP, REPLACED, WHOLE, BindKind, SiteKind
+from microgpt_tui.trace.derived import derived, growing
+from microgpt_tui.trace.trace import Matrix, Program, Trace
+from microgpt_tui.trace.variables import bound_name, known_from, path_keys
 
 SYMBOLS = {
     "add": "+", "sub": "−", "mul": "×", "truediv": "÷", "neg": "−", "pow": "**", "matmul": "@",
@@ -18,63 +21,80 @@ SYMBOLS = {
 """How operations are written in a crowded place; others go by their name."""
 
 
-class _Names:
-    """Node -> (binding row, place among its leaves), grown with the trace."""
+class FirstBindings:
+    """Node -> the binding that names it. Grows with the trace."""
 
     def __init__(self) -> None:
         self.place: dict[int, tuple[int, int]] = {}
-        self.done = 0
+        """Node -> (binding row, its place among the leaves bound there)."""
+        self.appended: dict[int, int] = {}
+        """Row of an append -> how many items the list had."""
+        self._lists: dict[int, tuple[object, dict[str, int]]] = {}
+        """A list's identity -> (its nesting when it was bound, path to a part -> length of what has grown)."""
+        self._done = 0
 
     def update(self, trace: Trace) -> None:
-        place = self.place
-        nodes = trace.bound_nodes
-        first = trace.first_node
-        for row in range(self.done, len(trace.bind_event)):
+        """Take in the rows that came since."""
+        place, nodes, first = self.place, trace.bound_nodes, trace.first_node
+        for row in range(self._done, len(trace.bind_event)):
             kind = trace.bind_kind[row]
-            start = trace.bind_start[row]
-            if kind == BindKind.NODE:
-                count = 1
-            elif kind == BindKind.NODES:
-                count = _leaf_count(trace.shapes[trace.bind_shape[row]])
-            else:
+            shape = trace.shapes[trace.bind_shape[row]] if trace.bind_shape[row] >= 0 else None
+            if trace.bind_list[row]:
+                self._measure(trace, row, shape)
+            if kind not in (BindKind.NODE, BindKind.NODES):
                 continue
-            for i in range(count):
+            start = trace.bind_start[row]
+            for i in range(leaf_count(shape) if kind == BindKind.NODES else 1):
                 node = nodes[start + i]
                 if node >= first and node not in place:
                     place[node] = row, i
-        self.done = len(trace.bind_event)
+        self._done = len(trace.bind_event)
+
+    def _measure(self, trace: Trace, row: int, shape: object) -> None:
+        """How long lists are: what is appended is called by its place."""
+        identity, index = trace.bind_list[row], trace.bind_index[row]
+        if index == WHOLE:
+            self._lists[identity] = shape, {}
+        elif index in (APPENDED, REPLACED):
+            whole, lengths = self._lists.setdefault(identity, (None, {}))
+            path = trace.texts[trace.bind_path[row]] if trace.bind_path[row] >= 0 else ""
+            if index == APPENDED:
+                self.appended[row] = lengths[path] if path in lengths else _length(whole, path_keys(path))
+                lengths[path] = self.appended[row] + 1
+            else:
+                lengths[path] = _length(shape, [])
 
 
-def _leaf_count(shape: object) -> int:
-    if isinstance(shape, int):
-        return shape
+def _length(shape: object, path: list[int | str]) -> int:
+    for key in path:
+        shape = (
+            shape[key] if isinstance(shape, list) and isinstance(key, int) and -len(shape) <= key < len(shape) else 0
+        )
+    return len(shape) if isinstance(shape, list) else shape if isinstance(shape, int) else 0
+
+
+@growing
+def first_bindings(trace: Trace) -> FirstBindings:
+    """The bindings that name the nodes of an episode."""
+    return FirstBindings()
+
+
+def leaf_count(shape: object) -> int:
+    """How many leaves a nesting has."""
+    return shape if isinstance(shape, int) else sum(map(leaf_count, shape)) if isinstance(shape, list) else 0
+
+
+def _nested_indices(shape: object, place: int) -> list[int]:
     if isinstance(shape, list):
-        return sum(_leaf_count(s) for s in shape)
-    return 0
+        for i, inner in enumerate(shape):
+            count = leaf_count(inner)
+            if place < count:
+                return [i, *_nested_indices(inner, place)]
+            place -= count
+    return [place]
 
 
-def _names(trace: Trace) -> _Names:
-    found: _Names | None = trace.__dict__.get("_names")
-    if found is None or found.done > len(trace.bind_event):
-        found = trace.__dict__["_names"] = _Names()
-    if found.done < len(trace.bind_event):
-        found.update(trace)
-    return found
-
-
-def _parameter_places(trace: Trace) -> dict[int, tuple[Matrix, int]]:
-    program = trace.program
-    cached: tuple[int, dict[int, tuple[Matrix, int]]] | None = trace.__dict__.get("_parameter_places")
-    if cached is None or cached[0] != len(program.matrices):
-        places: dict[int, tuple[Matrix, int]] = {}
-        for matrix in program.matrices:
-            for i, node in enumerate(matrix.nodes):
-                places.setdefault(node, (matrix, i))
-        cached = trace.__dict__["_parameter_places"] = len(program.matrices), places
-    return cached[1]
-
-
-def indices(shape: tuple[int, ...], place: int) -> tuple[int, ...]:
+def indices(shape: Sequence[int], place: int) -> tuple[int, ...]:
     """The indices of a row-major place: ``(27, 16)``, 35 -> ``(2, 3)``."""
     found: list[int] = []
     for length in reversed(shape[1:]):
@@ -85,60 +105,87 @@ def indices(shape: tuple[int, ...], place: int) -> tuple[int, ...]:
     return (place, *reversed(found)) if shape else ()
 
 
-def _nested_indices(shape: object, place: int) -> list[int]:
-    if isinstance(shape, list):
-        for i, inner in enumerate(shape):
-            count = _leaf_count(inner)
-            if place < count:
-                return [i, *_nested_indices(inner, place)]
-            place -= count
-    return [place]
+def _bracketed(places: Sequence[int]) -> str:
+    return "".join(f"[{i}]" for i in places)
+
+
+# -- parameters ------------------------------------------------------------------------------
+
+
+@derived
+def _parameter_places(program: Program) -> dict[int, tuple[Matrix, int]]:
+    places: dict[int, tuple[Matrix, int]] = {}
+    for matrix in program.matrices:
+        for i, node in enumerate(matrix.nodes):
+            places.setdefault(node, (matrix, i))
+    return places
+
+
+@derived
+def parameter_names(program: Program) -> dict[int, str]:
+    """Parameter -> ``layer0.attn_wq[3][5]``; empty before the setup has ended."""
+    return {node: _parameter_name(*place) for node, place in _parameter_places(program).items()}
+
+
+def _parameter_name(matrix: Matrix, place: int) -> str:
+    return matrix.name + _bracketed(indices(matrix.shape, place))
 
 
 def matrix_place(trace: Trace, node: int) -> tuple[Matrix, int] | None:
     """The matrix that holds a parameter, and its row-major place there."""
-    return _parameter_places(trace).get(node) if node < trace.first_node or trace.index == 0 else None
+    return _parameter_places(trace.program).get(node) if node < trace.first_node or trace.index == 0 else None
 
 
-def own_name(trace: Trace, node: int) -> str | None:
-    """The name that a variable or a parameter list gives a node, or None."""
-    held = matrix_place(trace, node)
-    if held is not None:
-        matrix, place = held
-        return matrix.name + "".join(f"[{i}]" for i in indices(matrix.shape, place))
-    if node < trace.first_node:
+# -- names -----------------------------------------------------------------------------------
+
+
+def own_name(trace: Trace, node: int, event: int | None = None) -> str | None:
+    """The name that a variable or a parameter list gives a node; None without one.
+
+    With an event, as it was known then: before its variable is bound a node has no name, and the setup's own
+    nodes become parameters when it has ended.
+    """
+    if node < trace.first_node or (event is None and trace.index == 0):
+        held = _parameter_places(trace.program).get(node)
+        if held is not None:
+            return _parameter_name(*held)
+        if node < trace.first_node:
+            return None
+    bindings = first_bindings(trace)
+    found = bindings.place.get(node)
+    if found is None or (event is not None and known_from(trace, found[0]) > event):
         return None
-    found = _names(trace).place.get(node)
-    if found is None:
-        return None
-    row, place = found
-    name = bound_name(trace, row)
-    index = trace.bind_index[row]
-    is_iteration = trace.program.site(trace.bind_site[row]).kind == SiteKind.ITERATION
-    if index != WHOLE and not is_iteration and trace.bind_path[row] >= 0:
+    return _written(trace, bindings, *found)
+
+
+def _written(trace: Trace, bindings: FirstBindings, row: int, place: int) -> str:
+    name, index = bound_name(trace, row), trace.bind_index[row]
+    if index != WHOLE and trace.bind_path[row] >= 0:
         name += trace.texts[trace.bind_path[row]]
-    if index >= 0:
-        name += f"[{index}]"
-    elif index == APPENDED and trace.bind_kind[row] == BindKind.NODE:
-        name += f"[{_appended_place(trace, row)}]"
+    if index >= 0 or index == APPENDED:
+        name += f"[{bindings.appended.get(row, 0) if index == APPENDED else index}]"
     if trace.bind_kind[row] == BindKind.NODES:
-        shape = trace.shapes[trace.bind_shape[row]]
-        name += "".join(f"[{i}]" for i in _nested_indices(shape, place))
+        name += _bracketed(_nested_indices(trace.shapes[trace.bind_shape[row]], place))
     return name
 
 
-def _appended_place(trace: Trace, row: int) -> int:
-    """How many items were appended to the same list before this one in this episode."""
-    identity, path = trace.bind_list[row], trace.bind_path[row]
-    count = 0
-    for earlier in range(row - 1, -1, -1):
-        if trace.bind_list[earlier] == identity:
-            if trace.bind_index[earlier] == APPENDED and trace.bind_path[earlier] == path:
-                count += 1
-            elif trace.bind_index[earlier] == WHOLE:
-                shape = trace.shapes[trace.bind_shape[earlier]] if trace.bind_shape[earlier] >= 0 else 0
-                return count + (shape if isinstance(shape, int) else len(shape))
-    return count
+@derived
+def names_given(trace: Trace) -> dict[int, tuple[int, str]]:
+    """Every named node of an episode -> (the event from which on it has its name, the name)."""
+    bindings = first_bindings(trace)
+    return {
+        node: (known_from(trace, row), _written(trace, bindings, row, place))
+        for node, (row, place) in bindings.place.items()
+    }
+
+
+@derived
+def nodes_called(trace: Trace) -> dict[str, list[int]]:
+    """Name -> the nodes of an episode that have it, in the order in which they were given it."""
+    found: dict[str, list[int]] = {}
+    for node, (_, text) in names_given(trace).items():
+        found.setdefault(text, []).append(node)
+    return found
 
 
 def symbol(op: str) -> str:

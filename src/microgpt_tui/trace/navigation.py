@@ -10,8 +10,10 @@ from __future__ import annotations
 from typing import Final
 
 from microgpt_tui.protocol import goals
-from microgpt_tui.protocol.codes import ACCUMULATE, CONSTANT_OP, CREATE, SAMPLE, SiteKind
+from microgpt_tui.protocol.codes import ACCUMULATE, CONSTANT_OP, CREATE, SiteKind
 from microgpt_tui.protocol.goals import Goal
+from microgpt_tui.trace.derived import derived
+from microgpt_tui.trace.positions import position_loops, position_scope, positions
 from microgpt_tui.trace.trace import Trace
 
 
@@ -203,63 +205,37 @@ def start_of_scope(trace: Trace, event: int) -> int | Edge:
 # -- loops and phases ------------------------------------------------------------------------
 
 
+@derived
+def loop_iterations(trace: Trace, name: str | None = None) -> list[int]:
+    """The iterations of the loop over positions, or of the loops with a variable of this name, in order."""
+    if name is None:
+        return list(positions(trace).position)
+    sites = _loops_called(trace, name)
+    return [scope for scope, site in enumerate(trace.scope_site) if site in sites]
+
+
+def _loops_called(trace: Trace, name: str) -> set[int]:
+    sites = (s for s in trace.program.sites if s is not None and s.kind == SiteKind.ITERATION)
+    return {s.number for s in sites if name in s.names}
+
+
 def loop_iteration(trace: Trace, event: int, name: str | None = None) -> int:
-    """The loop iteration around an event: of the loop over positions, or of the loop with this variable; -1 if none."""
-    site = None if name else position_site(trace)
-    scope = trace.scope_of(event)
-    while scope >= 0:
-        if trace.scope_kind(scope) == SiteKind.ITERATION:
-            own = trace.scope_site[scope]
-            if (name and name in trace.program.site(own).names) or (not name and own == site):
-                return scope
-        scope = trace.scope_parent[scope]
-    return -1
-
-
-def position_site(trace: Trace) -> int:
-    """The loop over token positions: the innermost around a loss term or a draw; -1 if there is none."""
-    cached = trace.__dict__.get("_position_site")
-    if cached is not None and cached[0] == trace.version:
-        return int(cached[1])
-    found = _find_position_site(trace)
-    trace.__dict__["_position_site"] = (trace.version, found)
-    return found
-
-
-def _find_position_site(trace: Trace) -> int:
-    program = trace.program
-    own = {program.train_site, program.sample_site}
-    events: list[int] = []
-    if SAMPLE in trace.kind:
-        events = [trace.kind.index(SAMPLE)]
-    elif "log" in trace.ops:
-        log = trace.ops.index("log")
-        if log in trace.op:
-            events = [trace.born[trace.op.index(log)]]
-    if not events and len(trace):
-        events = [trace.kind.index(CREATE)] if CREATE in trace.kind else []
-    for event in events:
-        iterations = [
-            trace.scope_site[s]
-            for s in trace.scope_path(trace.scope_of(event))
-            if trace.scope_kind(s) == SiteKind.ITERATION and trace.scope_site[s] not in own
-        ]
-        named = [t for t in iterations if any("pos" in n or n == "t" for n in program.site(t).names)]
-        if named:
-            return named[-1]
-        if iterations:
-            return iterations[-1] if trace.ops and events and trace.kind[event] != CREATE else iterations[0]
-    return -1
+    """The iteration around an event: of the loop over positions, or of the loop with this variable; -1 if none."""
+    if name is None:
+        return position_scope(trace, event)
+    sites = _loops_called(trace, name)
+    return next((s for s in reversed(trace.scope_path(trace.scope_of(event))) if trace.scope_site[s] in sites), -1)
 
 
 def next_iteration(trace: Trace, event: int, name: str | None = None) -> int | Goal | Edge | None:
     """The first event after this iteration of the loop over positions (or of loop ``name``); None outside one."""
     scope = loop_iteration(trace, event, name)
     if scope < 0:
-        later = _first_iteration_after(trace, event, name)
+        firsts = (trace.scope_first[s] for s in loop_iterations(trace, name))
+        later = next((first for first in firsts if first > event), None)
         if later is not None or trace.complete:
             return later
-        sites = _iteration_sites(trace, name)
+        sites = position_loops(trace.program) if name is None else _loops_called(trace, name)
         return goals.Iteration(frozenset(sites)) if sites else None
     last = trace.scope_last[scope]
     if last < 0:
@@ -270,34 +246,10 @@ def next_iteration(trace: Trace, event: int, name: str | None = None) -> int | G
 def previous_iteration(trace: Trace, event: int, name: str | None = None) -> int | Edge | None:
     """The start of this iteration; at its start, of the iteration before; None where there is none before."""
     scope = loop_iteration(trace, event, name)
-    if scope >= 0 and trace.scope_first[scope] < event:
-        return trace.scope_first[scope]
-    earlier = event - 1
-    site = trace.scope_site[scope] if scope >= 0 else None
-    for candidate in range(len(trace.scope_first) - 1, -1, -1):
-        if trace.scope_first[candidate] <= earlier and trace.scope_kind(candidate) == SiteKind.ITERATION:
-            own = trace.scope_site[candidate]
-            wanted = site if site is not None else None if name else position_site(trace)
-            if own == wanted or (name and name in trace.program.site(own).names):
-                return trace.scope_first[candidate]
-    return None
-
-
-def _iteration_sites(trace: Trace, name: str | None) -> list[int]:
-    """The loops with a variable of this name, or the loop over positions where it is known already."""
-    if name is None:
-        return [site] if (site := position_site(trace)) >= 0 else []
-    sites = (s for s in trace.program.sites if s is not None and s.kind == SiteKind.ITERATION)
-    return [s.number for s in sites if name in s.names]
-
-
-def _first_iteration_after(trace: Trace, event: int, name: str | None) -> int | None:
-    site = None if name else position_site(trace)
-    for scope, first in enumerate(trace.scope_first):
-        if first > event and trace.scope_kind(scope) == SiteKind.ITERATION:
-            own = trace.scope_site[scope]
-            if own == site or (name and name in trace.program.site(own).names):
-                return first
+    site = trace.scope_site[scope] if scope >= 0 else -1
+    for earlier in reversed(loop_iterations(trace, name)):
+        if trace.scope_first[earlier] < event and site in (-1, trace.scope_site[earlier]):
+            return trace.scope_first[earlier]
     return None
 
 

@@ -29,8 +29,8 @@ from microgpt_tui.protocol.codes import (
 )
 from microgpt_tui.protocol.frames import Blobs
 from microgpt_tui.protocol.gradients import Gradients
-from microgpt_tui.protocol.messages import ScriptRead, Site
-from microgpt_tui.trace.derived import growing
+from microgpt_tui.protocol.messages import ScriptRead, SetupEnded, Site
+from microgpt_tui.trace.derived import derived, growing
 from microgpt_tui.trace.index import Phases, Rows, Seeds, Users
 
 
@@ -72,6 +72,19 @@ class Program:
     """Index in the script's own list of parameters -> place in ``kept``; known when an optimizer step is recorded."""
     ordered_children: bool = True
     """False when the script keeps children in a set: their order is not reproducible."""
+    version: int = 0
+    derived: dict[Any, Any] = field(default_factory=dict)
+    grown: dict[Any, tuple[int, Any]] = field(default_factory=dict)
+    """What follows from the program: see ``trace.derived``."""
+
+    def keep(self, setup: SetupEnded) -> None:
+        """The setup is over: take in the parameters and the plain values that it has left."""
+        self.kept = array("q", setup.kept)
+        self.matrices = [Matrix(name, shape, array("q", nodes)) for name, shape, nodes in setup.matrices]
+        self.namespace = setup.namespace
+        self.total_steps = setup.total_steps
+        self.version += 1
+        self.derived.clear()
 
     def site(self, number: int) -> Site:
         """The site with this number; raises IndexError or ValueError for a number that is none."""
@@ -231,6 +244,10 @@ class Trace:
         for node, place in header.get("sites", ()):
             self.site[node - self.first_node] = place
         self.complete = complete
+        self.changed()
+
+    def changed(self) -> None:
+        """The columns have grown: what was derived from them is no longer so."""
         self.version += 1
         self.derived.clear()
         for name in _LAZY:
@@ -357,6 +374,12 @@ class Trace:
         i = bisect_right(spans, event, key=lambda s: s[0]) - 1
         return spans[max(0, i)][2]
 
+    def begins_phase(self, event: int) -> bool:
+        """True for the first event of its phase."""
+        spans = self.phase_spans
+        i = bisect_right(spans, event, key=lambda s: s[0]) - 1
+        return i >= 0 and spans[i][0] == event
+
     # -- writes of gradients: laid out by the first look ---------------------------------------
 
     @property
@@ -421,10 +444,10 @@ class Trace:
             self._updates.update(self.updated)
         return self._updates.rows
 
-    @cached_property
+    @property
     def kept_position(self) -> dict[int, int]:
         """Parameter -> its place in ``start_data``."""
-        return {node: i for i, node in enumerate(self.program.kept)}
+        return _kept_places(self.program)
 
     # -- state at a moment -------------------------------------------------------------------
 
@@ -542,7 +565,12 @@ def writes(trace: Trace) -> Writes:
     return Writes(trace.first_node, start, trace.outside_grads)
 
 
-_LAZY = ("kept_position", "_int_data_set", "_int_after_set")
+@derived
+def _kept_places(program: Program) -> dict[int, int]:
+    return {node: i for i, node in enumerate(program.kept)}
+
+
+_LAZY = ("_int_data_set", "_int_after_set")
 """Cached answers that an extension invalidates."""
 
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from microgpt_tui.protocol.codes import APPENDED, REPLACED, WHOLE, BindKind, SiteKind
+from microgpt_tui.trace.derived import growing
 from microgpt_tui.trace.trace import Trace
 
 Nested = Any
@@ -80,22 +81,31 @@ class Bindings:
         self.done = len(trace.bind_event)
 
 
+@growing
 def bindings(trace: Trace) -> Bindings:
-    """The index of a trace's bindings, kept up to date."""
-    found: Bindings | None = trace.__dict__.get("_bindings")
-    if found is None or found.done > len(trace.bind_event):
-        found = trace.__dict__["_bindings"] = Bindings()
-    if found.done < len(trace.bind_event):
-        found.update(trace)
-    return found
+    """The index of a trace's bindings."""
+    return Bindings()
 
 
 def bound_name(trace: Trace, row: int) -> str:
     """The name that a binding row binds."""
     site = trace.program.site(trace.bind_site[row])
-    if site.kind == SiteKind.ITERATION:
-        return trace.texts[trace.bind_path[row]]
-    return site.name
+    return trace.texts[trace.bind_path[row]] if site.kind == SiteKind.ITERATION else site.name
+
+
+def known_from(trace: Trace, row: int) -> int:
+    """The first event at which a variable has its value: the one after the binding, in its function."""
+    return max(trace.bind_event[row], trace.scope_first[trace.bind_scope[row]])
+
+
+def bound_at(trace: Trace, row: int) -> int:
+    """The event that a binding belongs to: the last one before it, or the first of its function."""
+    return max(trace.bind_event[row] - 1, trace.scope_first[trace.bind_scope[row]])
+
+
+def path_keys(text: str) -> list[Any]:
+    """``[0]['key']`` -> 0, "key"."""
+    return [ast.literal_eval(p) for p in text[1:-1].split("][")] if text else []
 
 
 def _row_value(trace: Trace, row: int) -> Nested:
@@ -130,7 +140,7 @@ def _unflatten(shape: Any, column: Any, start: int) -> tuple[Nested, int]:
 def _apply(trace: Trace, value: Nested, row: int) -> Nested:
     """A list after one change: an item set, appended, or a part replaced. Changes ``value`` in place."""
     text = trace.texts[trace.bind_path[row]] if trace.bind_path[row] >= 0 else ""
-    path: list[Any] = [ast.literal_eval(p) for p in text[1:-1].split("][")] if text else []
+    path = path_keys(text)
     new = _row_value(trace, row)
     index = trace.bind_index[row]
     if index == REPLACED and not path:

@@ -13,7 +13,7 @@ from textual.strip import Strip
 from textual.widget import Widget
 
 from microgpt_tui.protocol.codes import PHASE_NAMES
-from microgpt_tui.trace.navigation import position_site
+from microgpt_tui.trace.positions import position_site
 from microgpt_tui.trace.trace import Trace
 from microgpt_tui.tui import palette
 from microgpt_tui.tui.pane import MomentChosen, View

@@ -21,8 +21,6 @@ class Recording(Recorder):
     def __init__(self, records: list[SiteRecord | None], names: tuple[str, str], files: dict[str, int]) -> None:
         super().__init__(records, names, files)
         self._encoder: Encoder | None = None
-        self.kept_ops: dict[int, str] = {}
-        """Parameter -> the operation that made it."""
         self.audited: list[tuple[int, float, float]] | None = None
         """When ledgers are to be audited: (node, sum of its ledger, its own grad) where they differ."""
         self.audits = 0
@@ -86,7 +84,6 @@ class Recording(Recorder):
         numbers = sorted(nodes)
         self.kept_nodes = [nodes[i] for i in numbers]
         self.kept_ids = {id(nodes[i]): i for i in numbers}
-        self.kept_ops = {i: self.encoder.ops[self.encoder.c["op"][i]] for i in numbers}
         self.weights = kept.lists
         count = len(numbers)
         self.buffers = {n: b for n, b in kept.buffers.items() if count and len(b) == count}

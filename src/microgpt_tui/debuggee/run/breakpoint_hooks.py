@@ -12,20 +12,27 @@ from typing import Any
 
 from microgpt_tui.debuggee.encode.recording import Recording
 from microgpt_tui.debuggee.rewrite import sites as names
-from microgpt_tui.debuggee.run.armed import Armed
-from microgpt_tui.protocol.codes import BACKWARD, BASE_PHASE, CONSTANT_OP, FORWARD, LEAVE_OPERATION, OPTIMIZER, SiteKind
+from microgpt_tui.protocol.breakpoints import Resolved
+from microgpt_tui.protocol.codes import (
+    BACKWARD,
+    BASE_PHASE,
+    CONSTANT_OP,
+    FORWARD,
+    LEAVE_OPERATION,
+    OPTIMIZER,
+    REFLECTED,
+    SiteKind,
+)
 from microgpt_tui.protocol.conditions import CONSTANTS, FUNCTIONS
-
-REFLECTED = {"radd": "add", "rmul": "mul", "rsub": "sub", "rtruediv": "truediv", "rpow": "pow", "iadd": "add"}
 
 
 class HookMaker:
     """Makes the hooks; ``event`` is called where one may be hit, ``first`` is set when the next event must be seen."""
 
-    def __init__(self, recorder: Recording, armed: list[Armed], event: Callable[[], bool], first: list[int],
+    def __init__(self, recorder: Recording, places: list[Resolved], event: Callable[[], bool], first: list[int],
                  phase: int) -> None:  # fmt: skip
         self.recorder = recorder
-        self.armed = armed
+        self.places = places
         self.event = event
         self.first = first
         self.phase = phase
@@ -35,7 +42,7 @@ class HookMaker:
     def waits(self) -> bool:
         """True when some breakpoint stops at the first event of something."""
         kinds = ("line", "scope", "pos", "var", "phase", "step", "sample")
-        return any(a.kind in kinds and not a.every for a in self.armed)
+        return any(a.kind in kinds and not a.every for a in self.places)
 
     def generate(self) -> dict[str, Callable[..., None]]:
         """The hooks for the armed breakpoints, compiled from a few lines each."""
@@ -53,7 +60,7 @@ class HookMaker:
         self.codes(reach)
         node, added, updated, assigned, iterations, marks = [], [], [], [], [], []
         self.late = self.late_hook(reach)
-        for i, a in enumerate(self.armed):
+        for i, a in enumerate(self.places):
             if a.kind in ("any", "op") or (a.kind in ("line", "scope", "pos") and a.every):
                 cheap = self.cheap(a, "data", "grad", "kind", "delta", "factor", "op")
                 if a.kind == "op" or (a.kind == "line" and a.ops):
@@ -111,7 +118,7 @@ class HookMaker:
     def late_hook(self, reach: dict[str, Any]) -> Callable[[str], bool]:
         """Whether something printed or drawn (``kind``) may be a hit: it is about no node."""
         tests = ["first[0]"] if self.waits else ["False"]
-        for a in self.armed:
+        for a in self.places:
             if a.kind == "print":
                 tests.append("kind == 'print'")
             elif a.kind == "any" or (a.kind in ("line", "scope", "pos") and a.every):
@@ -124,9 +131,9 @@ class HookMaker:
         made: Callable[[str], bool] = scope["late"]
         return made
 
-    def cheap(self, a: Armed, *known: str) -> str:
+    def cheap(self, a: Resolved, *known: str) -> str:
         """What of the condition the hook can decide by itself; ``True`` where that is nothing."""
-        implied = a.condition.implied((*known, "step", "sample")) if a.condition is not None else ""
+        implied = a.predicate.implied((*known, "step", "sample")) if a.predicate is not None else ""
         return f"({implied})" if implied else "True"
 
     def codes(self, reach: dict[str, Any]) -> None:

@@ -1,4 +1,4 @@
-"""Armed breakpoints: hooks that look at every operation, and the exact check where one may be hit.
+"""Breakpoints in the running script: hooks that look at every operation, and the exact check where one may be hit.
 
 Free running must stay fast: a hook is generated for the breakpoints that are set, with whatever
 can be decided from the live object written straight into it. Only where that leaves a doubt is
@@ -15,29 +15,16 @@ from typing import Any
 
 from microgpt_tui.debuggee.encode.recording import Recording
 from microgpt_tui.debuggee.rewrite import sites as names
-from microgpt_tui.debuggee.run.armed import Armed
 from microgpt_tui.debuggee.run.breakpoint_hooks import HookMaker
-from microgpt_tui.debuggee.run.live import LiveFacts
+from microgpt_tui.debuggee.run.live_trace import LiveTrace
 from microgpt_tui.protocol.breakpoints import LiveBreakpoint, Resolved
-from microgpt_tui.protocol.codes import (
-    ACCUMULATE,
-    ASSIGN,
-    BACKWARD,
-    BASE_PHASE,
-    CREATE,
-    FORWARD,
-    PRINT,
-    UPDATE,
-    ZERO,
-    SiteKind,
-)
-from microgpt_tui.protocol.conditions import (
-    LONGEST_PRINTED,
-    made_here,
-    printed_line,
-)
-from microgpt_tui.protocol.messages import Hits
+from microgpt_tui.protocol.codes import BASE_PHASE, FORWARD, SiteKind
+from microgpt_tui.protocol.conditions import LONGEST_PRINTED, printed_line, template
+from microgpt_tui.protocol.messages import Hits, ScriptRead, SetupEnded
 from microgpt_tui.protocol.stops import AtBreakpoints, GoalMet, Stop
+from microgpt_tui.trace.breakpoints import holds
+from microgpt_tui.trace.facts import fact
+from microgpt_tui.trace.trace import Trace
 
 MOST_LOGS = 1000
 """Log lines that are kept back before they are sent."""
@@ -46,8 +33,42 @@ NEXT_PHASE = LiveBreakpoint(-1, Resolved("phase"))
 """The step to the next phase, as a breakpoint that nobody has set."""
 
 
+class Armed:
+    """A breakpoint that the running script looks for."""
+
+    def __init__(self, message: LiveBreakpoint) -> None:
+        self.number, self.place, self.stdout, self.ignore = (
+            message.number,
+            message.place,
+            message.stdout,
+            message.ignore,
+        )
+        self.kind = message.place.kind
+        self.condition = message.place.predicate
+        self.template = template(message.log, message.place.extra) if message.log is not None else None
+        self.last = -1
+        """The event of its last hit in this episode."""
+        self.hits = 0
+
+    def hit(self, trace: Trace, event: int) -> bool:
+        """True for an event where it stops or speaks. Raises what its condition raises."""
+        if not holds(self.place, trace, event, self.printed):
+            return False
+        test = self.condition
+        return test is None or bool(test.test(*(fact(trace, event, n) for n in test.names)))
+
+    def printed(self, end: int) -> str:
+        """The line of output that ends at a byte."""
+        try:
+            with Path(self.stdout).open("rb") as handle:
+                handle.seek(max(0, end - LONGEST_PRINTED))
+                return printed_line(handle.read(min(end, LONGEST_PRINTED)))
+        except OSError:
+            return ""
+
+
 class Breaks:
-    """The breakpoints that are armed now."""
+    """The breakpoints that are looked for now."""
 
     def __init__(self, recorder: Recording, stop: Callable[[Stop], None], busy: Callable[[], bool]) -> None:
         self.recorder = recorder
@@ -56,42 +77,45 @@ class Breaks:
         self.armed: list[Armed] = []
         self.floor = -1
         """Events up to here have been seen: the script went on from there."""
-        self.facts = LiveFacts(recorder)
-        self.looked_at = -1
+        self.looked_at = (-1, -1)
+        """The last event that was looked at, and how many bindings there were then."""
         self.composites = False
         self.late: Callable[[str], bool] = lambda kind: False
-        self.binds_seen = 0
         self.logs: list[tuple[int, str, int, int]] = []
         self.first = [0]
         """Set when the next event is the first of a scope that may be wanted."""
         recorder.on_open = self.episode_opens
+
+    def begin(self, script: ScriptRead) -> None:
+        """The script has been read."""
+        self.live = LiveTrace(self.recorder, script)
+
+    def setup_ends(self, setup: SetupEnded) -> None:
+        """The parameters are known."""
+        self.live.setup_ends(setup)
 
     # -- arming ------------------------------------------------------------------------------
 
     def arm(self, messages: tuple[LiveBreakpoint, ...]) -> None:
         """Take a new set of breakpoints; the script is about to go on."""
         self.armed = [Armed(m) for m in messages]
-        self.composites = any(a.composites for a in self.armed)
-        self.looked_at = -1
+        self.composites = any(a.place.composites for a in self.armed)
+        self.looked_at = -1, -1
         if not self.armed:
             self.unhook()
             return
         encoder = self.recorder.encoder
         encoder.feed(self.recorder.log)
         self.floor = encoder.events - 1
-        self.binds_seen = len(encoder.c["bind_event"])
-        self.facts.reset()
         self.first[0] = 1
 
     def episode_opens(self) -> None:
         """Another episode: numbers of events start again, and so do the scopes around it."""
-        self.floor = self.looked_at = -1
-        self.binds_seen = 0
-        self.facts.reset()
+        self.floor, self.looked_at = -1, (-1, -1)
+        self.live.episode_opens()
         self.first[0] = 1
         for a in self.armed:
             a.last = -1
-            a.bound.clear()
         if self.armed and (self.recorder.check is None or self.recorder.check == self.look):
             self.hook()
 
@@ -118,132 +142,49 @@ class Breaks:
 
         True when the script was stopped.
         """
-        recorder = self.recorder
-        encoder = recorder.encoder
-        encoder.feed(recorder.log)
+        encoder = self.recorder.encoder
+        encoder.feed(self.recorder.log)
         event = encoder.events - 1
-        if event <= self.floor or self.busy():
+        newest = event, len(encoder.c["bind_event"])
+        if event <= self.floor or self.busy() or (newest == self.looked_at and not self.composites):
             return False
-        binds = self.binds_seen
-        self.take_binds()
-        if event == self.looked_at and binds == self.binds_seen and not self.composites:
-            return False
-        self.looked_at = event
+        self.looked_at = newest
+        return self.look_at(self.live.trace(), event)
+
+    def look_at(self, trace: Trace, event: int) -> bool:
+        """Whose place this event is; True when the script was stopped for them."""
         hits: list[int] = []
         failures: list[tuple[int, str]] = []
         for a in self.armed:
-            if a.last == event or not self.place(a, event):
+            if a.last == event:
                 continue
-            if a.condition is not None:
-                try:
-                    if not a.condition.test(*(self.facts.value(n, event) for n in a.condition.names)):
-                        continue
-                except Exception as error:  # the condition's own fault: stop once and say so
-                    failures.append((a.number, f"{type(error).__name__}: {error}"))
+            failed = ""
+            try:
+                if not a.hit(trace, event):
+                    continue
+            except Exception as error:  # the condition's own fault: stop once and say so
+                failed = f"{type(error).__name__}: {error}"
+                failures.append((a.number, failed))
             a.last = event
             a.hits += 1
-            if a.ignore > 0 and not failures:
-                a.ignore -= 1
-            elif a.template is not None and not failures:
-                self.log(a, event)
-            else:
+            if failed or (a.ignore <= 0 and a.template is None):
                 hits.append(a.number)
+            elif a.ignore > 0:
+                a.ignore -= 1
+            else:
+                self.log(a, trace, event)
         if hits:
             numbers = tuple(n for n in hits if n != NEXT_PHASE.number)
             self.stop(AtBreakpoints(numbers, failures=tuple(failures)) if numbers else GoalMet())
         return bool(hits)
 
-    def log(self, a: Armed, event: int) -> None:
+    def log(self, a: Armed, trace: Trace, event: int) -> None:
         """A log point: its text, and no stop."""
         assert a.template is not None
-        text = a.template.render({n: self.facts.value(n, event) for n in a.template.names})
+        text = a.template.render({n: fact(trace, event, n) for n in a.template.names})
         self.logs.append((a.number, text, self.recorder.episode_index, event))
         if len(self.logs) > MOST_LOGS:
             del self.logs[: MOST_LOGS // 2]
-
-    def take_binds(self) -> None:
-        """Variables bound since the last look."""
-        c = self.recorder.encoder.laid_out()
-        end = len(c["bind_event"])
-        if self.binds_seen == end:
-            return
-        wanted = [a for a in self.armed if a.kind == "var"]
-        if wanted:
-            for row in range(self.binds_seen, end):
-                for a in wanted:
-                    if c["bind_site"][row] in a.sites and self.facts.bound_name(row) == a.values[0]:
-                        a.bound.add(max(c["bind_event"][row] - 1, c["scope_first"][c["bind_scope"][row]]))
-        self.binds_seen = end
-
-    def place(self, a: Armed, event: int) -> bool:
-        """True when the newest event is where the breakpoint is; see ``trace.breakpoints.where``."""
-        facts, kind = self.facts, a.kind
-        c = self.recorder.encoder.laid_out()
-        what, row = c["kind"][event], c["row"][event]
-        if kind == "any":
-            return True
-        if kind == "nan":
-            return self.made_not_finite(event, what, row)
-        if kind in ("step", "sample"):
-            return event == 0 and (self.recorder.episode_kind, self.recorder.episode_number) == (kind, a.which)
-        if kind == "phase":
-            now = facts.phase_number(event)
-            return (event == 0 or facts.phase_before != now) and a.phase in (-1, now)
-        if kind == "loss":
-            now = facts.phase_number(event)
-            return what == ASSIGN and now == BACKWARD and (event == 0 or facts.phase_before != now)
-        if kind == "param":
-            return what in (ACCUMULATE, ASSIGN, ZERO, UPDATE) and facts.node(event) in a.nodes
-        if kind == "print":
-            return what == PRINT and (not a.values[0] or a.values[0] in self.printed(a, c["print_end"][row]))
-        if kind == "var":
-            return event in a.bound
-        if a.ops and what == CREATE and ("*" in a.ops or facts.value("op", event) in a.ops):
-            return True
-        if a.writes and (
-            (what in (ACCUMULATE, ASSIGN, ZERO) and c["write_site"][row] in a.writes)
-            or (what == UPDATE and c["update_site"][row] in a.writes)
-        ):
-            return True
-        if not a.sites and not a.composites:
-            return False
-        for scope in facts.path():
-            site = c["scope_site"][scope]
-            if site in a.sites and (a.every or c["scope_first"][scope] == event):
-                if a.labelled(facts.label(scope)):
-                    return True
-            elif a.composites and c["scope_last"][scope] == event:
-                record = self.recorder.records[site]
-                if record is not None and record.kind is SiteKind.OPERATION and record.name in a.composites:
-                    return True
-        return False
-
-    def made_not_finite(self, event: int, what: int, row: int) -> bool:
-        facts = self.facts
-        c = self.recorder.encoder.laid_out()
-        if what == CREATE:
-            value = c["data"][row]
-            return bool(value - value != 0) and made_here(value, facts.value("inputs", event))
-        if what == UPDATE:
-            return bool(c["new"][row] - c["new"][row] != 0 and c["old"][row] - c["old"][row] == 0)
-        if what in (ACCUMULATE, ASSIGN, ZERO):
-            after = c["after"][row]
-            if after - after == 0:
-                return False
-            before = facts.grad_before(row)
-            source = c["source"][row]
-            upstream = self.recorder.encoder.sums()[source] if source >= 0 else 0.0
-            return bool(before - before == 0 and upstream - upstream == 0)
-        return False
-
-    @staticmethod
-    def printed(a: Armed, end: int) -> str:
-        try:
-            with Path(a.stdout).open("rb") as handle:
-                handle.seek(max(0, end - LONGEST_PRINTED))
-                return printed_line(handle.read(min(end, LONGEST_PRINTED)))
-        except OSError:
-            return ""
 
     # -- hooks -------------------------------------------------------------------------------
 
@@ -252,7 +193,8 @@ class Breaks:
         if not self.armed:
             return
         hooks = vars(builtins)
-        maker = HookMaker(self.recorder, self.armed, self.event, self.first, self.phase_now())
+        places = [a.place for a in self.armed]
+        maker = HookMaker(self.recorder, places, self.event, self.first, self.phase_now())
         made = maker.generate()
         self.late = maker.late
         for hook in (names.NODE, names.NOTE, names.MARK, names.SOURCE):
@@ -264,13 +206,15 @@ class Breaks:
     def phase_now(self) -> int:
         """The phase of the newest event, where a breakpoint waits for another; else that of an episode's beginning."""
         base = BASE_PHASE.get(self.recorder.episode_kind, FORWARD)
-        if self.floor < 0 or not any(a.kind in ("phase", "loss") for a in self.armed):
+        if self.floor < 0 or not any(a.place.kind in ("phase", "loss") for a in self.armed):
             return base
-        return self.facts.phase_number(self.floor)
+        return self.live.trace().phase_of(self.floor)
 
     def hook_binds(self) -> None:
         """Notice the variables that a breakpoint waits for; while stepping too."""
-        wanted = frozenset().union(*(a.sites for a in self.armed if a.kind == "var")) if self.armed else frozenset()
+        wanted = (
+            frozenset().union(*(a.place.sites for a in self.armed if a.kind == "var")) if self.armed else frozenset()
+        )
         bind = self.recorder.bind
         if not wanted:
             vars(builtins)[names.BIND] = bind

@@ -121,7 +121,9 @@ class Control:
             self.send_start()
             self.send_events(complete=True)
         if recorder.episode_kind == "setup":
-            self.send(SetupEnded(**recorder.kept_message))
+            setup = SetupEnded(**recorder.kept_message)
+            self.send(setup)
+            self.breaks.setup_ends(setup)
         blobs: dict[str, tuple[int, bytes]] = {}
         if recorder.episode_kind == "step":
             data = list(map(recorder.data_of, recorder.kept_nodes))

@@ -56,7 +56,9 @@ def main() -> NoReturn:
     questions = Questions(recorder, altered_site, control.send_events)
     questions.post_mortem = lambda: control.post_mortem
     control.handlers.update(questions.handlers())
-    control.send(_description(loaded))
+    script = _description(loaded)
+    control.send(script)
+    control.breaks.begin(script)
     module = _main_module(path, start.args, loaded)
     recorder.main_globals = module.__dict__
     first_site = next(i for i, r in enumerate(loaded.sites) if r is not None and r.kind is SiteKind.MODULE)
