@@ -15,11 +15,13 @@ from microgpt_tui.recognise.tokens import probability_values, tokens, what_if
 from microgpt_tui.recognise.weights import parameters, places
 from microgpt_tui.session.debugger import Debugger
 from microgpt_tui.trace.trace import Trace
-from microgpt_tui.tui.pane import MomentChosen, NodeChosen, Pane, View
-from microgpt_tui.tui.panes import heat
+from microgpt_tui.tui.messages import MomentChosen, NodeChosen, StepChosen
+from microgpt_tui.tui.numbers import short
+from microgpt_tui.tui.pane import Pane, View
+from microgpt_tui.tui.panes import cells, charts
 from microgpt_tui.tui.panes.attention import AttentionPane
 from microgpt_tui.tui.panes.tokens import TokensPane
-from microgpt_tui.tui.panes.training import StepChosen, TrainingPane
+from microgpt_tui.tui.panes.training import TrainingPane
 from microgpt_tui.tui.panes.weights import WeightsPane
 from tests.views_fixtures import session, trace_of
 
@@ -238,7 +240,7 @@ async def test_weights_show_every_layer_of_the_chosen_cell() -> None:
         shown = " ".join(text_of(pane))
         last = len(trace) - 1
         for timeline in (own.data, own.grad, own.buffers["grad_avg"], own.buffers["sq_avg"]):
-            assert heat.palette.number(timeline.at(last)[place]) in shown
+            assert short(timeline.at(last)[place]) in shown
         await pilot.press("enter")
         assert app.nodes == [(matrix.nodes[index], True)]
 
@@ -285,15 +287,15 @@ async def test_enter_on_the_curve_goes_to_a_step_that_is_recorded_whole() -> Non
 
 
 def test_cells_tell_the_sign_and_the_odd_without_colour() -> None:
-    assert heat.signed(-0.2, 1.0)[0][0] == "-"
-    assert heat.signed(0.2, 1.0)[0][0] == "+"
-    assert heat.signed(float("nan"), 1.0)[0] == "!!"
-    line = heat.signed_cells_of(array("d", (-1e-9, 0.0, 1e-9, float("inf"))), 1.0, 2)
+    assert cells.signed(-0.2, 1.0)[0][0] == "-"
+    assert cells.signed(0.2, 1.0)[0][0] == "+"
+    assert cells.signed(float("nan"), 1.0)[0] == "!!"
+    line = cells.signed_cells_of(array("d", (-1e-9, 0.0, 1e-9, float("inf"))), 1.0, 2)
     assert [s.text for s in line] == ["- ", "  ", "+ ", "!!"]
 
 
 def test_a_chart_runs_from_the_first_value_to_the_last() -> None:
-    rows = heat.curve([0.0, 1.0], 4, 2, 0.0, 1.0)
+    rows = charts.curve([0.0, 1.0], 4, 2, 0.0, 1.0)
     assert rows[1][0] != " "
     assert rows[0][3] != " "
-    assert [heat.place_at(heat.column_of(i, 5, 60), 5, 60) for i in range(5)] == [0, 1, 2, 3, 4]
+    assert [charts.place_at(charts.column_of(i, 5, 60), 5, 60) for i in range(5)] == [0, 1, 2, 3, 4]

@@ -33,8 +33,17 @@ from microgpt_tui.tui import palette
 from microgpt_tui.tui.collector import Collector
 from microgpt_tui.tui.keymap import KEYS, TYPED, textual_name
 from microgpt_tui.tui.main_screen import MainScreen
-from microgpt_tui.tui.messages import CommandCancelled, CommandChosen, CommandGiven, Rearranged, ScriptSpoke
-from microgpt_tui.tui.pane import MomentChosen, NodeChosen, StepChosen, View
+from microgpt_tui.tui.messages import (
+    CommandCancelled,
+    CommandChosen,
+    CommandGiven,
+    MomentChosen,
+    NodeChosen,
+    Rearranged,
+    ScriptSpoke,
+    StepChosen,
+)  # fmt: skip
+from microgpt_tui.tui.pane import View
 from microgpt_tui.tui.panes.source import SourcePane
 from microgpt_tui.tui.providers import PaletteCommands
 from microgpt_tui.tui.screen_commands import ALL, do, read

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 from textual.message import Message
 
 
@@ -9,34 +11,46 @@ class ScriptSpoke(Message):
     """The script has sent something; posted by the reader thread, one at a time."""
 
 
+@dataclass
 class CommandGiven(Message):
     """A command was typed."""
 
-    def __init__(self, text: str) -> None:
-        super().__init__()
-        self.text = text
+    text: str
 
 
 class CommandCancelled(Message):
     """The command line was left without a command."""
 
 
+@dataclass
 class CommandChosen(Message):
     """A command was clicked."""
 
-    def __init__(self, text: str) -> None:
-        super().__init__()
-        self.text = text
+    text: str
 
 
-class TabChosen(Message):
-    """A tab was clicked."""
+@dataclass
+class NodeChosen(Message):
+    """A pane asks to select a node (and, with ``follow``, to go to the event that made it)."""
 
-    def __init__(self, name: str, panel: int) -> None:
-        super().__init__()
-        self.name = name
-        self.panel = panel
-        """Which of the right-hand panels: 0 or 1."""
+    node: int
+    follow: bool = False
+
+
+@dataclass
+class MomentChosen(Message):
+    """A pane asks to move the cursor to an event, of another episode where one is named."""
+
+    event: int
+    episode: int | None = None
+
+
+@dataclass
+class StepChosen(Message):
+    """A finished training step was chosen on the curve: other panes may show its weights."""
+
+    step: int | None
+    """Index among the finished training steps; None for the cursor's own moment."""
 
 
 class Rearranged(Message):

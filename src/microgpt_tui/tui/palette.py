@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 import os
+from functools import lru_cache
 
 from rich.color import Color
 from rich.style import Style
@@ -32,6 +33,22 @@ PHASE_COLORS = ("#8f99ad", "#56b4e9", "#cc79a7", "#e0a33a", "#2fbf9b")
 """setup, forward, backward, optimizer, inference."""
 PHASE_MARKS = ("·", "▸", "◂", "▴", "◆")
 """The same phases without colour."""
+
+
+@lru_cache(maxsize=256)
+def style(color: str, bold: bool = False) -> Style:
+    """A text style; the same one for the same colour."""
+    return Style(color=color, bold=bold)
+
+
+MARK = style(ACCENT, True)
+"""What is selected or current."""
+DATA = "#56b4e9"
+"""Bars and curves of what was measured."""
+STRING = "#a3be8c"
+STDERR = "#ff9fac"
+INK = "#101218"
+"""Text on a bright background."""
 
 SHADES = " ░▒▓█"
 BARS = " ▁▂▃▄▅▆▇█"
@@ -73,53 +90,4 @@ def share_color(value: float, scale: float = 1.0) -> str:
 def readable_on(color: str) -> str:
     """Black or light text, whichever is readable on a background."""
     r, g, b = Color.parse(color).get_truecolor()
-    return "#101218" if 0.299 * r + 0.587 * g + 0.114 * b > 120 else TEXT
-
-
-def signed_cell(value: float, scale: float) -> tuple[str, Style]:
-    """Two characters and a style for a heatmap cell: sign and shade, readable without colour."""
-    if not math.isfinite(value):
-        return "!!", Style(color="#101218", bgcolor=BAD)
-    shade = SHADES[min(4, int(abs(value) / scale * 4 + 0.5))] if scale else " "
-    sign = "-" if value < 0 else "+" if value > 0 else " "
-    if NO_COLOR:
-        return sign + shade, Style()
-    color = signed_color(value, scale)
-    return sign + " ", Style(color=readable_on(color), bgcolor=color, dim=True)
-
-
-def share_cell(value: float, scale: float = 1.0) -> tuple[str, Style]:
-    """Two characters and a style for a share 0..1."""
-    if not math.isfinite(value):
-        return "!!", Style(color="#101218", bgcolor=BAD)
-    shade = SHADES[min(4, int(value / scale * 4 + 0.5))] if scale else " "
-    if NO_COLOR:
-        return shade * 2, Style()
-    return "  ", Style(bgcolor=share_color(value, scale))
-
-
-def number(value: float, width: int = 0) -> str:
-    """A number for a crowded place: sign, four significant digits; full precision is one key away."""
-    if value != value:
-        text = "nan"
-    elif math.isinf(value):
-        text = "+inf" if value > 0 else "-inf"
-    elif value == 0:
-        text = "0"
-    elif 1e-3 <= abs(value) < 1e4:
-        text = f"{value:+.4f}" if abs(value) < 10 else f"{value:+.2f}"
-    else:
-        text = f"{value:+.2e}"
-    return text.rjust(width)
-
-
-def sparkline(values: list[float], width: int) -> str:
-    """Unsigned bars of a series, resampled to a width."""
-    finite = [v for v in values if math.isfinite(v)]
-    if not finite or width <= 0:
-        return ""
-    low, high = min(finite), max(finite)
-    span = (high - low) or 1.0
-    if len(values) > width:
-        values = [values[i * len(values) // width] for i in range(width)]
-    return "".join(BARS[1 + int((v - low) / span * 7)] if math.isfinite(v) else "!" for v in values)
+    return INK if 0.299 * r + 0.587 * g + 0.114 * b > 120 else TEXT

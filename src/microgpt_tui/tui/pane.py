@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
+from collections import OrderedDict
+from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import ClassVar, TypeVar
 
-from rich.segment import Segment
 from rich.style import Style
 from textual.binding import Binding, BindingType
 from textual.geometry import Region, Size
-from textual.message import Message
 from textual.scroll_view import ScrollView
 from textual.strip import Strip
 
@@ -17,12 +17,16 @@ from microgpt_tui.session.debugger import Debugger
 from microgpt_tui.session.history import History
 from microgpt_tui.trace.trace import Program, Trace
 from microgpt_tui.tui import palette
-
-Line = list[Segment]
-"""One screen line, as segments."""
+from microgpt_tui.tui.lines import Line
 
 BASE = Style(color=palette.TEXT, bgcolor=palette.BACKGROUND)
 """What every line is drawn on."""
+KEPT = 512
+"""Answers that a pane keeps beyond its picture."""
+
+Late = Callable[[], Line]
+"""A line that is made when it comes into sight."""
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,39 +50,12 @@ class View:
         return self.debugger.history
 
 
-class NodeChosen(Message):
-    """A pane asks to select a node (and, with ``follow``, to go to the event that made it)."""
-
-    def __init__(self, node: int, *, follow: bool = False) -> None:
-        super().__init__()
-        self.node = node
-        self.follow = follow
-
-
-class MomentChosen(Message):
-    """A pane asks to move the cursor to an event of an episode."""
-
-    def __init__(self, event: int, episode: int | None = None) -> None:
-        super().__init__()
-        self.event = event
-        self.episode = episode
-
-
-class StepChosen(Message):
-    """A finished training step was chosen on the curve: other panes may show its weights."""
-
-    def __init__(self, step: int | None) -> None:
-        super().__init__()
-        self.step = step
-        """Index among the finished training steps; None for the cursor's own moment."""
-
-
 class Pane(ScrollView, can_focus=True, inherit_bindings=False):
     """Base of all panes. Subclasses override ``build``; only visible lines are turned into strips.
 
-    ``build(view, width)`` returns the lines to show, computed once per (view.version, width)
-    and scrolled vertically. A pane that is too large for that overrides ``line_count`` and
-    ``line_at`` and computes only the lines that are asked for.
+    ``build(view, width)`` returns the lines to show, some of them to be made when they come into sight. The picture is
+    kept until the moment, the room or ``state_key`` changes; what is dear and outlives a picture, by ``kept``. A pane
+    that is too large for a list of lines overrides ``line_count`` and ``line_at``.
     """
 
     BINDINGS: ClassVar[list[BindingType]] = [
@@ -103,26 +80,29 @@ class Pane(ScrollView, can_focus=True, inherit_bindings=False):
     def __init__(self, *, id: str | None = None, classes: str | None = None) -> None:
         super().__init__(id=id, classes=classes)
         self.view: View | None = None
-        self._lines: list[Line] = []
+        self._lines: list[Line | Late] = []
         self._key: object = None
+        self._kept: OrderedDict[Hashable, object] = OrderedDict()
         self._frame: tuple[object, list[Line]] = (None, [])
         """What was drawn last: (place and size, the visible lines)."""
 
     # -- to override -------------------------------------------------------------------------
 
-    def build(self, view: View, width: int) -> list[Line]:
+    def build(self, view: View, width: int) -> Sequence[Line | Late]:
         """The pane's lines at this moment."""
         return []
 
     def line_count(self, view: View, width: int) -> int:
         """How many lines there are; by default those of ``build``."""
-        self._built(view, width)
-        return len(self._lines)
+        return len(self._built(view, width))
 
     def line_at(self, view: View, width: int, index: int) -> Line:
         """One line; by default of ``build``."""
-        self._built(view, width)
-        return self._lines[index] if index < len(self._lines) else []
+        lines = self._built(view, width)
+        line = lines[index] if index < len(lines) else []
+        if callable(line):
+            line = lines[index] = line()
+        return line
 
     def row(self, view: View, width: int, y: int, count: int) -> Line:
         """The line in a row of the widget; by default the one that is scrolled there."""
@@ -136,6 +116,26 @@ class Pane(ScrollView, can_focus=True, inherit_bindings=False):
     def explain(self, view: View | None) -> str:
         """The explanation as Markdown, with this moment's numbers in its formulas where there are some."""
         return self.explanation
+
+    # -- what is kept ------------------------------------------------------------------------
+
+    def kept(self, key: Hashable, make: Callable[[], T]) -> T:
+        """What ``make`` makes, once for a key; the answers used last are kept."""
+        if key in self._kept:
+            self._kept.move_to_end(key)
+        else:
+            self._kept[key] = make()
+            if len(self._kept) > KEPT:
+                self._kept.popitem(last=False)
+        found: T = self._kept[key]  # type: ignore[assignment]  # a key stands for what one function makes
+        return found
+
+    def _built(self, view: View, width: int) -> list[Line | Late]:
+        key = (view.version, len(view.history.summaries), width, self.size.height, self.state_key())
+        if key != self._key:
+            self._lines = list(self.build(view, width))
+            self._key = key
+        return self._lines
 
     # -- drawing -----------------------------------------------------------------------------
 
@@ -166,7 +166,23 @@ class Pane(ScrollView, can_focus=True, inherit_bindings=False):
         self.set_reactive(Pane.virtual_size, size)
         self.vertical_scrollbar.window_virtual_size = size.height
         if self.scroll_offset.y > self.max_scroll_y:
-            self.scroll_to(y=self.max_scroll_y, animate=False, force=True, immediate=True)
+            self.jump_to(self.max_scroll_y)
+
+    def jump_to(self, y: int) -> None:
+        """Scroll there at once: an animation would draw every pane on its way."""
+        self.scroll_to(y=max(0, y), animate=False, force=True, immediate=True)
+
+    def reveal(self, line: int, margin: int = 0) -> None:
+        """Scroll as little as shows a line."""
+        height = self.scrollable_content_region.height or self.size.height
+        top = self.scroll_offset.y
+        if height <= 0 or line < 0:
+            return
+        margin = min(margin, max(0, (height - 1) // 2))
+        if line < top + margin:
+            self.jump_to(line - margin)
+        elif line >= top + height - margin:
+            self.jump_to(line - height + 1 + margin)
 
     def _refresh_changed(self, view: View, width: int, count: int) -> None:
         """Draw only the visible lines that differ from those drawn last: most of a step changes little."""
@@ -189,12 +205,6 @@ class Pane(ScrollView, can_focus=True, inherit_bindings=False):
         """Columns for lines."""
         return self.scrollable_content_region.width or self.size.width
 
-    def _built(self, view: View, width: int) -> None:
-        key = (view.version, width, self.state_key())
-        if key != self._key:
-            self._lines = self.build(view, width)
-            self._key = key
-
     def on_resize(self) -> None:
         self.restate()
 
@@ -207,17 +217,3 @@ class Pane(ScrollView, can_focus=True, inherit_bindings=False):
         if not segments:
             return Strip.blank(width, base)
         return Strip(segments).adjust_cell_length(width).apply_style(base)
-
-
-def text(content: str, color: str = palette.TEXT, *, bold: bool = False, background: str | None = None) -> Segment:
-    """A styled piece of a line."""
-    return Segment(content, Style(color=color, bgcolor=background, bold=bold))
-
-
-def empty(title: str, *hints: str) -> list[Line]:
-    """What an empty pane says: what it would show, and what would fill it."""
-    return [
-        [],
-        [text(f"  {title}", palette.TEXT, bold=True)],
-        *[[text(f"  {hint}", palette.DIM)] for hint in hints],
-    ]

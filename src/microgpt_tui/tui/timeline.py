@@ -16,7 +16,8 @@ from microgpt_tui.protocol.codes import PHASE_NAMES
 from microgpt_tui.trace.positions import position_site
 from microgpt_tui.trace.trace import Trace
 from microgpt_tui.tui import palette
-from microgpt_tui.tui.pane import MomentChosen, View
+from microgpt_tui.tui.messages import MomentChosen
+from microgpt_tui.tui.pane import View
 from microgpt_tui.tui.panes.where import blocks
 
 AHEAD = 6

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import ClassVar
 
 from rich.segment import Segment
@@ -10,8 +11,10 @@ from textual.binding import Binding, BindingType
 
 from microgpt_tui.recognise.attention import AttentionRow, Cell, attention, open_cell
 from microgpt_tui.tui import palette
-from microgpt_tui.tui.pane import Line, NodeChosen, Pane, View, empty, text
-from microgpt_tui.tui.panes import heat
+from microgpt_tui.tui.lines import Line, Row, empty, text, width_of
+from microgpt_tui.tui.messages import NodeChosen
+from microgpt_tui.tui.pane import Late, Pane, View
+from microgpt_tui.tui.panes import cells, charts
 from microgpt_tui.tui.panes.attention_cell import formula, open_lines
 from microgpt_tui.tui.panes.attention_cells import put_cells
 from microgpt_tui.tui.panes.attention_picture import (
@@ -78,14 +81,9 @@ each key position got.
         self.part = 0
         """Which of the opened cell's numbers is selected."""
         self._picture: Picture | None = None
-        self._picture_key: object = None
-        self._scales: dict[object, float] = {}
+        self._top = 0
+        """Lines of the opened cell that stand above the heatmaps."""
         self._parts: list[int] = []
-        self._detail: list[Line] = []
-        self._detail_key: object = None
-        self._drawn: dict[int, Line] = {}
-        self._drawn_key: object = None
-        self._opened: tuple[object, Cell] | None = None
 
     # -- what is shown -----------------------------------------------------------------------
 
@@ -99,53 +97,23 @@ each key position got.
         row = current_row(view)
         return row.sequence if row is not None else 0
 
-    def _paint(self, view: View, width: int) -> Picture:
+    def build(self, view: View, width: int) -> list[Line | Late]:
         found = attention(view.trace)
+        if not found.heads:
+            self._picture, self._top, self._parts = None, 0, []
+            return [*self._nothing(view)]
         sequence = self._sequence(view)
         height = max(8, self.size.height)
         column = self.cell[1] if self.cell else None
-        key = (view.trace.index, sequence, width, height, self.one, self.at_layer, self.at_head, column)
-        if self._picture is None or key != self._picture_key or self._picture.found is not found:
-            self._picture = paint(
-                view, sequence, width, height, layer=self.at_layer, head=self.at_head, column=column, one=self.one
-            )
-            self._picture_key = key
-        return self._picture
-
-    def line_count(self, view: View, width: int) -> int:
-        if not attention(view.trace).heads:
-            return len(self._nothing(view))
-        picture = self._paint(view, width)
-        return len(picture.plan) + len(self._details(view, width))
-
-    def line_at(self, view: View, width: int, index: int) -> Line:
-        key = (view.version, width, self.size.height, self.state_key())
-        if key != self._drawn_key:
-            self._drawn, self._drawn_key = {}, key
-        line = self._drawn.get(index)
-        if line is None:
-            line = self._drawn[index] = self._line(view, width, index)
-        return line
-
-    def _line(self, view: View, width: int, index: int) -> Line:
-        if not attention(view.trace).heads:
-            lines = self._nothing(view)
-            return lines[index] if index < len(lines) else []
-        picture = self._paint(view, width)
-        details = self._details(view, width)
-        pinned = len(details) if self._details_first(picture) else 0
-        if 0 < index <= pinned:
-            return details[index - 1]
-        if index > pinned:
-            index -= pinned
-        if index < len(picture.plan):
-            return self._planned(view, picture, picture.plan[index], width)
-        index -= len(picture.plan)
-        return details[index] if index < len(details) else []
-
-    def _details_first(self, picture: Picture) -> bool:
-        """The opened cell stands above the heatmaps when these do not fit on the screen."""
-        return len(picture.plan) + 9 > self.size.height
+        key = (view.trace.index, id(found), sequence, width, height, self.one, self.at_layer, self.at_head, column)
+        picture = self._picture = self.kept(key, lambda: paint(
+            view, sequence, width, height, layer=self.at_layer, head=self.at_head, column=column, one=self.one
+        ))  # fmt: skip
+        details = self._detail_lines(view, picture, width)
+        lines: list[Line | Late] = [partial(self._planned, view, picture, what, width) for what in picture.plan]
+        # The opened cell stands above the heatmaps when these do not fit on the screen.
+        self._top = len(details) if len(lines) + 9 > self.size.height else 0
+        return [lines[0], *details, *lines[1:]] if self._top else [*lines, *details]
 
     def _nothing(self, view: View) -> list[Line]:
         found = attention(view.trace)
@@ -171,7 +139,7 @@ each key position got.
             return [
                 text(f"{mark} layer {layer} · {picture.found.heads[layer]} heads{tail}", palette.DIM, bold=not first)
             ]
-        row = heat.Row()
+        row = Row()
         current = current_row(view)
         heads = (
             range(first, first + 1)
@@ -190,12 +158,12 @@ each key position got.
                 at = self._query(view, picture)
                 value = entropy(view, rows, at)
                 label = "entropy" if picture.block >= 16 else "H"
-                row.put(f"   {label} " + ("–" if value is None else f"{value:.2f}"), heat.DIM)
+                row.put(f"   {label} " + ("–" if value is None else f"{value:.2f}"), palette.DIM)
             else:
                 shares = means(view, rows, picture)
-                row.put("μ  ", heat.DIM)
-                marks = heat.column_bars(shares, 1.0)
-                row.put("".join(c * picture.cell for c in marks), heat.DIM)
+                row.put("μ  ", palette.DIM)
+                marks = charts.column_bars(shares, 1.0)
+                row.put("".join(c * picture.cell for c in marks), palette.DIM)
         return row.done()
 
     def _title_line(self, view: View, picture: Picture, width: int) -> Line:
@@ -207,30 +175,29 @@ each key position got.
             words.append(text(f"· text {picture.sequence + 1}/{found.sequences} (t) ", palette.DIM))
         if picture.shown < picture.length:
             words.append(text(f"· keys {picture.first_key}–{picture.first_key + picture.shown - 1} ", palette.DIM))
-        legend = heat.share_legend() if self.mode == "weight" else heat.signed_legend(self._scale(view, picture))
-        used = sum(s.cell_length for s in words)
-        length = sum(s.cell_length for s in legend)
+        legend = cells.share_legend() if self.mode == "weight" else cells.signed_legend(self._scale(view, picture))
+        used, length = width_of(words), width_of(legend)
         if used + length <= width:
             words.append(Segment(" " * (width - used - length)))
         return words + legend
 
-    def _head_line(self, row: heat.Row, picture: Picture, layer: int, head: int, chosen: bool) -> None:
+    def _head_line(self, row: Row, picture: Picture, layer: int, head: int, chosen: bool) -> None:
         label = f"h{head}"
-        row.put(label[:3].ljust(3), heat.MARK if chosen else heat.PLAIN)
+        row.put(label[:3].ljust(3), palette.MARK if chosen else palette.TEXT)
         for key in range(picture.first_key, picture.first_key + picture.shown):
             character = picture.characters[key] if key < len(picture.characters) else " "
-            row.put(character.ljust(picture.cell)[: picture.cell], heat.DIM)
+            row.put(character.ljust(picture.cell)[: picture.cell], palette.DIM)
 
     def _row_line(
-        self, view: View, row: heat.Row, picture: Picture, rows: list[AttentionRow], query: int,
+        self, view: View, row: Row, picture: Picture, rows: list[AttentionRow], query: int,
         current: AttentionRow | None, chosen: bool,
     ) -> None:  # fmt: skip
         character = picture.characters[query] if query < len(picture.characters) else " "
         here = current is not None and current.sequence == picture.sequence and current.query == query
-        row.put(("▶" if here else " ") + character + " ", heat.MARK if here else heat.DIM)
+        row.put(("▶" if here else " ") + character + " ", palette.MARK if here else palette.DIM)
         found = row_of(rows, query)
         if found is None:
-            row.put(" " * (picture.shown * picture.cell), heat.FAINT)
+            row.put(" " * (picture.shown * picture.cell), palette.FAINT)
             return
         selected = self._selected(view, picture) if chosen else None
         mark = selected[1] if selected is not None and selected[0] == query else -1
@@ -244,20 +211,9 @@ each key position got.
         trace = view.trace
         gradient = self.mode == "gradient"
         written = len(trace.target) // 4096 if gradient else -1
-        key = (
-            trace.index,
-            len(picture.found.rows),
-            picture.length,
-            picture.sequence,
-            gradient,
-            written,
-            trace.complete,
-        )
-        known = self._scales.get(key)
-        if known is None:
-            known = largest(view, picture, gradient)
-            self._scales = {key: known}
-        return known
+        rows = len(picture.found.rows)
+        key = (trace.index, rows, picture.length, picture.sequence, gradient, written, trace.complete)
+        return self.kept(key, lambda: largest(view, picture, gradient))
 
     def _query(self, view: View, picture: Picture) -> int:
         if self.cell is not None:
@@ -282,35 +238,30 @@ each key position got.
 
     def opened(self, view: View) -> Cell | None:
         """The selected cell with everything that made it; None while its row is not there."""
-        found = attention(view.trace)
-        if not found.heads:
-            return None
-        width = self.content_width or 80
-        picture = self._paint(view, width)
+        picture = self._shown(view)
+        return self._opened(view, picture) if picture is not None else None
+
+    def _opened(self, view: View, picture: Picture) -> Cell | None:
         query, key = self._selected(view, picture)
-        row = row_of(found.rows.get((picture.sequence, self.at_layer, self.at_head), []), query)
+        row = row_of(picture.found.rows.get((picture.sequence, self.at_layer, self.at_head), []), query)
         if row is None or not row.keys.start <= key < row.keys.stop:
             return None
-        mark = (row.softmax.first, key, view.trace.version)
-        if self._opened is None or self._opened[0] != mark:
-            self._opened = (mark, open_cell(view.trace, row, key - row.keys.start))
-        return self._opened[1]
+        mark = (view.trace.index, row.softmax.first, key, view.trace.version)
+        return self.kept(mark, lambda: open_cell(view.trace, row, key - row.keys.start))
 
-    def _details(self, view: View, width: int) -> list[Line]:
-        key = (view.version, width, self.state_key())
-        if key != self._detail_key:
-            self._detail = self._detail_lines(view, width)
-            self._detail_key = key
-        return self._detail
+    def _shown(self, view: View | None) -> Picture | None:
+        """The picture of this moment; None where there is no attention."""
+        if view is not None:
+            self._built(view, self.content_width or 80)
+        return self._picture
 
-    def _detail_lines(self, view: View, width: int) -> list[Line]:
+    def _detail_lines(self, view: View, picture: Picture, width: int) -> list[Line]:
         """The opened cell as a table of selectable numbers."""
-        picture = self._paint(view, width)
         query, key = self._selected(view, picture)
         name = f"h{self.at_head}  {_character(picture, query)} → {_character(picture, key)}  ({query} → {key})"
         if len(picture.found.heads) > 1:
             name = f"layer {self.at_layer} {name}"
-        cell = self.opened(view)
+        cell = self._opened(view, picture)
         if cell is None:
             self._parts = []
             why = "a later position: hidden from this query" if key > query else "not made yet"
@@ -358,9 +309,9 @@ each key position got.
 
     def action_move(self, down: int, right: int) -> None:
         """Another cell."""
-        if self.view is None or not self._heads():
+        picture = self._shown(self.view)
+        if self.view is None or picture is None:
             return
-        picture = self._paint(self.view, self.content_width)
         query, key = self._selected(self.view, picture)
         last = max(0, picture.length - 1)
         self.cell = (min(last, max(0, query + down)), min(last, max(0, key + right)))
@@ -391,7 +342,8 @@ each key position got.
 
     def on_click(self, event: events.Click) -> None:
         """A click selects a number of the opened cell, or a cell of a heatmap."""
-        if self.view is None or not self._heads():
+        picture = self._shown(self.view)
+        if self.view is None or picture is None:
             return
         part = event.style.meta.get("part")
         if isinstance(part, int) and part < len(self._parts):
@@ -399,10 +351,8 @@ each key position got.
             self.restate()
             self.post_message(NodeChosen(self._parts[part]))
             return
-        picture = self._paint(self.view, self.content_width)
         index = event.y + self.scroll_offset.y
-        if self._details_first(picture) and index:
-            index -= len(self._details(self.view, self.content_width))
+        index -= self._top if index else 0
         if not 0 < index < len(picture.plan):
             return
         kind, layer, first, query = picture.plan[index]

@@ -10,7 +10,9 @@ from rich.style import Style
 
 from microgpt_tui.recognise.attention import Cell
 from microgpt_tui.tui import palette
-from microgpt_tui.tui.pane import Line, View, text
+from microgpt_tui.tui.lines import Line, text, width_of
+from microgpt_tui.tui.numbers import short
+from microgpt_tui.tui.pane import View
 
 COLUMN = 9
 """Columns per number."""
@@ -36,7 +38,7 @@ class Opened:
         index = len(self.parts)
         self.parts.append(node)
         value = self.value(node)
-        shown = "…" if math.isnan(value) else palette.number(value)
+        shown = "…" if math.isnan(value) else short(value)
         color = palette.DIM if math.isnan(value) else palette.NEGATIVE if value < 0 else palette.POSITIVE
         chosen = index == self.chosen
         style = Style(color=color, bold=chosen, reverse=chosen, meta={"part": index})
@@ -54,8 +56,8 @@ class Opened:
                     line += self.number(node, COLUMN)
                 self.lines.append(line)
         if after and self.lines:
-            used = sum(s.cell_length for s in self.lines[-1])
-            if used + sum(s.cell_length for s in after) <= self.width:
+            used = width_of(self.lines[-1])
+            if used + width_of(after) <= self.width:
                 self.lines[-1] += after
             else:
                 self.lines.append([text(" " * LABEL), *after])
@@ -68,7 +70,7 @@ def open_lines(view: View, width: int, chosen: int, name: str, cell: Cell) -> Op
     if cell.products:
         opened.table([("q", cell.query), ("k", cell.key), ("q·k", cell.products)])
         total = [text("  Σ ", palette.DIM), *opened.number(cell.sum)]
-        if sum(s.cell_length for s in opened.lines[-1] + total) <= width:
+        if width_of(opened.lines[-1] + total) <= width:
             opened.lines[-1] += total
         else:
             opened.lines.append([text(" " * LABEL), *total])
@@ -96,10 +98,10 @@ def _softmax_lines(opened: Opened, cell: Cell) -> list[Line]:
     second: Line = [text("  softmax exp ", palette.DIM), *opened.number(cell.exp), text(" / Σ ", palette.DIM)]
     second += [*opened.number(cell.total), text(" = weight ", palette.DIM), *opened.number(cell.weight)]
     grad = view.trace.grad_at(cell.weight, view.event)
-    third: Line = [text(f"  grad {palette.number(grad)}", palette.DIM)]
+    third: Line = [text(f"  grad {short(grad)}", palette.DIM)]
     lines: list[Line] = [first]
     for piece in (second, third):
-        if sum(s.cell_length for s in lines[-1] + piece) <= opened.width:
+        if width_of(lines[-1] + piece) <= opened.width:
             lines[-1] += piece
         else:
             lines.append([text(" " * (LABEL - 2)), *piece])

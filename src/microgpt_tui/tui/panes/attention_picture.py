@@ -8,6 +8,8 @@ from dataclasses import dataclass
 
 from microgpt_tui.recognise.attention import Attention, AttentionRow, attention
 from microgpt_tui.recognise.tokens import key_tokens, tokens
+from microgpt_tui.trace.derived import derived
+from microgpt_tui.trace.trace import Trace
 from microgpt_tui.tui.pane import View
 
 MASKED = 1e4
@@ -90,19 +92,20 @@ def _plan(
 def current_row(view: View) -> AttentionRow | None:
     """The row that the moment is about: being made, or made last; in the backward pass the event's own."""
     trace = view.trace
-    found = attention(trace)
-    order = trace.__dict__.get("_attention_order")
-    if order is None or order[0] is not found:
-        rows = sorted((r for rows in found.rows.values() for r in rows), key=lambda r: r.logits[0])
-        order = trace.__dict__["_attention_order"] = (found, [r.logits[0] for r in rows], rows)
-    if not order[2]:
+    firsts, rows = _in_order(trace)
+    if not rows:
         return None
     node = trace.node_of(view.event) if 0 <= view.event < len(trace) else -1
     if node < trace.first_node:
         node = trace.first_node + bisect_right(trace.born, view.event) - 1
-    row = order[2][max(0, bisect_right(order[1], node) - 1)]
-    assert isinstance(row, AttentionRow)
-    return row
+    return rows[max(0, bisect_right(firsts, node) - 1)]
+
+
+@derived
+def _in_order(trace: Trace) -> tuple[list[int], list[AttentionRow]]:
+    """All rows by the node of their first logit, and these nodes."""
+    rows = sorted((r for rows in attention(trace).rows.values() for r in rows), key=lambda r: r.logits[0])
+    return [r.logits[0] for r in rows], rows
 
 
 def row_of(rows: list[AttentionRow], query: int) -> AttentionRow | None:

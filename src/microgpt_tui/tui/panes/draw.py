@@ -1,95 +1,20 @@
-"""What the Value pane shows of events that are no operation: an update, a draw, a print."""
+"""A random draw: the weights, where the draw fell in their running sum, what it chose."""
 
 from __future__ import annotations
 
 import math
-from itertools import accumulate as running_sums
+from itertools import accumulate
 
-from rich.segment import Segment
-from rich.style import Style
-
-from microgpt_tui.protocol.codes import ACCUMULATE, ASSIGN, PRINT, UPDATE, ZERO
-from microgpt_tui.trace.names import name
 from microgpt_tui.trace.trace import Trace
 from microgpt_tui.tui import palette
-from microgpt_tui.tui.pane import Line, View, text
+from microgpt_tui.tui.lines import Line, text
 
 CANDIDATES = 400
-
-
-def _number(value: float, full: bool) -> str:
-    return repr(value) if full else palette.number(value)
-
-
-def _signed(content: str, value: float) -> Segment:
-    color = palette.BAD if not math.isfinite(value) else palette.NEGATIVE if value < 0 else palette.POSITIVE
-    return Segment(content, Style(color=color if value else palette.DIM))
-
-
-def event_line(trace: Trace, event: int, width: int, *, full: bool) -> list[Line]:
-    """What this very event does to its node: one contribution, an update with its numbers, a reset."""
-    kind, row = trace.kind[event], trace.row[event]
-    if kind == ACCUMULATE:
-        source = trace.source[row]
-        if source < 0 or full:
-            return []
-        upstream = trace.grad_at(source, event - 1)
-        return [
-            [],
-            [
-                text("now   ", palette.ACCENT, bold=True),
-                text("grad += ", palette.TEXT),
-                text(f"{palette.number(trace.factor[row])} × {palette.number(upstream)} = ", palette.NEUTRAL),
-                _signed(palette.number(trace.delta[row]), trace.delta[row]),
-            ],
-            [text(f"      propagated by {name(trace, source)}"[:width], palette.DIM)],
-        ]
-    if kind == ASSIGN:
-        return [
-            [],
-            [
-                text("now   ", palette.ACCENT, bold=True),
-                text("grad = "),
-                _signed(_number(trace.after[row], full), trace.after[row]),
-                text("  the seed: d(loss)/d(loss)" if trace.source[row] < 0 else "  assigned", palette.DIM),
-            ],
-        ]
-    if kind == ZERO:
-        return [[], [text("now   ", palette.ACCENT, bold=True), text("grad is reset to zero")]]
-    if kind == UPDATE:
-        return _update_lines(trace, row, full)
-    return []
-
-
-def _update_lines(trace: Trace, row: int, full: bool) -> list[Line]:
-    old, new = trace.old[row], trace.new[row]
-    site = trace.program.site(trace.update_site[row])
-    lines: list[Line] = [
-        [],
-        [
-            text("now   ", palette.ACCENT, bold=True),
-            text("data  "),
-            _signed(_number(old, full), old),
-            text(" → ", palette.DIM),
-            _signed(_number(new, full), new),
-            text("  by ", palette.DIM),
-            _signed(_number(new - old, full), new - old),
-        ],
-        [text(f"      {trace.program.line_text(site.file, site.line).strip()}", palette.NEUTRAL)],
-    ]
-    start = trace.used_start[row]
-    used = trace.used[start : start + len(site.names)]
-    if used:
-        lines.append([text("      with", palette.DIM)])
-    label = max((len(n) for n in site.names), default=0)
-    for label_text, value in zip(site.names, used, strict=False):
-        shown = "?" if value != value else str(int(value)) if value == int(value) and abs(value) < 1e15 else repr(value)
-        lines.append([text(f"      {label_text:<{label}}  ", palette.DIM), text(shown)])
-    return lines
+"""Candidates that are listed at most; what is left out is said."""
 
 
 def draw_lines(trace: Trace, row: int, width: int, *, full: bool) -> list[Line]:
-    """A random draw: the weights, where the draw fell in their running sum, what it chose."""
+    """What was drawn, and the likeliest candidates with their shares."""
     start, count = trace.weight_start[row], trace.sample_count[row]
     weights = list(trace.weight[start : start + count])
     total = math.fsum(weights) or 1.0
@@ -105,7 +30,7 @@ def draw_lines(trace: Trace, row: int, width: int, *, full: bool) -> list[Line]:
         [text("a draw", palette.ACCENT, bold=True), text(f"  from {count:,} candidates", palette.DIM)],
         [],
     ]
-    sums = list(running_sums(weights))
+    sums = list(accumulate(weights))
     if choice >= 0:
         low = sums[choice] - weights[choice]
         lines.append([text("chosen  ", palette.DIM), text(label(choice), palette.ACCENT, bold=True)])
@@ -146,24 +71,3 @@ def _letters(trace: Trace, count: int) -> list[str]:
             if 0 <= rest <= 4:
                 return [*(repr(v) for v in value), *["·"] * rest]
     return []
-
-
-def print_lines(view: View, width: int) -> list[Line]:
-    """A print: what the script wrote at this event."""
-    trace, event = view.trace, view.event
-    if trace.kind[event] != PRINT:
-        return [[text("this event is about no node", palette.DIM)]]
-    row = trace.row[event]
-    end = trace.print_end[row]
-    before = trace.print_end[row - 1] if row else 0
-    site = trace.program.site(trace.print_site[row]) if trace.print_site[row] >= 0 else None
-    lines: list[Line] = [[text("the script printed", palette.ACCENT, bold=True)]]
-    if site is not None:
-        code = trace.program.line_text(site.file, site.line).strip()
-        lines.append([text(f"line {site.line}  ", palette.DIM), text(code[: width - 12], palette.NEUTRAL)])
-    lines.append([])
-    begin = max(before, end - 4000) if row else max(0, end - 400)
-    raw = view.debugger.process.output(begin, end).decode("utf-8", "replace")
-    lines += [[text("  " + part)] for part in raw.replace("\r", "").replace("\x1b", "␛").splitlines()[-40:]]
-    lines += [[], [text("0 shows all of the output", palette.FAINT)]]
-    return lines

@@ -15,7 +15,9 @@ from microgpt_tui.graph.selection import Path, target_of, top_paths
 from microgpt_tui.graph.state import Reached
 from microgpt_tui.trace.names import describe, name
 from microgpt_tui.tui import palette
-from microgpt_tui.tui.pane import Line, NodeChosen, Pane, View, empty, text
+from microgpt_tui.tui.lines import Line, empty, text
+from microgpt_tui.tui.messages import NodeChosen
+from microgpt_tui.tui.pane import Pane, View
 
 LINE = "#66718a"
 CARRYING = palette.PHASE_COLORS[2]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -12,7 +11,9 @@ from textual import events
 from textual.binding import Binding, BindingType
 
 from microgpt_tui.tui import palette
-from microgpt_tui.tui.pane import Line, MomentChosen, NodeChosen, Pane, View
+from microgpt_tui.tui.lines import Line
+from microgpt_tui.tui.messages import MomentChosen, NodeChosen
+from microgpt_tui.tui.pane import Pane, View
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,17 +39,11 @@ class ListingPane(Pane):
     def __init__(self, *, id: str | None = None, classes: str | None = None) -> None:
         super().__init__(id=id, classes=classes)
         self.targets: dict[int, Target] = {}
-        self.late: dict[int, Callable[[], Line]] = {}
-        """Lines that are made when they come into sight; ``build`` leaves their place empty."""
         self.selected = -1
         """The line under the pane's cursor, or -1."""
 
     def line_at(self, view: View, width: int, index: int) -> Line:
         """The line, marked when the cursor is on it."""
-        self._built(view, width)
-        make = self.late.pop(index, None)
-        if make is not None:
-            self._lines[index] = make()
         line = super().line_at(view, width, index)
         if index == self.selected and self.has_focus and index in self.targets:
             return [_marked(segment) for segment in line] or line
@@ -85,18 +80,6 @@ class ListingPane(Pane):
 
     def cursor_moved(self) -> None:
         """Called after the cursor has moved."""
-
-    def reveal(self, line: int, margin: int = 0) -> None:
-        """Scroll as little as shows a line."""
-        height = self.scrollable_content_region.height or self.size.height
-        top = self.scroll_offset.y
-        if height <= 0 or line < 0:
-            return
-        margin = min(margin, max(0, (height - 1) // 2))
-        if line < top + margin:
-            self.scroll_to(y=max(0, line - margin), animate=False, force=True, immediate=True)
-        elif line >= top + height - margin:
-            self.scroll_to(y=line - height + 1 + margin, animate=False, force=True, immediate=True)
 
     def action_choose(self) -> None:
         """Go where the line leads."""

@@ -11,7 +11,8 @@ from textual.binding import Binding, BindingType
 from microgpt_tui.session.process import Process
 from microgpt_tui.trace.trace import Trace
 from microgpt_tui.tui import palette
-from microgpt_tui.tui.pane import Line, View, empty, text
+from microgpt_tui.tui.lines import Line, empty, text
+from microgpt_tui.tui.pane import View
 from microgpt_tui.tui.panes.listing import ListingPane, Target
 
 HELD = 1 << 20
@@ -137,7 +138,7 @@ printed it (where that step was recorded). What went to stderr stands below, mar
         super().show(view)
         if changed and not self.has_focus:
             self.selected = -1
-            self.scroll_to(y=max(0, self.virtual_size.height - self.size.height), animate=False, force=True)
+            self.jump_to(self.virtual_size.height - self.size.height)
 
     def line_count(self, view: View, width: int) -> int:
         """Lines of stdout up to the moment, a heading where bytes were let go, stderr at the frontier."""
@@ -166,7 +167,7 @@ printed it (where that step was recorded). What went to stderr stands below, mar
         else:
             line = [
                 text("! ", palette.BAD),
-                text(harmless(self._err.line(index - head - out - 1, self._err.end)), "#ff9fac"),
+                text(harmless(self._err.line(index - head - out - 1, self._err.end)), palette.STDERR),
             ]
         if index == self.selected and self.has_focus:
             line = [text("▶ ", palette.ACCENT), *line]

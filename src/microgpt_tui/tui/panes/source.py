@@ -19,7 +19,9 @@ from microgpt_tui.session.debugger import Debugger
 from microgpt_tui.trace.navigation import unit_of
 from microgpt_tui.trace.trace import Site, Trace
 from microgpt_tui.tui import palette
-from microgpt_tui.tui.pane import Line, Pane, View
+from microgpt_tui.tui.lines import Line
+from microgpt_tui.tui.messages import CommandChosen
+from microgpt_tui.tui.pane import Pane, View
 from microgpt_tui.tui.panes.highlight import Piece, highlighted
 
 BLOCK = 4096
@@ -197,7 +199,7 @@ makes, `o` shows another file of the script.
                 target = wanted[-1] - height + 1 + margin
             else:
                 target = middle - height // 2
-            self.scroll_to(y=max(0, target), animate=False, force=True, immediate=True)
+            self.jump_to(target)
         room = self._room(self.content_width, site.line)
         start, end = site.column, site.end_column if site.end_line == site.line else site.column + 20
         need = min(end - start, 14)
@@ -327,18 +329,11 @@ makes, `o` shows another file of the script.
     def select(self, number: int) -> None:
         """Select this line and keep it in sight."""
         self.line = number
-        height = self.scrollable_content_region.height
-        top = self.scroll_offset.y
-        if number - 1 < top:
-            self.scroll_to(y=number - 1, animate=False, force=True, immediate=True)
-        elif number > top + height:
-            self.scroll_to(y=number - height, animate=False, force=True, immediate=True)
+        self.reveal(number - 1)
         self.refresh()
 
     def action_run_here(self) -> None:
         """Go to the next operation that the selected line makes."""
-        from microgpt_tui.tui.messages import CommandChosen
-
         self.post_message(CommandChosen(f"goto line {self.current_line}"))
 
     def action_other_file(self) -> None:
@@ -349,7 +344,7 @@ makes, `o` shows another file of the script.
             self._left = 0
             self._count(view)
             self._breaks = break_lines(view.debugger, self.file)
-            self.scroll_to(y=0, animate=False, force=True, immediate=True)
+            self.jump_to(0)
             self.restate()
 
     def on_click(self, event: events.Click) -> None:
@@ -360,8 +355,6 @@ makes, `o` shows another file of the script.
         number = offset.y + self.scroll_offset.y + 1
         if number <= self.line_count(view, self.content_width):
             if offset.x < 2:
-                from microgpt_tui.tui.messages import CommandChosen
-
                 self.post_message(CommandChosen(f"break {number}"))
             else:
                 self.select(number)

@@ -5,15 +5,17 @@ from __future__ import annotations
 import math
 from typing import ClassVar
 
-from rich.style import Style
 from textual import events
 from textual.binding import Binding, BindingType
 
 from microgpt_tui.recognise.tokens import Distribution, Tokens, probability_values, tokens, what_if
 from microgpt_tui.tui import palette
-from microgpt_tui.tui.pane import Line, NodeChosen, Pane, View, empty, text
-from microgpt_tui.tui.panes import heat
-from microgpt_tui.tui.panes.tokens_lines import lens_lines, outcome_lines, script_temperature, text_lines
+from microgpt_tui.tui.lines import Line, Row, empty, text
+from microgpt_tui.tui.messages import NodeChosen
+from microgpt_tui.tui.numbers import short
+from microgpt_tui.tui.pane import Pane, View
+from microgpt_tui.tui.panes import charts
+from microgpt_tui.tui.panes.tokens_lines import lens_lines, outcome_lines, script_temperature, stages, text_lines
 
 TEMPERATURES = (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1.0, 1.2, 1.5, 2.0, 3.0)
 TOP_PS = (1.0, 0.95, 0.9, 0.8, 0.7, 0.5, 0.3, 0.1)
@@ -127,7 +129,8 @@ there?
         lines += outcome_lines(view, found, d, values, width)
         lines += self._bar_lines(view, found, d, values, width)
         if self.show_lens:
-            lines += lens_lines(view, found, d, width)
+            key = (view.trace.index, d.first, d.last)
+            lines += lens_lines(self.kept(key, lambda: stages(view.trace, d)), found, d, width)
         return lines
 
     def _made(self, view: View, d: Distribution) -> bool:
@@ -140,8 +143,11 @@ there?
         largest = max((abs(v) for _, v in made), default=1.0) or 1.0
         lines: list[Line] = []
         for i, value in made:
-            row = heat.Row().put(f"  {found.vocabulary.short(i)} ").put(palette.number(value, 9) + " ")
-            row.put(heat.bar(abs(value) / largest, max(4, width - 20)), _signed_style(value))
+            row = Row().put(f"  {found.vocabulary.short(i)} ").put(short(value, 9) + " ")
+            row.put(
+                charts.bar(abs(value) / largest, max(4, width - 20)),
+                palette.NEGATIVE if value < 0 else palette.POSITIVE,
+            )
             lines.append(row.done())
         return lines
 
@@ -162,7 +168,7 @@ there?
         height = -(-len(order) // columns)
         self._first_bar = -1
         for y in range(height):
-            row = heat.Row()
+            row = Row()
             for column in range(columns):
                 place = column * height + y
                 if place >= len(order):
@@ -175,39 +181,39 @@ there?
     def _bar_head(self, view: View, d: Distribution, width: int, compared: bool, top: float) -> Line:
         order = "by probability" if self.by_probability else "in vocabulary order"
         words = f"{order} (o) · full bar {top:.3g}"
-        row = heat.Row().put(words, heat.DIM)
+        row = Row().put(words, palette.DIM)
         if compared:
             k = str(self.top_k) if self.top_k else "all"
-            row.put(" · what-if ", heat.DIM)
-            row.put(f"T={self._temperature(view, d):.4g} k={k} p={self.top_p:g}", heat.MARK)
-            row.put(" (t x p, z: off)", heat.DIM)
+            row.put(" · what-if ", palette.DIM)
+            row.put(f"T={self._temperature(view, d):.4g} k={k} p={self.top_p:g}", palette.MARK)
+            row.put(" (t x p, z: off)", palette.DIM)
         else:
-            row.put(" · what-if: t x p", heat.FAINT)
+            row.put(" · what-if: t x p", palette.FAINT)
         return row.done()
 
     def _bar(
-        self, row: heat.Row, found: Tokens, d: Distribution, token: int, place: int, values: list[float],
+        self, row: Row, found: Tokens, d: Distribution, token: int, place: int, values: list[float],
         logits: list[float], other: list[float] | None, room: int, top: float,
     ) -> None:  # fmt: skip
         chosen = place == self.line_chosen
         target = token == d.target or (d.draw is not None and token == d.draw.token)
-        style = heat.MARK if chosen else heat.PLAIN
+        style = palette.MARK if chosen else palette.TEXT
         row.put("▶" if chosen else " ", style)
-        row.put(found.vocabulary.short(token), Style(color=palette.GOOD, bold=True) if target else style)
-        row.put("*" if target else " ", Style(color=palette.GOOD, bold=True))
+        row.put(found.vocabulary.short(token), _HIT if target else style)
+        row.put("*" if target else " ", _HIT)
         numbers = f"{values[token]:.4f} "
         long = room >= 34
         row.put(numbers, style)
         if long:
-            row.put(palette.number(logits[token], 8) + " ", heat.DIM)
+            row.put(short(logits[token], 8) + " ", palette.DIM)
         left = room - 3 - len(numbers) - (9 if long else 0) - 1
         if other is None:
-            row.put(heat.bar(values[token] / top, left), _TARGET if target else _BAR)
+            row.put(charts.bar(values[token] / top, left), palette.GOOD if target else palette.DATA)
             return
         half = (left - 9) // 2
-        row.put(heat.bar(values[token] / top, half), _TARGET if target else _BAR)
-        row.put(f" {other[token]:.4f} ", heat.MARK if other[token] else heat.FAINT)
-        row.put(heat.bar(other[token] / top, half), _OTHER)
+        row.put(charts.bar(values[token] / top, half), palette.GOOD if target else palette.DATA)
+        row.put(f" {other[token]:.4f} ", palette.MARK if other[token] else palette.FAINT)
+        row.put(charts.bar(other[token] / top, half), palette.ACCENT)
 
     def _temperature(self, view: View, d: Distribution) -> float:
         """The what-if's temperature; until it is set, the script's own."""
@@ -318,16 +324,4 @@ there?
         return "\n".join(lines) + "\n"
 
 
-_BAR = Style(color="#56b4e9")
-_TARGET = Style(color=palette.GOOD)
-_OTHER = Style(color=palette.ACCENT)
-
-
-def _signed_style(value: float) -> Style:
-    return _NEGATIVE if value < 0 else _POSITIVE
-
-
-_NEGATIVE = Style(color=palette.NEGATIVE)
-_POSITIVE = Style(color=palette.POSITIVE)
-
-__all__ = ["TokensPane"]
+_HIT = palette.style(palette.GOOD, True)

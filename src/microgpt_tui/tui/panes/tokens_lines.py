@@ -7,32 +7,34 @@ from itertools import accumulate
 
 from rich.style import Style
 
-from microgpt_tui.recognise.residual import Stream, lens, stream
+from microgpt_tui.recognise.residual import lens as read_off
+from microgpt_tui.recognise.residual import stream
 from microgpt_tui.recognise.tokens import Distribution, Tokens, softmax
+from microgpt_tui.trace.trace import Trace
 from microgpt_tui.tui import palette
-from microgpt_tui.tui.pane import Line, View, text
-from microgpt_tui.tui.panes import heat
+from microgpt_tui.tui.lines import Line, Row, text, wrapped
+from microgpt_tui.tui.pane import View
 
 
 def text_lines(view: View, found: Tokens, at: int, width: int) -> list[Line]:
     """The sequence with the current position marked."""
     d = found.distributions[at]
     vocabulary = found.vocabulary
-    row = heat.Row()
+    row = Row()
     sequence = [x for x in found.distributions if x.sequence == d.sequence]
     ids = [p for p in found.positions if p.sequence == d.sequence]
     several = len({x.sequence for x in found.distributions})
-    row.put(f"text {d.sequence + 1}/{several} " if several > 1 else "text ", heat.DIM)
+    row.put(f"text {d.sequence + 1}/{several} " if several > 1 else "text ", palette.DIM)
     for p in ids[: max(1, width - 40)]:
         here = p.position == d.position
         reached = view.trace.born_at(p.node) <= view.event
-        style = heat.MARK if here else heat.PLAIN if reached else heat.FAINT
+        style = palette.MARK if here else palette.TEXT if reached else palette.FAINT
         row.put(f"[{vocabulary.short(p.token)}]" if here else vocabulary.short(p.token), style)
     if not ids:
-        row.put("(which tokens went in could not be told)", heat.DIM)
-    row.put(f"   position {d.position} of {len(sequence)}", heat.DIM)
+        row.put("(which tokens went in could not be told)", palette.DIM)
+    row.put(f"   position {d.position} of {len(sequence)}", palette.DIM)
     if found.vocabulary.source:
-        row.put(f" · V={found.size} from {found.vocabulary.source}"[: max(0, width - row.width)], heat.FAINT)
+        row.put(f" · V={found.size} from {found.vocabulary.source}"[: max(0, width - row.width)], palette.FAINT)
     return [row.done()]
 
 
@@ -50,7 +52,7 @@ def outcome_lines(view: View, found: Tokens, d: Distribution, values: list[float
             text(f"  (uniform {math.log(len(values)):.4f})", palette.DIM),
             text(f"  entropy {entropy:.2f}", palette.DIM),
         ]  # fmt: skip
-        lines += heat.wrapped(words, width)
+        lines += wrapped(words, width)
     if d.draw is not None:
         lines += draw_lines(view, found, d, values, width)
     elif d.target < 0:
@@ -92,7 +94,7 @@ def draw_lines(view: View, found: Tokens, d: Distribution, values: list[float], 
     lines = [words]
     if not draw.weights:
         lines.append([text("(a random number without weights: the script chose by rules of its own)", palette.DIM)])
-    row = heat.Row()
+    row = Row()
     room = max(10, width - 2)
     mark = min(room - 1, int(draw.draw * room))
     token_at, names = 0, []
@@ -103,37 +105,33 @@ def draw_lines(view: View, found: Tokens, d: Distribution, values: list[float], 
     for x, t in enumerate(names):
         color = palette.POSITIVE if t % 2 else palette.NEGATIVE
         begins = x == 0 or names[x - 1] != t
-        style = Style(color="#101218", bgcolor=palette.GOOD if t == draw.token else color)
+        style = Style(color=palette.INK, bgcolor=palette.GOOD if t == draw.token else color)
         row.put(found.vocabulary.short(t) if begins else " ", style)
     lines.append(row.done())
     lines.append([text(" " * mark + "▲", palette.ACCENT, bold=True)])
     return lines
 
 
-def lens_lines(view: View, found: Tokens, d: Distribution, width: int) -> list[Line]:
-    below = stream(view.trace, d)
-    if below is None:
+def lens_lines(lens: list[tuple[str, list[float]]], found: Tokens, d: Distribution, width: int) -> list[Line]:
+    """The likeliest tokens after each block."""
+    if not lens:
         return [[text("logit lens (l): the vector under the output matrix could not be told here", palette.FAINT)]]
     lines: list[Line] = [[text("logit lens (l): the top tokens if the model stopped after …", palette.DIM)]]
-    label = max(len(s.label) for s in below.stages)
-    for stage, shares in _lens(view, d, below):
+    label = max(len(stage) for stage, _ in lens)
+    for stage, shares in lens:
         order = sorted(range(len(shares)), key=lambda i: -shares[i])
         words = f"  {stage.ljust(label)}  "
-        row = heat.Row().put(words, heat.DIM)
+        row = Row().put(words, palette.DIM)
         for t in order:
             piece = f"{found.vocabulary.short(t)} {shares[t]:.3f}  "
             if row.width + len(piece) > width:
                 break
-            row.put(piece, Style(color=palette.GOOD, bold=True) if t == d.target else heat.PLAIN)
+            row.put(piece, palette.style(palette.GOOD, True) if t == d.target else palette.TEXT)
         lines.append(row.done())
     return lines
 
 
-def _lens(view: View, d: Distribution, below: Stream) -> list[tuple[str, list[float]]]:
-    cache = view.trace.__dict__.setdefault("_tokens_lens", {})
-    key = (d.first, d.last)
-    if key not in cache:
-        cache[key] = [(stage.label, softmax(lens(view.trace, below, stage))) for stage in below.stages]
-    result = cache[key]
-    assert isinstance(result, list)
-    return result
+def stages(trace: Trace, d: Distribution) -> list[tuple[str, list[float]]]:
+    """What the model would say after each block: (its name, probabilities); empty where that is not known."""
+    below = stream(trace, d)
+    return [(s.label, softmax(read_off(trace, below, s))) for s in below.stages] if below is not None else []

@@ -3,21 +3,26 @@
 from __future__ import annotations
 
 import math
+from array import array
+from functools import partial
 from typing import ClassVar
 
-from rich.style import Style
 from textual import events
 from textual.binding import Binding, BindingType
 
 from microgpt_tui.recognise.activations import activations
 from microgpt_tui.recognise.residual import stream
 from microgpt_tui.recognise.tokens import tokens
-from microgpt_tui.recognise.training import Text, norm, running_mean, speed, texts
+from microgpt_tui.recognise.training import norm, running_mean, speed, texts
 from microgpt_tui.session.history import Summary
+from microgpt_tui.session.looking import bars
 from microgpt_tui.trace.trace import Trace
 from microgpt_tui.tui import palette
-from microgpt_tui.tui.pane import Line, MomentChosen, Pane, StepChosen, View, empty, text
-from microgpt_tui.tui.panes import heat
+from microgpt_tui.tui.lines import Line, Row, clip_left, empty, text, wrapped
+from microgpt_tui.tui.messages import MomentChosen, StepChosen
+from microgpt_tui.tui.numbers import duration, plain, rate
+from microgpt_tui.tui.pane import Pane, View
+from microgpt_tui.tui.panes import charts
 
 CHART_HEIGHT = 6
 LABEL = 9
@@ -59,15 +64,9 @@ Left and right move the cursor over the finished steps; Enter goes to one that i
         self.step: int | None = None
         """Index among the finished steps; None is the moment's own step."""
         self.window = 32
-        self._curve_key: object = None
-        self._curve: tuple[list[str], list[str], float, float] = ([], [], 0.0, 1.0)
-        self._norms: dict[int, list[tuple[float, float]]] = {}
-        """Summary index -> per matrix (gradient norm, update/weight)."""
-        self._texts: dict[tuple[int, int], Text] = {}
 
     def state_key(self) -> object:
-        view = self.view
-        return (self.step, self.window, len(view.history.summaries) if view is not None else 0)
+        return self.step, self.window
 
     # -- lines -------------------------------------------------------------------------------
 
@@ -102,11 +101,11 @@ Left and right move the cursor over the finished steps; Enter goes to one that i
         done = steps[-1].number if steps else 0
         words = [text(f"{trace.episode_kind} {trace.number or ''}".strip(), palette.ACCENT, bold=True)]
         words.append(text(f" · {done}{f'/{total}' if total else ''} steps done", palette.TEXT))
-        rate = speed([s.seconds for s in steps], done, total)
-        if rate is not None:
-            words.append(text(f" · {_rate(rate.seconds)}", palette.TEXT))
-            if rate.left is not None:
-                words.append(text(f" · {_duration(rate.left)} left" if rate.left else " · done", palette.DIM))
+        pace = speed([s.seconds for s in steps], done, total)
+        if pace is not None:
+            words.append(text(f" · {rate(1 / pace.seconds)}"))
+            if pace.left is not None:
+                words.append(text(f" · {duration(pace.left)} left" if pace.left else " · done", palette.DIM))
         losses = [s.loss for s in steps if s.loss is not None]
         if losses:
             words.append(text(f" · loss {losses[-1]:.4f}", palette.TEXT))
@@ -120,45 +119,42 @@ Left and right move the cursor over the finished steps; Enter goes to one that i
 
     def _chart(self, steps: list[Summary], width: int, at: int) -> list[Line]:
         room = max(8, width - LABEL - 1)
-        key = (len(steps), steps[-1].index, room, self.window)
-        if key != self._curve_key:
-            losses = [s.loss if s.loss is not None else math.nan for s in steps]
-            finite = [v for v in losses if math.isfinite(v)]
-            low, high = (min(finite), max(finite)) if finite else (0.0, 1.0)
-            means = running_mean(losses, self.window)
-            self._curve = (
-                heat.curve(losses, room, CHART_HEIGHT, low, high), heat.curve(means, room, CHART_HEIGHT, low, high),
-                low, high,
-            )  # fmt: skip
-            self._curve_key = key
-        raw, means_drawn, low, high = self._curve
-        mark = heat.column_of(at, len(steps), room)
+        key = ("curve", len(steps), steps[-1].index, room, self.window)
+        raw, means, low, high = self.kept(key, lambda: self._curves(steps, room))
+        mark = charts.column_of(at, len(steps), room)
         lines: list[Line] = []
         for y in range(CHART_HEIGHT):
             edge = f"{high:.4g}" if y == 0 else f"{low:.4g}" if y == CHART_HEIGHT - 1 else ""
-            row = heat.Row().put(edge.rjust(LABEL - 1) + " ", heat.DIM)
+            row = Row().put(edge.rjust(LABEL - 1) + " ", palette.DIM)
             for x in range(room):
-                top, under = means_drawn[y][x], raw[y][x]
+                top, under = means[y][x], raw[y][x]
                 if x == mark and top == " " and under == " ":
-                    row.put("│", heat.MARK)
+                    row.put("│", palette.MARK)
                 elif top != " ":
-                    row.put(_both(top, under), _MEAN)
+                    row.put(charts.both(top, under), palette.MARK)
                 else:
-                    row.put(under, _LOSS)
+                    row.put(under, palette.DATA)
             lines.append(row.done())
         first, last = f"step {steps[0].number}", f"{steps[-1].number}"
-        row = heat.Row().put(" " * LABEL).put(first, heat.DIM)
+        row = Row().put(" " * LABEL).put(first, palette.DIM)
         middle = f"── loss   ━ mean of {self.window} (x X)"
-        row.pad(LABEL + max(len(first) + 2, (room - len(middle)) // 2)).put(middle, heat.FAINT)
-        row.pad(LABEL + room - len(last)).put(last, heat.DIM)
+        row.pad(LABEL + max(len(first) + 2, (room - len(middle)) // 2)).put(middle, palette.FAINT)
+        row.pad(LABEL + room - len(last)).put(last, palette.DIM)
         lines.append(row.done())
         return lines
+
+    def _curves(self, steps: list[Summary], room: int) -> tuple[list[str], list[str], float, float]:
+        """The losses and their running mean as drawn, the lowest and the highest loss."""
+        losses = _losses(steps)
+        finite = [v for v in losses if math.isfinite(v)]
+        low, high = (min(finite), max(finite)) if finite else (0.0, 1.0)
+        drawn = [charts.curve(v, room, CHART_HEIGHT, low, high) for v in (losses, running_mean(losses, self.window))]
+        return drawn[0], drawn[1], low, high
 
     def _step_lines(self, view: View, steps: list[Summary], width: int) -> list[Line]:
         at = self._at(view, steps)
         own = steps[at]
-        losses = [s.loss if s.loss is not None else math.nan for s in steps[: at + 1]]
-        mean = running_mean(losses, self.window)[-1]
+        mean = running_mean(_losses(steps[: at + 1]), self.window)[-1]
         words = [text(f"▲ step {own.number}", palette.ACCENT, bold=True)]
         words.append(text(f"  loss {own.loss:.6f}" if own.loss is not None else "  no loss", palette.TEXT))
         words.append(text(f"  mean {mean:.4f}  {own.seconds * 1e3:.0f} ms", palette.DIM))
@@ -167,7 +163,7 @@ Left and right move the cursor over the finished steps; Enter goes to one that i
             words.append(text("  recorded whole: Enter goes there", palette.DIM))
         elif own.data is not None:
             words.append(text("  weights and gradients kept", palette.DIM))
-        return heat.wrapped(words, width)
+        return wrapped(words, width)
 
     def _norm_lines(self, view: View, steps: list[Summary], width: int) -> list[Line]:
         """Per matrix: the gradient's norm at the step, over the run, and how far the step moved it."""
@@ -181,46 +177,44 @@ Left and right move the cursor over the finished steps; Enter goes to one that i
         room = max(6, width - names - 26)
         shown = self._spread(len(steps), min(room // 2, 40))
         series = [self._norms_of(view, steps, i) for i in shown]
-        head = heat.Row().put("gradient norm".ljust(names + 2), heat.DIM).put("  |grad|  update/weight ", heat.DIM)
-        head.put("now" if room < 16 else "now · over the run", heat.FAINT)
+        head = Row().put("gradient norm".ljust(names + 2), palette.DIM).put("  |grad|  update/weight ", palette.DIM)
+        head.put("now" if room < 16 else "now · over the run", palette.FAINT)
         lines = [head.done()]
         for number, matrix in enumerate(matrices):
             gradient, ratio = now[number]
-            name = matrix.name if len(matrix.name) <= names else "…" + matrix.name[-names + 1 :]
-            row = heat.Row().put(name.ljust(names + 2)).put(f"{_short(gradient):>8}  {_short(ratio):>10}   ")
+            row = (
+                Row()
+                .put(clip_left(matrix.name, names).ljust(names + 2))
+                .put(f"{plain(gradient):>8}  {plain(ratio):>10}   ")
+            )
             half = room - len(shown) - 1
-            row.put(heat.bar(gradient / largest if gradient == gradient else 0.0, max(2, half)), _LOSS)
+            row.put(charts.bar(gradient / largest if gradient == gradient else 0.0, max(2, half)), palette.DATA)
             if len(shown) > 1:
-                row.put(" " + palette.sparkline([s[number][0] for s in series], len(shown)), heat.DIM)
+                row.put(" " + bars([s[number][0] for s in series], len(shown)), palette.DIM)
             lines.append(row.done())
         return lines
 
     def _spread(self, count: int, most: int) -> list[int]:
-        return (
-            sorted({i * (count - 1) // max(1, most - 1) for i in range(min(count, most))})
-            if count > most
-            else list(range(count))
-        )
+        if count <= most:
+            return list(range(count))
+        return sorted({i * (count - 1) // max(1, most - 1) for i in range(most)})
 
     def _norms_of(self, view: View, steps: list[Summary], at: int) -> list[tuple[float, float]]:
-        """Per matrix (gradient norm, |update| / |weight|) of a finished step; kept."""
-        own = steps[at]
-        known = self._norms.get(own.index)
-        if known is not None:
-            return known
+        """Per matrix (gradient norm, |update| / |weight|) of a finished step."""
+        own, before = steps[at], steps[at - 1].data if at else None
+        return self.kept(("norms", own.index), lambda: self._measured(view.trace, own, before))
+
+    def _measured(self, trace: Trace, own: Summary, before: array[float] | None) -> list[tuple[float, float]]:
         found = []
-        before = steps[at - 1].data if at else None
-        trace = view.trace
         change = None
         if own.data is not None and before is not None and len(before) == len(own.data):
             change = own.data[:]
             for i, old in enumerate(before):
                 change[i] -= old
-        for matrix in view.program.matrices:
+        for matrix in trace.program.matrices:
             weight = norm(trace, matrix, own.data)
             moved = norm(trace, matrix, change)
             found.append((norm(trace, matrix, own.grad), moved / weight if weight else math.nan))
-        self._norms[own.index] = found
         return found
 
     def _stream_lines(self, view: View, width: int) -> list[Line]:
@@ -235,16 +229,16 @@ Left and right move the cursor over the finished steps; Enter goes to one that i
             longest = max(s.norm for s in below.stages) or 1.0
             label = max(len(s.label) for s in below.stages)
             for stage in below.stages:
-                row = heat.Row().put(f"  {stage.label.ljust(label)}  norm {stage.norm:8.3g} ")
+                row = Row().put(f"  {stage.label.ljust(label)}  norm {stage.norm:8.3g} ")
                 room = max(0, min(30, width - label - 47))
-                row.put(heat.bar(stage.norm / longest, room), _LOSS)
+                row.put(charts.bar(stage.norm / longest, room), palette.DATA)
                 if stage.added == stage.added:
-                    row.put(f" added {stage.added:8.3g}  cos {stage.cosine:+.4f}", heat.DIM)
+                    row.put(f" added {stage.added:8.3g}  cos {stage.cosine:+.4f}", palette.DIM)
                 lines.append(row.done())
         for a in activations(view.trace, view.event):
-            row = heat.Row().put(f"  {a.name}"[: max(10, width - 34)])
+            row = Row().put(f"  {a.name}"[: max(10, width - 34)])
             words = ("zero", "dead") if a.rectifies else ("saturated", "always")
-            row.put(f"  {words[0]} {a.flat:4.0%}  {words[1]} {a.dead}/{a.units}", heat.DIM)
+            row.put(f"  {words[0]} {a.flat:4.0%}  {words[1]} {a.dead}/{a.units}", palette.DIM)
             lines.append(row.done())
         return lines
 
@@ -262,7 +256,7 @@ Left and right move the cursor over the finished steps; Enter goes to one that i
                 continue
             words = [text(f"{title}: {done[kind]} done", palette.DIM), text("  ")]
             for trace in sorted(recorded, key=lambda t: -t.index)[:8]:
-                own = self._texts_of(trace)
+                own = self.kept(("texts", trace.index, trace.version), partial(texts, trace))
                 if not own.texts:
                     continue
                 joined = " ".join(own.texts)
@@ -270,15 +264,8 @@ Left and right move the cursor over the finished steps; Enter goes to one that i
                 words.append(text(f"{joined}  "[: width - 8], palette.TEXT))
             if len(recorded) < done[kind]:
                 words.append(text("(texts of recorded episodes only)", palette.FAINT))
-            lines += heat.wrapped(words, width)
+            lines += wrapped(words, width)
         return lines
-
-    def _texts_of(self, trace: Trace) -> Text:
-        key = (trace.index, trace.version)
-        if key not in self._texts:
-            self._texts = {k: v for k, v in self._texts.items() if k[0] != trace.index}
-            self._texts[key] = texts(trace)
-        return self._texts[key]
 
     # -- actions -----------------------------------------------------------------------------
 
@@ -321,7 +308,7 @@ Left and right move the cursor over the finished steps; Enter goes to one that i
         y = event.y + self.scroll_offset.y
         room = max(8, self.content_width - LABEL - 1)
         if 1 <= y <= CHART_HEIGHT and event.x >= LABEL:
-            self.step = heat.place_at(event.x - LABEL, len(steps), room)
+            self.step = charts.place_at(event.x - LABEL, len(steps), room)
             self.restate()
             self.post_message(StepChosen(self.step))
 
@@ -331,7 +318,7 @@ Left and right move the cursor over the finished steps; Enter goes to one that i
         if view is None or not (steps := view.history.steps):
             return self.explanation
         own = steps[self._at(view, steps)]
-        losses = [s.loss if s.loss is not None else math.nan for s in steps]
+        losses = _losses(steps)
         lines = [self.explanation, "## Right now", ""]
         size = tokens(view.trace).size
         if own.loss is not None:
@@ -345,26 +332,5 @@ Left and right move the cursor over the finished steps; Enter goes to one that i
         return "\n".join(lines) + "\n"
 
 
-_LOSS = Style(color="#56b4e9")
-_MEAN = Style(color=palette.ACCENT, bold=True)
-
-
-def _both(one: str, two: str) -> str:
-    """Two braille characters on top of each other."""
-    bits = (ord(one) - 0x2800 if one != " " else 0) | (ord(two) - 0x2800 if two != " " else 0)
-    return chr(0x2800 + bits)
-
-
-def _short(value: float) -> str:
-    return "–" if value != value else f"{value:.3g}"
-
-
-def _rate(seconds: float) -> str:
-    return f"{1 / seconds:.1f} steps/s" if seconds < 1 else f"{seconds:.1f} s/step"
-
-
-def _duration(seconds: float) -> str:
-    if seconds < 90:
-        return f"{seconds:.0f} s"
-    minutes = seconds / 60
-    return f"{minutes:.0f} min" if minutes < 90 else f"{minutes / 60:.1f} h"
+def _losses(steps: list[Summary]) -> list[float]:
+    return [s.loss if s.loss is not None else math.nan for s in steps]

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Callable
+from functools import partial
 from typing import ClassVar
 
-from rich.cells import cell_len
 from rich.segment import Segment
 from rich.style import Style
 from textual.binding import Binding, BindingType
@@ -17,8 +15,12 @@ from microgpt_tui.trace.ledger import Contribution, ledger
 from microgpt_tui.trace.names import name, place_text
 from microgpt_tui.trace.trace import Site, Trace
 from microgpt_tui.tui import palette
-from microgpt_tui.tui.pane import Line, NodeChosen, View, empty, text
-from microgpt_tui.tui.panes.draw import draw_lines, event_line, print_lines
+from microgpt_tui.tui.lines import Line, clip, empty, fit, folded, signed, spread, text, wrapped
+from microgpt_tui.tui.messages import NodeChosen
+from microgpt_tui.tui.numbers import count_of, written
+from microgpt_tui.tui.pane import Late, View
+from microgpt_tui.tui.panes.draw import draw_lines
+from microgpt_tui.tui.panes.event import event_lines, print_lines
 from microgpt_tui.tui.panes.listing import ListingPane, Target
 
 USERS = 200
@@ -77,50 +79,50 @@ numbers in full.
             self._node = key
             self.selected = -1
             if fresh:
-                self.scroll_to(y=0, animate=False, force=True, immediate=True)
+                self.jump_to(0)
             if self._current >= 0:
                 self.reveal(self._current, 1)
 
     def number(self, value: float, width: int = 0) -> str:
         """A number as the pane writes them now."""
-        return repr(value).rjust(width) if self.full else palette.number(value, width)
+        return written(value, width, full=self.full)
 
     # -- lines -------------------------------------------------------------------------------
 
-    def build(self, view: View, width: int) -> list[Line]:
+    def build(self, view: View, width: int) -> list[Line | Late]:
         """The node's page."""
-        self.targets, self.late, self._current = {}, {}, -1
+        self.targets, self._current = {}, -1
         trace, event = view.trace, view.event
         if event < 0:
-            return empty("nothing has happened yet", "s makes the first step")
-        lines: list[Line] = []
+            return [*empty("nothing has happened yet", "s makes the first step")]
+        lines: list[Line | Late] = []
         kind = trace.kind[event]
         own_event = view.node == trace.node_of(event)
         if view.node < 0:
             if kind == SAMPLE:
-                return draw_lines(trace, trace.row[event], width, full=self.full)
-            return print_lines(view, width)
+                return [*draw_lines(trace, trace.row[event], width, full=self.full)]
+            return [*print_lines(view, width)]
         self._head(lines, view, width)
         if own_event and kind != CREATE:
-            lines += event_line(trace, event, width, full=self.full)
+            lines += event_lines(trace, event, width, full=self.full)
         lines.append([])
         self._made(lines, view, width)
         self._ledger(lines, view, width)
         self._users(lines, view, width)
         return lines
 
-    def _head(self, lines: list[Line], view: View, width: int) -> None:
+    def _head(self, lines: list[Line | Late], view: View, width: int) -> None:
         trace, event, node = view.trace, view.event, view.node
         own = name(trace, node)
         op = trace.op_name(node)
         right = f"{trace.program.class_name} #{node:,}"
         role = "parameter" if trace.is_parameter(node) and trace.index else op
-        lines.append(_spread([text(own, palette.ACCENT, bold=True), text(f"  {role}", palette.DIM)], right, width))
+        lines.append(spread([text(own, palette.ACCENT, bold=True), text(f"  {role}", palette.DIM)], right, width))
         site = trace.site_of(node)
         born = trace.born_at(node)
         where = f"line {site.line}" if born < 0 else f"line {site.line} · event {born + 1:,}"
         place = place_text(trace, born) if born >= 0 else "made in the setup"
-        lines.append([text(_clip(f"{where}{' · ' + place if place else ''}", width), palette.DIM)])
+        lines.append([text(clip(f"{where}{' · ' + place if place else ''}", width), palette.DIM)])
         lines.append(_excerpt(trace, site, width))
         lines.append([])
         data, grad = trace.data_at(node, event), trace.grad_at(node, event)
@@ -128,21 +130,21 @@ numbers in full.
         adds = [c for c in contributions if c.kind != ZERO]
         done = sum(c.done for c in adds)
         final = next((c.total for c in reversed(adds)), grad)
-        exact = trace.data_text(node, event) if self.full else palette.number(data)
-        lines.append([text("data  ", palette.DIM), _signed(exact, data)])
-        row: Line = [text("grad  ", palette.DIM), _signed(self.number(grad), grad)]
+        exact = trace.data_text(node, event) if self.full else self.number(data)
+        lines.append([text("data  ", palette.DIM), signed(exact, data)])
+        row: Line = [text("grad  ", palette.DIM), signed(self.number(grad), grad)]
         if adds and done < len(adds):
             row += [text(f"  so far, {done} of {len(adds)} contributions", palette.DIM)]
-            row += [text("   final ", palette.DIM), _signed(self.number(final), final)]
+            row += [text("   final ", palette.DIM), signed(self.number(final), final)]
         elif adds:
-            row.append(text(f"  final, {done} contribution{'s' if done != 1 else ''}", palette.DIM))
+            row.append(text(f"  final, {count_of(done, 'contribution')}", palette.DIM))
         elif not trace.complete:
             row.append(text("  no contribution yet", palette.FAINT))
         else:
             row.append(text("  no contribution in this episode", palette.FAINT))
-        lines += _wrapped(row, width)
+        lines += wrapped(row, width, 6)
 
-    def _made(self, lines: list[Line], view: View, width: int) -> None:
+    def _made(self, lines: list[Line | Late], view: View, width: int) -> None:
         trace = view.trace
         made = formula(trace, view.node, view.event)
         if not made.operands:
@@ -153,8 +155,8 @@ numbers in full.
                 kind = "a plain number, wrapped into a node"
             lines.append([text(kind, palette.DIM)])
             return
-        lines += _folded("made by  ", made.symbols, palette.TEXT, width)
-        lines += _folded("         ", self._numbers(made, trace, view), palette.NEUTRAL, width)
+        lines += folded("made by  ", made.symbols, palette.TEXT, width)
+        lines += folded("         ", self._numbers(made, trace, view), palette.NEUTRAL, width)
         column = 12 if not self.full else 24
         room = max(8, width - 4 - 2 * column)
         lines.append(
@@ -167,8 +169,8 @@ numbers in full.
             lines.append(
                 [
                     text("  ← ", palette.FAINT),
-                    text(_fit(operand.name, room), palette.TEXT),
-                    _signed(self.number(operand.data, column), operand.data),
+                    text(fit(operand.name, room), palette.TEXT),
+                    signed(self.number(operand.data, column), operand.data),
                     text((mark + local).rjust(column), palette.TEXT),
                 ]
             )
@@ -181,7 +183,7 @@ numbers in full.
         result = repr(trace.data_at(made.node, born if born >= 0 else view.event))
         return f"{result} = {made.op}({', '.join(values)})"
 
-    def _ledger(self, lines: list[Line], view: View, width: int) -> None:
+    def _ledger(self, lines: list[Line | Late], view: View, width: int) -> None:
         trace, event, node = view.trace, view.event, view.node
         found = ledger(trace, node, event)
         lines.append([])
@@ -190,9 +192,8 @@ numbers in full.
             lines.append([text("gradient ledger ", palette.TEXT, bold=True), text("  empty", palette.FAINT)])
             users = trace.users(node)
             if users and not trace.complete:
-                count = len(users)
-                hint = f"{count} user{'s' if count != 1 else ''} so far; the backward pass adds one contribution each"
-                lines.append([text("  " + hint, palette.DIM)])
+                hint = f"  {count_of(len(users), 'user')} so far; the backward pass adds one contribution each"
+                lines.append([text(hint, palette.DIM)])
             return
         columns = self._columns(width)
         title = "gradient ledger"
@@ -201,7 +202,7 @@ numbers in full.
             head += label.rjust(size)
         lines.append([text(title, palette.TEXT, bold=True), text(head[len(title) :], palette.FAINT)])
         if start:
-            lines.append([text("      at the start of the episode: ", palette.DIM), _signed(self.number(start), start)])
+            lines.append([text("      at the start of the episode: ", palette.DIM), signed(self.number(start), start)])
         number = 0
         for contribution in found:
             number += contribution.kind != ZERO
@@ -209,11 +210,9 @@ numbers in full.
             if contribution.event == event:
                 self._current = index
             self.targets[index] = Target(event=contribution.event, node=contribution.source, episode=trace.index)
-            self.late[index] = self._entry(trace, contribution, number, columns, current=contribution.event == event)
-            lines.append([])
+            lines.append(partial(self._entry, trace, contribution, number, columns, contribution.event == event))
             if self.full and contribution.kind == ACCUMULATE:
-                self.late[len(lines)] = self._entry_in_full(contribution)
-                lines.append([])
+                lines.append(partial(self._entry_in_full, contribution))
 
     def _columns(self, width: int) -> tuple[int, int, int, int, int]:
         """Widths: name, local, upstream, delta, sum."""
@@ -222,89 +221,67 @@ numbers in full.
         sizes = (10, 11, 11, 11) if width >= 62 else (9, 10, 10, 10)
         return max(6, width - 6 - sum(sizes)), *sizes
 
-    def _entry(
-        self, trace: Trace, c: Contribution, number: int, columns: tuple[int, ...], *, current: bool
-    ) -> Callable[[], Line]:
-        def make() -> Line:
-            mark = "▶" if current else " " if c.done else "·"
-            tone = palette.TEXT if c.done else palette.FAINT
-            if c.kind == ZERO:
-                line = [
-                    text(f"{mark}     ", palette.ACCENT),
-                    text(_fit("set to zero", columns[0]), palette.DIM if c.done else palette.FAINT),
-                ]
-                if not self.full:
-                    line.append(text(self.number(c.total, sum(columns[1:])), tone))
-                return line
-            from_whom = name(trace, c.source) if c.source >= 0 else "the script itself"
-            if c.source >= 0:
-                place = place_text(trace, trace.born_at(c.source))
-                from_whom += f" {place}" if place else ""
-            line = [
-                text(mark + f"{number:>4} ", palette.ACCENT if current else palette.DIM, bold=current),
-                text(_fit(from_whom, columns[0]), palette.ACCENT if current else tone),
-            ]
-            if self.full and c.kind == ACCUMULATE:
-                return line
-            if c.kind == ASSIGN:
-                return [*line, text("set to".rjust(sum(columns[1:4])), palette.DIM), self._tone(c.total, columns[4], c)]
-            line.append(text(("?" if c.factor != c.factor else self.number(c.factor)).rjust(columns[1]), tone))
-            if not c.done:
-                return [*line, text("not yet".rjust(columns[2]), palette.FAINT)]
-            line.append(text(self.number(c.upstream, columns[2]), tone))
-            return [*line, self._tone(c.delta, columns[3], c), self._tone(c.total, columns[4], c)]
-
-        return make
+    def _entry(self, trace: Trace, c: Contribution, number: int, columns: tuple[int, ...], current: bool) -> Line:
+        mark = "▶" if current else " " if c.done else "·"
+        tone = palette.TEXT if c.done else palette.FAINT
+        if c.kind == ZERO:
+            line = [text(f"{mark}     ", palette.ACCENT), text(fit("set to zero", columns[0]), tone)]
+            return line if self.full else [*line, text(self.number(c.total, sum(columns[1:])), tone)]
+        from_whom = "the script itself"
+        if c.source >= 0:
+            from_whom = f"{name(trace, c.source)} {place_text(trace, trace.born_at(c.source))}"
+        line = [
+            text(mark + f"{number:>4} ", palette.ACCENT if current else palette.DIM, bold=current),
+            text(fit(from_whom, columns[0]), palette.ACCENT if current else tone),
+        ]
+        if self.full and c.kind == ACCUMULATE:
+            return line
+        if c.kind == ASSIGN:
+            return [*line, text("set to".rjust(sum(columns[1:4])), palette.DIM), self._tone(c.total, columns[4], c)]
+        line.append(text(("?" if c.factor != c.factor else self.number(c.factor)).rjust(columns[1]), tone))
+        if not c.done:
+            return [*line, text("not yet".rjust(columns[2]), palette.FAINT)]
+        line.append(text(self.number(c.upstream, columns[2]), tone))
+        return [*line, self._tone(c.delta, columns[3], c), self._tone(c.total, columns[4], c)]
 
     def _tone(self, value: float, width: int, c: Contribution) -> Segment:
         shown = self.number(value, width)
-        return _signed(shown, value) if c.done else text(shown, palette.FAINT)
+        return signed(shown, value) if c.done else text(shown, palette.FAINT)
 
-    def _entry_in_full(self, c: Contribution) -> Callable[[], Line]:
-        def make() -> Line:
-            if not c.done:
-                return [text(f"      {c.factor!r} × not yet", palette.FAINT)]
-            return [
-                text(f"      {c.factor!r} × {c.upstream!r} = ", palette.DIM),
-                _signed(repr(c.delta), c.delta),
-                text("   sum ", palette.DIM),
-                _signed(repr(c.total), c.total),
-            ]
+    def _entry_in_full(self, c: Contribution) -> Line:
+        if not c.done:
+            return [text(f"      {c.factor!r} × not yet", palette.FAINT)]
+        return [
+            text(f"      {c.factor!r} × {c.upstream!r} = ", palette.DIM),
+            signed(repr(c.delta), c.delta),
+            text("   sum ", palette.DIM),
+            signed(repr(c.total), c.total),
+        ]
 
-        return make
-
-    def _users(self, lines: list[Line], view: View, width: int) -> None:
-        trace = view.trace
-        users = list(dict.fromkeys(trace.users(view.node)))
+    def _users(self, lines: list[Line | Late], view: View, width: int) -> None:
+        users = list(dict.fromkeys(view.trace.users(view.node)))
         if not users:
             return
         lines.append([])
-        lines.append([text("users", palette.TEXT, bold=True), text(f"  {len(users):,} made from it", palette.DIM)])
-        column = 12 if not self.full else 24
-        room = max(8, width - 4 - column)
-
-        def entry(user: int) -> Callable[[], Line]:
-            def make() -> Line:
-                born = trace.born_at(user)
-                later = born > view.event
-                place = place_text(trace, born) if born >= 0 else ""
-                value = trace.data_at(user, len(trace))
-                return [
-                    text("  → ", palette.FAINT),
-                    text(_fit(f"{name(trace, user)} {place}", room), palette.FAINT if later else palette.TEXT),
-                    text("not yet".rjust(column), palette.FAINT)
-                    if later
-                    else _signed(self.number(value, column), value),
-                ]
-
-            return make
-
+        lines.append([text("users", bold=True), text(f"  {len(users):,} made from it", palette.DIM)])
         for user in users[:USERS]:
             self.targets[len(lines)] = Target(node=user)
-            self.late[len(lines)] = entry(user)
-            lines.append([])
+            lines.append(partial(self._user, view, user, width))
         if len(users) > USERS:
             lines.append([text(f"    … {len(users) - USERS:,} more", palette.FAINT)])
+
+    def _user(self, view: View, user: int, width: int) -> Line:
+        trace, column = view.trace, 12 if not self.full else 24
+        born = trace.born_at(user)
+        place = place_text(trace, born) if born >= 0 else ""
+        later = born > view.event
+        value = trace.data_at(user, len(trace))
+        whom = fit(f"{name(trace, user)} {place}", max(8, width - 4 - column))
+        return [
+            text("  → ", palette.FAINT),
+            text(whom, palette.FAINT if later else palette.TEXT),
+            text("not yet".rjust(column), palette.FAINT) if later else signed(self.number(value, column), value),
+        ]
 
     # -- choosing ----------------------------------------------------------------------------
 
@@ -336,29 +313,6 @@ numbers in full.
         return f"{self.explanation}\n**Now** ({EVENT_NAMES[event]}):\n\n" + "\n".join(rows) + "\n"
 
 
-# -- pieces ----------------------------------------------------------------------------------
-
-
-def _signed(content: str, value: float) -> Segment:
-    color = palette.BAD if not math.isfinite(value) else palette.NEGATIVE if value < 0 else palette.POSITIVE
-    return Segment(content, Style(color=color if value else palette.DIM))
-
-
-def _clip(content: str, width: int) -> str:
-    return content if cell_len(content) <= width else content[: max(0, width - 1)] + "…"
-
-
-def _fit(content: str, width: int) -> str:
-    """Exactly so wide."""
-    return _clip(content, width - 1).ljust(width)
-
-
-def _spread(left: Line, right: str, width: int) -> Line:
-    used = sum(cell_len(s.text) for s in left)
-    gap = width - used - cell_len(right)
-    return [*left, text(" " * gap + right, palette.FAINT)] if gap > 0 else left
-
-
 def _excerpt(trace: Trace, site: Site, width: int) -> Line:
     """The source line, its sub-expression marked, moved left so that the mark is in sight."""
     content = trace.program.line_text(site.file, site.line)
@@ -374,34 +328,3 @@ def _excerpt(trace: Trace, site: Site, width: int) -> Line:
         Segment(shown[a:b], mark),
         text(shown[b:], palette.NEUTRAL),
     ]
-
-
-def _folded(label: str, content: str, color: str, width: int) -> list[Line]:
-    """A labelled text, folded at blanks."""
-    lines: list[Line] = []
-    room = max(10, width - len(label))
-    words = content.split(" ")
-    current = ""
-    for word in words:
-        if current and len(current) + 1 + len(word) > room:
-            lines.append([text(label if not lines else " " * len(label), palette.DIM), text(current, color)])
-            current = word
-        else:
-            current = f"{current} {word}" if current else word
-    lines.append([text(label if not lines else " " * len(label), palette.DIM), text(_clip(current, room), color)])
-    return lines
-
-
-def _wrapped(pieces: Line, width: int) -> list[Line]:
-    """Pieces in as many lines as they need."""
-    lines: list[Line] = [[]]
-    used = 0
-    for piece in pieces:
-        size = cell_len(piece.text)
-        if lines[-1] and used + size > width:
-            lines.append([text("      ")])
-            used = 6
-            piece = Segment(piece.text.lstrip(), piece.style)
-        lines[-1].append(piece)
-        used += size
-    return lines

@@ -7,7 +7,6 @@ from functools import partial
 from typing import ClassVar
 
 from rich.segment import Segment
-from rich.style import Style
 from textual import events
 from textual.binding import Binding, BindingType
 
@@ -17,7 +16,11 @@ from microgpt_tui.trace.names import name as node_name
 from microgpt_tui.trace.trace import Trace
 from microgpt_tui.trace.variables import Variable, in_scope
 from microgpt_tui.tui import palette
-from microgpt_tui.tui.pane import Line, NodeChosen, View, empty, text
+from microgpt_tui.tui.lines import Line, clip, empty, signed, text
+from microgpt_tui.tui.messages import NodeChosen
+from microgpt_tui.tui.numbers import written
+from microgpt_tui.tui.pane import Late, View
+from microgpt_tui.tui.panes import cells
 from microgpt_tui.tui.panes.listing import ListingPane, Target
 
 LONGEST = 4096
@@ -59,15 +62,15 @@ into its values and follows a value to its Value pane; `v` shows numbers in full
 
     # -- lines -------------------------------------------------------------------------------
 
-    def build(self, view: View, width: int) -> list[Line]:
+    def build(self, view: View, width: int) -> list[Line | Late]:
         """A line per variable, more for its grads and for an opened one."""
-        self.targets, self.late, self._cells = {}, {}, {}
+        self.targets, self._cells = {}, {}
         found = in_scope(view.trace, view.event)
-        lines: list[Line] = []
+        lines: list[Line | Late] = []
         for display in displayed(view.debugger.displays, view.debugger.history, view.debugger.moment):
             lines.append([text("▸ ", palette.GOOD), text(display.line)])
         if not found and not lines:
-            return empty("no variables yet", "what the script assigns shows up here")
+            return [*empty("no variables yet", "what the script assigns shows up here")]
         backward = view.trace.phase_of(view.event) in (BACKWARD, OPTIMIZER)
         frame: int | None = None
         label_width = min(16, max((len(v.name) for v in found if v.scope >= 0), default=6))
@@ -81,7 +84,7 @@ into its values and follows a value to its Value pane; `v` shows numbers in full
         return lines
 
     def _variable(
-        self, lines: list[Line], view: View, variable: Variable, label_width: int, width: int, backward: bool
+        self, lines: list[Line | Late], view: View, variable: Variable, label_width: int, width: int, backward: bool
     ) -> None:
         here = len(lines)
         opened = variable.name in self.opened
@@ -89,22 +92,19 @@ into its values and follows a value to its Value pane; `v` shows numbers in full
         self.targets[here] = Target(key=variable.name)
         if variable.kind == BindKind.NODE:
             self.targets[here] = Target(node=variable.value, key=variable.name)
-        self.late[here] = lambda: self._head(view, variable, here, label_width, width)
-        lines.append([])
+        lines.append(partial(self._head, view, variable, here, label_width, width))
         if not listed:
             return
         if opened:
             self._open(lines, view, variable, width)
         elif backward and variable.has_nodes and variable.flat:
-            self.late[here + 1] = lambda: self._grads(view, variable, here + 1, label_width, width)
-            lines.append([])
+            lines.append(partial(self._grads, view, variable, here + 1, label_width, width))
 
     def _head(self, view: View, variable: Variable, here: int, label_width: int, width: int) -> Line:
         """Name, shape and strip; name and number for a scalar."""
-        name = variable.name if len(variable.name) <= label_width else variable.name[: label_width - 1] + "…"
         fresh = variable.event == view.event
         color = palette.ACCENT if fresh else palette.TEXT if variable.scope >= 0 else palette.DIM
-        head: Line = [text(name.ljust(label_width) + " ", color, bold=fresh)]
+        head: Line = [text(clip(variable.name, label_width).ljust(label_width) + " ", color, bold=fresh)]
         if variable.kind not in (BindKind.NODES, BindKind.NUMBERS):
             return head + self._scalar(view, variable, here, label_width + 1)
         shape = _shape(variable).ljust(self._shape_width) + " "
@@ -126,21 +126,16 @@ into its values and follows a value to its Value pane; `v` shows numbers in full
         if variable.kind == BindKind.NODE:
             node = variable.value
             value = view.trace.data_at(node, view.event)
-            shown = repr(value) if self.full else palette.number(value)
-            pieces: Line = [_signed(shown, value)]
-            grad = view.trace.grad_at(node, view.event)
-            if grad:
-                pieces += [
-                    text("  grad ", palette.DIM),
-                    _signed(repr(grad) if self.full else palette.number(grad), grad),
-                ]
+            shown = written(value, full=self.full)
             self._cells[line] = [(at, at + len(shown), node)]
-            return pieces
+            return [signed(shown, value), *self._grad(view, node)]
         if variable.kind == BindKind.NUMBER and isinstance(variable.value, float):
             return [text(repr(variable.value) if self.full else f"{variable.value:.6g}")]
         if variable.kind == BindKind.OTHER or variable.value is None:
             return [text("…", palette.FAINT)]
-        return [text(_printable(repr(variable.value)), "#a3be8c" if variable.kind == BindKind.TEXT else palette.TEXT)]
+        return [
+            text(clip(repr(variable.value), 60), palette.STRING if variable.kind == BindKind.TEXT else palette.TEXT)
+        ]
 
     def _values(self, view: View, variable: Variable, most: int = LONGEST) -> list[float]:
         flat = variable.flat[:most]
@@ -151,28 +146,26 @@ into its values and follows a value to its Value pane; `v` shows numbers in full
 
     def _strip(self, line: int, values: list[float], nodes: list[int] | None, at: int, room: int, count: int) -> Line:
         if nodes is None and all(v == int(v) for v in values if math.isfinite(v)) and values:
-            plain = " ".join(str(int(v)) if math.isfinite(v) else "?" for v in values[: room // 2 + 1])
-            return [text(plain if len(plain) <= room else plain[: max(0, room - 1)] + "…")]
+            return [text(clip(" ".join(str(int(v)) if math.isfinite(v) else "?" for v in values), room))]
         finite = [abs(v) for v in values if math.isfinite(v)]
         scale = max(finite, default=0.0)
         fit = min(len(values), room // 2)
         if fit < count:
             fit = max(0, (room - 1 - len(f"+{count:,}")) // 2)
         pieces: Line = []
-        cells: list[tuple[int, int, int]] = []
+        places: list[tuple[int, int, int]] = []
         for i, value in enumerate(values[:fit]):
-            content, style = palette.signed_cell(value, scale)
-            pieces.append(Segment(content, style))
+            pieces.append(Segment(*cells.signed(value, scale)))
             if nodes is not None and nodes[i] >= 0:
-                cells.append((at + 2 * i, at + 2 * i + 2, nodes[i]))
+                places.append((at + 2 * i, at + 2 * i + 2, nodes[i]))
         if fit < count:
             pieces.append(text(f" +{count - fit:,}", palette.FAINT))
         elif room - 2 * fit >= 10 and values:
             pieces.append(text(f"  ±{scale:.3g}", palette.FAINT))
-        self._cells[line] = cells
+        self._cells[line] = places
         return pieces
 
-    def _open(self, lines: list[Line], view: View, variable: Variable, width: int) -> None:
+    def _open(self, lines: list[Line | Late], view: View, variable: Variable, width: int) -> None:
         """One line per value: its index, its number, its grad."""
         values = self._values(view, variable)
         nodes = variable.flat if variable.has_nodes else None
@@ -182,26 +175,27 @@ into its values and follows a value to its Value pane; `v` shows numbers in full
             if node >= 0:
                 self.targets[len(lines)] = Target(node=node, key=variable.name)
                 self._cells[len(lines)] = [(0, width, node)]
-            self.late[len(lines)] = partial(self._entry, view, variable, i, value, scale, width)
-            lines.append([])
+            lines.append(partial(self._entry, view, variable, i, value, scale, width))
         left_out = len(variable.flat) - len(values)
         if left_out:
             lines.append([text(f"  … {left_out:,} more", palette.FAINT)])
 
     def _entry(self, view: View, variable: Variable, i: int, value: float, scale: float, width: int) -> Line:
-        content, style = palette.signed_cell(value, scale)
         index = "".join(f"[{k}]" for k in _unravel(variable.shape, i))
-        shown = repr(value) if self.full else palette.number(value, 9)
-        line: Line = [text(f"  {index:<9}", palette.DIM), Segment(content, style), _signed(" " + shown, value)]
+        line: Line = [text(f"  {index:<9}", palette.DIM), Segment(*cells.signed(value, scale))]
+        line.append(signed(" " + written(value, 9, full=self.full), value))
         node = variable.flat[i] if variable.has_nodes else -1
         if node >= 0:
-            grad = view.trace.grad_at(node, view.event)
-            if grad:
-                line += [text("  grad ", palette.DIM), _signed(repr(grad) if self.full else palette.number(grad), grad)]
+            line += self._grad(view, node)
             own = node_name(view.trace, node)
             if own != variable.name + index and width > 46:
                 line.append(text("  " + own, palette.FAINT))
         return line
+
+    def _grad(self, view: View, node: int) -> Line:
+        """A node's grad so far, where it has got one."""
+        grad = view.trace.grad_at(node, view.event)
+        return [text("  grad ", palette.DIM), signed(written(grad, full=self.full), grad)] if grad else []
 
     # -- choosing ----------------------------------------------------------------------------
 
@@ -232,24 +226,12 @@ into its values and follows a value to its Value pane; `v` shows numbers in full
         super().on_click(event)
 
 
-def _signed(content: str, value: float) -> Segment:
-    color = palette.BAD if not math.isfinite(value) else palette.NEGATIVE if value < 0 else palette.POSITIVE
-    return Segment(content, Style(color=color if value else palette.DIM))
-
-
 def _shape(variable: Variable) -> str:
     return "[" + "×".join("?" if s < 0 else str(s) for s in variable.shape) + "]"
 
 
-def _printable(content: str) -> str:
-    return content if len(content) <= 60 else content[:59] + "…"
-
-
 def _frame_label(trace: Trace, scope: int) -> str:
-    if scope < 0:
-        return "── before this episode"
-    label = trace.scope_label(scope)
-    return f"── {label}"
+    return "── before this episode" if scope < 0 else f"── {trace.scope_label(scope)}"
 
 
 def _unravel(shape: tuple[int, ...], place: int) -> tuple[int, ...]:

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import math
+from functools import partial
 from typing import ClassVar
 
 from rich.segment import Segment
-from rich.style import Style
 from textual import events
 from textual.binding import Binding, BindingType
 
@@ -14,8 +14,11 @@ from microgpt_tui.recognise.tokens import tokens
 from microgpt_tui.recognise.weights import Statistics, meaning, parameters, places, statistics
 from microgpt_tui.trace.trace import Matrix
 from microgpt_tui.tui import palette
-from microgpt_tui.tui.pane import Line, NodeChosen, Pane, View, empty, text
-from microgpt_tui.tui.panes import heat
+from microgpt_tui.tui.lines import Line, Row, clip, empty, signed, text, wrapped
+from microgpt_tui.tui.messages import NodeChosen
+from microgpt_tui.tui.numbers import short
+from microgpt_tui.tui.pane import Late, Pane, View
+from microgpt_tui.tui.panes import cells, charts
 from microgpt_tui.tui.panes.weights_layer import Layer, layer_at, layer_names
 
 CHART_HEIGHT = 3
@@ -64,13 +67,8 @@ beside the weight: around 0.001 training goes its way, much above it is a leap, 
         """Index among the finished training steps that is looked at; None is the cursor's moment."""
         self.since: int | None = None
         """The step that ``change`` counts from; None is the start of the episode."""
-        self._statistics: dict[object, Statistics] = {}
-        self._head: list[Line] = []
-        self._head_key: object = None
-        self._drawn: dict[int, Line] = {}
-        self._drawn_key: object = None
-        self._layer: Layer | None = None
-        self._layer_key: object = None
+        self._top = 0
+        """Lines above the heatmap."""
 
     def state_key(self) -> object:
         return (self.matrix, self.at_layer, self.cell, self.step, self.since)
@@ -86,47 +84,20 @@ beside the weight: around 0.001 training goes its way, much above it is a leap, 
 
     def layer_of(self, view: View) -> Layer:
         """The chosen layer of the chosen matrix at the moment, or after the step that is looked at."""
-        key = (view.version, self.matrix, self.at_layer, self.step, self.since)
-        if self._layer is None or key != self._layer_key:
-            self._layer = layer_at(view, self.matrix, self.at_layer, step=self.step, since=self.since)
-            self._layer_key = key
-        return self._layer
-
-    def statistics_of(self, layer: Layer) -> Statistics:
-        """Its statistics, kept for the layers shown last."""
-        found = self._statistics.get(layer.key)
-        if found is None:
-            if len(self._statistics) > 40:
-                self._statistics.clear()
-            found = self._statistics[layer.key] = statistics(layer.whole())
-        return found
+        return layer_at(view, self.matrix, self.at_layer, step=self.step, since=self.since)
 
     # -- lines -------------------------------------------------------------------------------
 
-    def line_count(self, view: View, width: int) -> int:
+    def build(self, view: View, width: int) -> list[Line | Late]:
         matrix = self._chosen(view)
         if matrix is None:
-            return len(self._nothing())
-        return len(self._heading(view, matrix, width)) + _rows(matrix)
-
-    def line_at(self, view: View, width: int, index: int) -> Line:
-        key = (view.version, len(view.history.summaries), width, self.state_key())
-        if key != self._drawn_key:
-            self._drawn, self._drawn_key = {}, key
-        line = self._drawn.get(index)
-        if line is None:
-            line = self._drawn[index] = self._line(view, width, index)
-        return line
-
-    def _line(self, view: View, width: int, index: int) -> Line:
-        matrix = self._chosen(view)
-        if matrix is None:
-            lines = self._nothing()
-            return lines[index] if index < len(lines) else []
-        head = self._heading(view, matrix, width)
-        if index < len(head):
-            return head[index]
-        return self._heat_line(view, matrix, width, index - len(head))
+            return [*self._nothing()]
+        layer = self.layer_of(view)
+        found = self.kept(layer.key, lambda: statistics(layer.whole()))
+        head = self._heading(view, matrix, layer, found, width)
+        self._top = len(head)
+        draw = partial(self._heat_line, view, matrix, layer, _scale(found), width)
+        return [*head, *(partial(draw, row) for row in range(_rows(matrix)))]
 
     def _nothing(self) -> list[Line]:
         return empty(
@@ -147,17 +118,7 @@ beside the weight: around 0.001 training goes its way, much above it is a leap, 
         first = max(0, min(columns - shown, self.cell[1] - shown // 2))
         return label, size, first, shown
 
-    def _heading(self, view: View, matrix: Matrix, width: int) -> list[Line]:
-        key = (view.version, len(view.history.summaries), width, self.state_key())
-        if key != self._head_key:
-            self._head = self._heading_lines(view, matrix, width)
-            self._head_key = key
-        return self._head
-
-    def _heading_lines(self, view: View, matrix: Matrix, width: int) -> list[Line]:
-        layer = self.layer_of(view)
-        found = self.statistics_of(layer)
-        scale = _scale(found)
+    def _heading(self, view: View, matrix: Matrix, layer: Layer, found: Statistics, width: int) -> list[Line]:
         about = meaning(view.trace, self.matrix)
         shape = "×".join(map(str, matrix.shape))
         count = len(view.program.matrices)
@@ -170,21 +131,21 @@ beside the weight: around 0.001 training goes its way, much above it is a leap, 
         if about.role:
             title.append(text(f" · {about.role}", palette.TEXT))
         title.append(text(f"  {self._when(view)}", palette.ACCENT if self.step is not None else palette.DIM))
-        lines += heat.wrapped(title, width)
-        lines += heat.wrapped([text(f"l: {names}  ", palette.DIM), *heat.signed_legend(scale)], width)
+        lines += wrapped(title, width)
+        lines += wrapped([text(f"l: {names}  ", palette.DIM), *cells.signed_legend(_scale(found))], width)
         lines.append(self._numbers(found, width))
         lines += self._cell_lines(view, matrix, layer, width)
         label, size, first, shown = self._window(view, matrix, width)
         columns = _columns(matrix)
-        row = heat.Row().put(("↓" + about.row)[: label - 1].ljust(label), heat.FAINT)
+        row = Row().put(clip("↓" + about.row, label - 1).ljust(label), palette.FAINT)
         step = 8 if size == 1 else 4
         ruler = "".join(str(c).ljust(step * size) for c in range(first, first + shown, step))[: shown * size]
-        row.put(ruler, heat.FAINT)
+        row.put(ruler, palette.FAINT)
         note = f" {about.column} →" if about.column else " →"
         if shown < columns:
             note += f" {first}–{first + shown - 1} of {columns}"
         if row.width + len(note) <= width:
-            row.put(note, heat.FAINT)
+            row.put(note, palette.FAINT)
         lines.append(row.done())
         return lines
 
@@ -198,13 +159,13 @@ beside the weight: around 0.001 training goes its way, much above it is a leap, 
         if math.isnan(found.low) and not found.odd:
             return [text("not known here: the script keeps none, or it was not kept for that step", palette.DIM)]
         about = "≈ " if found.stride > 1 else ""
-        row = heat.Row().put(f"{about}min {palette.number(found.low)}  max {palette.number(found.high)}  ")
-        row.put(f"mean {palette.number(found.mean)}  norm {found.norm:.4g}  ")
+        row = Row().put(f"{about}min {short(found.low)}  max {short(found.high)}  ")
+        row.put(f"mean {short(found.mean)}  norm {found.norm:.4g}  ")
         if found.odd:
-            row.put(f"{found.odd} nan/inf  ", Style(color=palette.BAD, bold=True))
-        bars = heat.column_bars(found.histogram)
+            row.put(f"{found.odd} nan/inf  ", palette.style(palette.BAD, True))
+        bars = charts.column_bars(found.histogram)
         if row.width + len(bars) <= width:
-            row.put(bars, heat.DIM)
+            row.put(bars, palette.DIM)
         return row.done()
 
     def _cell_lines(self, view: View, matrix: Matrix, layer: Layer, width: int) -> list[Line]:
@@ -223,11 +184,15 @@ beside the weight: around 0.001 training goes its way, much above it is a leap, 
             own = parameters(view.trace)
             for title, timeline in (("data", own.data), ("grad", own.grad), *own.buffers.items()):
                 value = timeline.at(view.event)[place]
-                words += [text(f"{title.rsplit('.', 1)[-1]} ", palette.DIM), _number(value), text("  ")]
+                words += [text(f"{title.rsplit('.', 1)[-1]} ", palette.DIM), signed(short(value), value), text("  ")]
         if layer.name in ("change", "update/weight") or self.step is not None:
-            words += [text(f"{layer.name} ", palette.DIM), _number(layer.value(index)), text("  ")]
+            words += [
+                text(f"{layer.name} ", palette.DIM),
+                signed(short(layer.value(index)), layer.value(index)),
+                text("  "),
+            ]
         words.append(text(f"node {matrix.nodes[index]} (Enter)", palette.FAINT))
-        lines = heat.wrapped(words, width)
+        lines = wrapped(words, width)
         lines += self._life(view, place, layer.name, width)
         return lines
 
@@ -240,19 +205,19 @@ beside the weight: around 0.001 training goes its way, much above it is a leap, 
             return [[text(f"history of this cell: {len(values)} finished steps so far", palette.FAINT)]]
         low, high = min(values), max(values)
         room = width - 11
-        rows = heat.curve(values, room, CHART_HEIGHT, low, high)
+        rows = charts.curve(values, room, CHART_HEIGHT, low, high)
         lines: list[Line] = []
         mark = None
         if self.step is not None:
-            mark = heat.column_of(self.step, len(values), room)
+            mark = charts.column_of(self.step, len(values), room)
         for y, dots in enumerate(rows):
-            edge = palette.number(high) if y == 0 else palette.number(low) if y == CHART_HEIGHT - 1 else ""
-            row = heat.Row().put(edge.rjust(10) + " ", heat.DIM)
+            edge = short(high) if y == 0 else short(low) if y == CHART_HEIGHT - 1 else ""
+            row = Row().put(edge.rjust(10) + " ", palette.DIM)
             if mark is None:
-                row.put(dots, _CURVE)
+                row.put(dots, palette.DATA)
             else:
-                row.put(dots[:mark], _CURVE).put("│" if dots[mark] == " " else dots[mark], heat.MARK)
-                row.put(dots[mark + 1 :], _CURVE)
+                row.put(dots[:mark], palette.DATA).put("│" if dots[mark] == " " else dots[mark], palette.MARK)
+                row.put(dots[mark + 1 :], palette.DATA)
             lines.append(row.done())
         return lines
 
@@ -261,20 +226,18 @@ beside the weight: around 0.001 training goes its way, much above it is a leap, 
             return tokens(view.trace).vocabulary.short(row)
         return ""
 
-    def _heat_line(self, view: View, matrix: Matrix, width: int, row_number: int) -> Line:
-        layer = self.layer_of(view)
-        scale = _scale(self.statistics_of(layer))
+    def _heat_line(self, view: View, matrix: Matrix, layer: Layer, scale: float, width: int, row_number: int) -> Line:
         label, size, first, shown = self._window(view, matrix, width)
         name = self._row_name(view, matrix, row_number)
         here = row_number == self.cell[0]
-        row = heat.Row()
+        row = Row()
         body = f"{row_number} {name}" if name else str(row_number)
-        row.put(("▶" if here else " ") + body.rjust(label - 2) + " ", heat.MARK if here else heat.DIM)
+        row.put(("▶" if here else " ") + body.rjust(label - 2) + " ", palette.MARK if here else palette.DIM)
         begin = row_number * _columns(matrix)
-        line = heat.signed_cells_of(layer.part(begin + first, begin + first + shown), scale, size)
+        line = cells.signed_cells_of(layer.part(begin + first, begin + first + shown), scale, size)
         if here and first <= self.cell[1] < first + shown:
             at = self.cell[1] - first
-            line[at] = Segment(*heat.signed(layer.value(begin + self.cell[1]), scale, size, True))
+            line[at] = Segment(*cells.signed(layer.value(begin + self.cell[1]), scale, size, True))
         return row.cells(line, shown * size).done()
 
     def _index(self, matrix: Matrix) -> int:
@@ -306,12 +269,7 @@ beside the weight: around 0.001 training goes its way, much above it is a leap, 
         column = min(_columns(matrix) - 1, max(0, self.cell[1] + right))
         self.cell = (row, column)
         self.restate()
-        line = len(self._heading(self.view, matrix, self.content_width)) + row
-        top, height = self.scroll_offset.y, self.size.height
-        if line >= top + height:
-            self.scroll_to(y=line - height + 1, animate=False)
-        elif line < top:
-            self.scroll_to(y=0 if row == 0 else line, animate=False)
+        self.reveal(self._top + row if row else 0)
 
     def action_look(self, by: int) -> None:
         """The weights after an earlier or later step."""
@@ -350,7 +308,7 @@ beside the weight: around 0.001 training goes its way, much above it is a leap, 
         """A click selects a cell."""
         if self.view is None or (matrix := self._chosen(self.view)) is None:
             return
-        row = event.y + self.scroll_offset.y - len(self._heading(self.view, matrix, self.content_width))
+        row = event.y + self.scroll_offset.y - self._top
         label, size, first, shown = self._window(self.view, matrix, self.content_width)
         column = (event.x - label) // size
         if 0 <= row < _rows(matrix) and 0 <= column < shown:
@@ -364,8 +322,7 @@ beside the weight: around 0.001 training goes its way, much above it is a leap, 
             return self.explanation
         place = places(view.trace, matrix)[self._index(matrix)]
         own = parameters(view.trace)
-        data, start = own.data.at(view.event)[place], own.data.at(-1)[place]
-        own.data.at(view.event)
+        start, data = own.data.at(-1)[place], own.data.at(view.event)[place]  # left where the heatmap reads it
         lines = [self.explanation, "## Right now", "", f"{matrix.name}[{self.cell[0]}][{self.cell[1]}]:", ""]
         lines.append(f"    data   = {data!r}")
         lines.append(f"    grad   = {own.grad.at(view.event)[place]!r}")
@@ -375,19 +332,10 @@ beside the weight: around 0.001 training goes its way, much above it is a leap, 
         return "\n".join(lines) + "\n"
 
 
-_CURVE = Style(color="#56b4e9")
-
-
 def _scale(found: Statistics) -> float:
     """The largest magnitude of a layer; 0 where nothing is known."""
     values = [abs(v) for v in (found.low, found.high) if math.isfinite(v)]
     return max(values, default=0.0)
-
-
-def _number(value: float) -> Segment:
-    return text(
-        palette.number(value), palette.NEGATIVE if value < 0 else palette.POSITIVE if value > 0 else palette.TEXT
-    )
 
 
 def _columns(matrix: Matrix) -> int:
@@ -397,6 +345,3 @@ def _columns(matrix: Matrix) -> int:
 
 def _rows(matrix: Matrix) -> int:
     return -(-len(matrix.nodes) // max(1, _columns(matrix)))
-
-
-__all__ = ["WeightsPane"]

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 
 from rich.cells import cell_len
 
 from microgpt_tui.protocol.codes import ACCUMULATE, ASSIGN, SiteKind
+from microgpt_tui.trace.derived import growing
 from microgpt_tui.trace.names import place_text
 from microgpt_tui.trace.navigation import block_of
 from microgpt_tui.trace.trace import Trace
 from microgpt_tui.tui import palette
-from microgpt_tui.tui.pane import Line, View, text
+from microgpt_tui.tui.lines import Line, clip, text
+from microgpt_tui.tui.pane import Late, View
 from microgpt_tui.tui.panes.listing import ListingPane, Target
 
 SIBLINGS = 400
@@ -45,14 +48,10 @@ class Blocks:
         self.done = len(parents)
 
 
+@growing
 def blocks(trace: Trace) -> Blocks:
-    """The tree of a trace's blocks, kept up to date."""
-    found: Blocks | None = trace.__dict__.get("_blocks")
-    if found is None or found.done > len(trace.scope_parent):
-        found = trace.__dict__["_blocks"] = Blocks()
-    if found.done < len(trace.scope_parent):
-        found.update(trace)
-    return found
+    """The tree of a trace's blocks."""
+    return Blocks()
 
 
 def block_path(trace: Trace, event: int) -> list[int]:
@@ -130,7 +129,7 @@ start; `f` and `F` go to the end and start of the innermost.
     def reveal(self, line: int, margin: int = 0) -> None:
         """Scroll as little as shows a line below the breadcrumb."""
         if 0 <= line < self.scroll_offset.y + self._crumbs:
-            self.scroll_to(y=max(0, line - self._crumbs), animate=False, force=True, immediate=True)
+            self.jump_to(line - self._crumbs)
         else:
             super().reveal(line, margin)
 
@@ -142,11 +141,11 @@ start; `f` and `F` go to the end and start of the innermost.
         """The innermost block."""
         return self._current if self._current in self.targets else super().default_line()
 
-    def build(self, view: View, width: int) -> list[Line]:
+    def build(self, view: View, width: int) -> list[Line | Late]:
         """Breadcrumb, then the tree."""
         trace, event = view.trace, view.event
-        self.targets, self.late = {}, {}
-        lines: list[Line] = list(_crumbs(breadcrumb(trace, event), width, 1 if self.size.height <= LOW else 2))
+        self.targets = {}
+        lines: list[Line | Late] = list(_crumbs(breadcrumb(trace, event), width, 1 if self.size.height <= LOW else 2))
         path = block_path(trace, event)
         self._current, self._crumbs = 0, len(lines)
         for depth, scope in enumerate(path[:-1]):
@@ -171,16 +170,15 @@ start; `f` and `F` go to the end and start of the innermost.
                 lines.append([text(f"{'  ' * depth}… {len(beside) - high:,} more", palette.FAINT)])
         return lines
 
-    def _inside(self, lines: list[Line], trace: Trace, event: int, scope: int, depth: int, width: int) -> None:
+    def _inside(self, lines: list[Line | Late], trace: Trace, event: int, scope: int, depth: int, width: int) -> None:
         """What the innermost block has called so far and will call."""
         inner = [s for s in blocks(trace).inner.get(scope, ()) if trace.scope_end(s) >= trace.scope_first[s]]
         for one in inner[:SIBLINGS]:
             self._add(lines, trace, event, _Row(one, depth, False, one == inner[-1]), width)
 
-    def _add(self, lines: list[Line], trace: Trace, event: int, row: _Row, width: int) -> None:
+    def _add(self, lines: list[Line | Late], trace: Trace, event: int, row: _Row, width: int) -> None:
         self.targets[len(lines)] = Target(event=trace.scope_first[row.scope], episode=trace.index)
-        self.late[len(lines)] = lambda: self._line(trace, event, row, width)
-        lines.append([])
+        lines.append(partial(self._line, trace, event, row, width))
 
     def _line(self, trace: Trace, event: int, row: _Row, width: int) -> Line:
         scope = row.scope
@@ -194,14 +192,12 @@ start; `f` and `F` go to the end and start of the innermost.
         mark = "▶ " if inner else "▾ " if row.on_path else "· "
         indent = "  " * min(row.depth, max(0, (width - 24) // 2))
         room = max(4, width - cell_len(indent) - 2 - len(right) - 1)
-        if cell_len(label) > room:
-            label = label[: room - 1] + "…"
         color = palette.ACCENT if inner else palette.TEXT if row.on_path else palette.DIM
         if first > event:
             color = palette.FAINT
         return [
             text(indent + mark, palette.ACCENT if inner else palette.DIM),
-            text(label.ljust(room), color, bold=inner),
+            text(clip(label, room).ljust(room), color, bold=inner),
             text(" " + right, palette.DIM if first <= event <= last else palette.FAINT),
         ]
 

@@ -23,6 +23,7 @@ from microgpt_tui.session.commands.search import found
 from microgpt_tui.session.debugger import Debugger, Moment
 from microgpt_tui.trace.find import SORTS, Found, Results
 from microgpt_tui.tui import palette
+from microgpt_tui.tui.numbers import short
 
 HINT = "a name or /regex/ · op:exp · softmax · 117 · data > 0.5 and op == 'mul' · … sort -size"
 
@@ -81,13 +82,13 @@ class Rows(ScrollView, can_focus=True):
         row = self.rows[index]
         back = palette.HIGHLIGHT if index == self.at else None
         color = palette.signed_color(row.data, 1.0)
-        value = Segment(f"{palette.number(row.data):>12}", Style(color=color, bgcolor=back))
+        value = Segment(f"{short(row.data):>12}", Style(color=color, bgcolor=back))
         plain = Style(color=palette.TEXT, bgcolor=back)
         dim = Style(color=palette.DIM, bgcolor=back)
         segments = [
             Segment("▶ " if index == self.at else "  ", plain),
             Segment(f"{row.name or '#' + str(row.node):<28.28}", plain), value,
-            Segment(f"  grad {palette.number(row.grad):>10}", dim), Segment(f"  {row.op:<10}", plain),
+            Segment(f"  grad {short(row.grad):>10}", dim), Segment(f"  {row.op:<10}", plain),
             Segment(f"line {row.line:<5} event {row.event + 1:,}", dim),
         ]  # fmt: skip
         return Strip(segments).adjust_cell_length(width, Style(bgcolor=back)).apply_style(self.rich_style)

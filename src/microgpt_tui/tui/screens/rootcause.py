@@ -17,6 +17,7 @@ from microgpt_tui.session.debugger import Debugger, Moment
 from microgpt_tui.session.diagnosis import diagnose
 from microgpt_tui.session.displays import bars
 from microgpt_tui.tui import palette
+from microgpt_tui.tui.numbers import short
 
 NOTHING = RootCause(
     "Nothing to explain", -1, 0, (), None, "No NaN, no infinity and no failing operation in this episode, so far."
@@ -67,11 +68,11 @@ class RootCauseScreen(ModalScreen[None]):
             mark = "▶ " if i == self.at else "⚑ " if link is self.cause.origin else "  "
             color = palette.BAD if extreme(link.data) or not math.isfinite(link.data) else palette.TEXT
             text.append(f"{mark}{link.name:<28}", style=style)
-            text.append(f" {palette.number(link.data):>12}", style=f"{color} {style}".strip())
+            text.append(f" {short(link.data):>12}", style=f"{color} {style}".strip())
             where = f"line {link.line}" if link.event >= 0 else "parameter"
             text.append(f"  {link.op:<10} {where}\n", style=style or palette.DIM)
             if link.history:
-                past = "  ".join(palette.number(x) for x in link.history)
+                past = "  ".join(short(x) for x in link.history)
                 text.append(f"    over the last {len(link.history)} steps  {bars(link.history)}  {past}\n", palette.DIM)
         return text
 
