@@ -21,7 +21,8 @@ from microgpt_tui.session.debugger import Debugger
 from microgpt_tui.session.process import Launch
 from microgpt_tui.trace.names import own_name
 from microgpt_tui.trace.trace import Trace
-from microgpt_tui.tui.pane import NodeChosen, View
+from microgpt_tui.tui.messages import NodeChosen
+from microgpt_tui.tui.pane import View
 from microgpt_tui.tui.panes.graph import GraphPane
 from microgpt_tui.tui.screens.export import ExportScreen
 
