@@ -31,6 +31,7 @@ from microgpt_tui.session.failure import explain
 from microgpt_tui.session.process import Launch
 from microgpt_tui.tui import palette
 from microgpt_tui.tui.collector import Collector
+from microgpt_tui.tui.dialog import Palette
 from microgpt_tui.tui.keymap import KEYS, TYPED, textual_name
 from microgpt_tui.tui.main_screen import MainScreen
 from microgpt_tui.tui.messages import (
@@ -432,6 +433,11 @@ class DebuggerApp(App[int]):
         """A tab was clicked."""
         await self.main.show_tab(name, panel)
 
+    def action_command_palette(self) -> None:
+        """Search everything there is to do."""
+        if not isinstance(self.screen, Palette):
+            self.push_screen(Palette(id="--command-palette"))
+
     def action_calm(self) -> None:
         """Take the notice away."""
         self.say("")
@@ -463,7 +469,10 @@ class DebuggerApp(App[int]):
         if trace is None or node < 0:
             return
         owner = trace.owner(node)
-        born = owner.born_at(node) if owner is trace else owner.born[node - owner.first_node]
+        if not owner.first_node <= node < owner.end_node:
+            self.complain("that value is not recorded here")  # of another episode, or from before a restart
+            return
+        born = owner.born[node - owner.first_node]
         try:
             self.debugger.goto(born, owner.index)
         except ValueError as error:

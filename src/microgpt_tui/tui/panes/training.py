@@ -14,8 +14,8 @@ from microgpt_tui.recognise.activations import activations
 from microgpt_tui.recognise.residual import stream
 from microgpt_tui.recognise.tokens import tokens
 from microgpt_tui.recognise.training import norm, running_mean, speed, texts
+from microgpt_tui.session.displays import bars
 from microgpt_tui.session.history import Summary
-from microgpt_tui.session.looking import bars
 from microgpt_tui.trace.trace import Trace
 from microgpt_tui.tui import palette
 from microgpt_tui.tui.lines import Line, Row, clip_left, empty, text, wrapped

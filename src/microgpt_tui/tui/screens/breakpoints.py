@@ -9,7 +9,6 @@ from textual import on
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Vertical
-from textual.screen import ModalScreen
 from textual.widgets import Input, OptionList, Static
 from textual.widgets.option_list import Option
 
@@ -17,15 +16,15 @@ from microgpt_tui.session.breakpoints import NAN_NUMBER, Breakpoint
 from microgpt_tui.session.commands import CommandError, execute
 from microgpt_tui.session.debugger import Debugger
 from microgpt_tui.tui import palette
+from microgpt_tui.tui.dialog import Dialog
 
 KEYS = "Enter edits · a adds · Space on/off · t once · d removes · g next stop there · Esc closes"
 
 
-class BreakpointsScreen(ModalScreen[None]):
+class BreakpointsScreen(Dialog[None]):
     """Over the panes. What is typed is the language of ``break``, ``log`` and ``watch``."""
 
     DEFAULT_CSS = """
-    BreakpointsScreen { align: center middle; }
     #breakpoints { width: 96%; max-width: 110; height: auto; max-height: 90%; border: round $primary; padding: 0 1; }
     #breakpoints-list { height: auto; max-height: 20; border: none; background: transparent; }
     #breakpoints-edit { display: none; }
@@ -57,7 +56,7 @@ class BreakpointsScreen(ModalScreen[None]):
                 select_on_focus=False,
                 placeholder="op:exp if data > 5    117    watch lm_head[0][0]    log …",
             )
-            yield Static("", id="breakpoints-fault")
+            yield Static("", id="breakpoints-fault", markup=False)
             yield Static(KEYS, id="breakpoints-foot")
 
     def on_mount(self) -> None:
@@ -98,7 +97,7 @@ class BreakpointsScreen(ModalScreen[None]):
 
     def fault(self, text: str) -> None:
         """Say what is wrong with what was typed."""
-        self.query_one("#breakpoints-fault", Static).update(Text(text))
+        self.query_one("#breakpoints-fault", Static).update(text)
 
     # -- keys --------------------------------------------------------------------------------
 

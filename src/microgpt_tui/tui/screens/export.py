@@ -16,7 +16,6 @@ from textual.app import App, ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Grid, Horizontal, Vertical
 from textual.message import Message
-from textual.screen import ModalScreen
 from textual.widgets import Button, Input, Label, Select, Static
 
 from microgpt_tui.graph.engines import Renderer
@@ -28,6 +27,7 @@ from microgpt_tui.graph.presets import EDGES, LABELS, SIZES, THEMES, style_named
 from microgpt_tui.graph.request import Request, What
 from microgpt_tui.graph.whats import WHATS
 from microgpt_tui.trace.names import describe
+from microgpt_tui.tui.dialog import Dialog
 from microgpt_tui.tui.pane import View
 
 FAULTS = (ExportError, ValueError, OSError)
@@ -47,7 +47,7 @@ class Choice:
     file: str
 
 
-class ExportScreen(ModalScreen[Path | None]):
+class ExportScreen(Dialog[Path | None]):
     """Asks, draws in a thread, and says where the picture is. Dismissed with the path, or None."""
 
     BINDINGS: ClassVar[list[BindingType]] = [Binding("escape", "close", "close"), Binding("ctrl+s", "write", "write")]
@@ -136,8 +136,8 @@ class ExportScreen(ModalScreen[Path | None]):
                 )
                 yield Label("file")
                 yield Input(self.file or str(self.folder / "microgpt-cone.svg"), id="file", compact=True)
-            yield Static("", id="plan")
-            yield Static("", id="said")
+            yield Static("", id="plan", markup=False)
+            yield Static("", id="said", markup=False)
             with Horizontal():
                 yield Button("Overwrite", id="overwrite", classes="hidden", compact=True)
                 yield Button("Open it", id="open", classes="hidden", compact=True)

@@ -14,7 +14,6 @@ from textual.binding import Binding, BindingType
 from textual.containers import Vertical
 from textual.geometry import Size
 from textual.message import Message
-from textual.screen import ModalScreen
 from textual.scroll_view import ScrollView
 from textual.strip import Strip
 from textual.widgets import Input, Static
@@ -23,6 +22,7 @@ from microgpt_tui.session.commands.search import found
 from microgpt_tui.session.debugger import Debugger, Moment
 from microgpt_tui.trace.find import SORTS, Found, Results
 from microgpt_tui.tui import palette
+from microgpt_tui.tui.dialog import Dialog
 from microgpt_tui.tui.numbers import short
 
 HINT = "a name or /regex/ · op:exp · softmax · 117 · data > 0.5 and op == 'mul' · … sort -size"
@@ -94,11 +94,10 @@ class Rows(ScrollView, can_focus=True):
         return Strip(segments).adjust_cell_length(width, Style(bgcolor=back)).apply_style(self.rich_style)
 
 
-class FindScreen(ModalScreen[None]):
+class FindScreen(Dialog[None]):
     """Over the panes."""
 
     DEFAULT_CSS = """
-    FindScreen { align: center middle; }
     #find { width: 96%; max-width: 110; height: 80%; border: round $primary; padding: 0 1; }
     #find-rows { height: 1fr; }
     #find-said { height: 1; color: $text-muted; }
@@ -118,7 +117,7 @@ class FindScreen(ModalScreen[None]):
         with Vertical(id="find"):
             yield Input(placeholder=HINT, id="find-text")
             yield Rows()
-            yield Static("", id="find-said")
+            yield Static("", id="find-said", markup=False)
 
     def on_mount(self) -> None:
         self.query_one("#find").border_title = "Find"
@@ -143,7 +142,7 @@ class FindScreen(ModalScreen[None]):
 
     def said(self, text: str) -> None:
         """The bottom line."""
-        self.query_one("#find-said", Static).update(text.replace("[", "\\["))
+        self.query_one("#find-said", Static).update(text)
 
     def action_sort(self) -> None:
         """The next order."""
@@ -162,6 +161,8 @@ class FindScreen(ModalScreen[None]):
 
     @on(Rows.Chosen)
     def _chosen(self, message: Rows.Chosen) -> None:
+        if not self.is_active:
+            return  # chosen twice
         rows = self.query_one(Rows).rows
         episode = self.debugger.moment.episode
         events = rows.events if isinstance(rows, Results) else [r.event for r in rows]

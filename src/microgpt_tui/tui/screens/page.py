@@ -8,11 +8,12 @@ from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Vertical, VerticalScroll
 from textual.content import Content
-from textual.screen import ModalScreen
 from textual.widgets import Markdown, Static
 
+from microgpt_tui.tui.dialog import Dialog
 
-class PageScreen(ModalScreen[None]):
+
+class PageScreen(Dialog[None]):
     """Scrolls; Escape, Enter, ``q`` or ``?`` closes it."""
 
     BINDINGS: ClassVar[list[BindingType]] = [

@@ -9,7 +9,6 @@ from rich.text import Text
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Vertical, VerticalScroll
-from textual.screen import ModalScreen
 from textual.widgets import Static
 
 from microgpt_tui.audit.root_cause import RootCause, extreme
@@ -17,6 +16,7 @@ from microgpt_tui.session.debugger import Debugger, Moment
 from microgpt_tui.session.diagnosis import diagnose
 from microgpt_tui.session.displays import bars
 from microgpt_tui.tui import palette
+from microgpt_tui.tui.dialog import Dialog
 from microgpt_tui.tui.numbers import short
 
 NOTHING = RootCause(
@@ -24,11 +24,10 @@ NOTHING = RootCause(
 )
 
 
-class RootCauseScreen(ModalScreen[None]):
+class RootCauseScreen(Dialog[None]):
     """Over the panes: the chain from the failure back to what went extreme; Enter goes there."""
 
     DEFAULT_CSS = """
-    RootCauseScreen { align: center middle; }
     #rootcause { width: 96%; max-width: 110; height: auto; max-height: 90%; border: round $error; padding: 0 1; }
     #rootcause-body { height: auto; max-height: 30; }
     #rootcause-foot { color: $text-muted; }
