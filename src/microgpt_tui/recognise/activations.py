@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from contextlib import suppress
 from dataclasses import dataclass
 
-from microgpt_tui.recognise.operations import Graph, Role, graph_of
+from microgpt_tui.recognise.operations import Graph, Role, graph_of, rows_of
 from microgpt_tui.recognise.parameters import elements
 from microgpt_tui.trace.derived import growing
 from microgpt_tui.trace.trace import Trace
@@ -61,12 +60,9 @@ class _Neurons:
         for op, role in enumerate(graph.roles):
             if role not in _FLAT:
                 continue
-            rows, row = self.rows.setdefault(op, []), self._done.get(op, 0)
-            with suppress(ValueError):  # there is no more
-                while True:
-                    row = trace.op.index(op, row, graph.done)
-                    rows.append((row, _owner(trace, graph, int(trace.child[trace.child_start[row]]))))
-                    row += 1
+            rows = self.rows.setdefault(op, [])
+            for row in rows_of(trace, op, self._done.get(op, 0), graph.done):
+                rows.append((row, _owner(trace, graph, int(trace.child[trace.child_start[row]]))))
             self._done[op] = graph.done
 
 

@@ -5,8 +5,10 @@ from __future__ import annotations
 import math
 from array import array
 from bisect import bisect_right
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import suppress
 from enum import IntEnum
+from itertools import islice
 
 from microgpt_tui.protocol.codes import OUTSIDE_OP
 from microgpt_tui.trace.derived import growing
@@ -113,15 +115,9 @@ class Graph:
         """Compare a few results of an operation with the functions that matter here."""
         trace = self.trace
         found: list[tuple[float, float]] = []
-        row = -1
         low = high = False
-        for _ in range(64):
-            try:
-                row = trace.op.index(op, row + 1)
-            except ValueError:
-                break
-            node = trace.first_node + row
-            children = trace.children(node)
+        for row in islice(rows_of(trace, op, 0, rows), 64):
+            children = trace.children(trace.first_node + row)
             if not children:
                 return Role.LEAF
             if len(children) != 1:
@@ -221,6 +217,14 @@ def _same(function: Callable[[float], float], x: float, y: float) -> bool:
         return math.isclose(function(x), y, rel_tol=1e-12)
     except (ValueError, ZeroDivisionError, OverflowError):
         return False
+
+
+def rows_of(trace: Trace, op: int, begin: int, end: int) -> Iterator[int]:
+    """Rows begin…end - 1 of nodes that an operation made, oldest first."""
+    with suppress(ValueError):  # there is no more
+        while True:
+            begin = trace.op.index(op, begin, end) + 1
+            yield begin - 1
 
 
 @growing

@@ -36,10 +36,6 @@ class Draw:
 class Distribution:
     """The prediction at one position."""
 
-    sequence: int
-    position: int
-    token: int
-    """What went in, or -1."""
     logits: tuple[int, ...]
     """Nodes, one per token of the vocabulary, before a temperature."""
     scaled: tuple[int, ...]
@@ -50,11 +46,15 @@ class Distribution:
     """Token that was to be predicted, or -1."""
     loss: int
     """The node -log p[target], or -1."""
-    draw: Draw | None
     first: int
     """The oldest node of the distribution."""
     last: int
     """The newest."""
+    sequence: int = 0
+    position: int = -1
+    token: int = -1
+    """What went in, or -1."""
+    draw: Draw | None = None
 
 
 @dataclass(frozen=True, slots=True)

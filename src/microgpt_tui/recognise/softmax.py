@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from microgpt_tui.recognise.operations import Graph, Role, graph_of
+from microgpt_tui.recognise.operations import Graph, Role, graph_of, rows_of
 from microgpt_tui.trace.derived import growing
 from microgpt_tui.trace.trace import Trace
 
@@ -50,17 +50,8 @@ class Softmaxes:
         if end <= begin:
             return
         self._done = end
-        new = []
-        for number, role in enumerate(graph.roles):
-            if role is Role.EXP:
-                row = begin - 1
-                while True:
-                    try:
-                        row = trace.op.index(number, row + 1, end)
-                    except ValueError:
-                        break
-                    new.append(trace.first_node + row)
-        new.sort()
+        exps = [op for op, role in enumerate(graph.roles) if role is Role.EXP]
+        new = sorted(trace.first_node + row for op in exps for row in rows_of(trace, op, begin, end))
         starts = trace.child_start
         edges = trace.child[starts[begin] : starts[end] if end < len(starts) else len(trace.child)]
         self._open.update(dict.fromkeys(new))
@@ -140,12 +131,9 @@ class Softmaxes:
         graph = self.graph
         argument = int(graph.children(exp)[0])
         if graph.role(argument) in (Role.ADD, Role.SUBTRACT):
-            children = graph.children(argument)
-            varying = [c for c in children if not graph.is_constant(c, 1)]
-            if len(varying) == 1 and varying[0] == children[0 if graph.role(argument) is Role.SUBTRACT else -1]:
-                return int(varying[0])
+            varying = [int(c) for c in graph.children(argument) if not graph.is_constant(c, 1)]
             if len(varying) == 1:
-                return int(varying[0])
+                return varying[0]
         return argument
 
 

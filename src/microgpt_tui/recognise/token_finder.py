@@ -5,6 +5,8 @@ from __future__ import annotations
 import math
 from bisect import bisect_right
 from collections import Counter
+from dataclasses import replace
+from itertools import groupby
 
 from microgpt_tui.recognise.attention import attention
 from microgpt_tui.recognise.dots import sum_end
@@ -102,62 +104,31 @@ class Finder:
     # -- distributions ---------------------------------------------------------------------
 
     def distributions(self, rows: list[SoftmaxRow], positions: tuple[Position, ...], size: int) -> list[Distribution]:
-        trace = self.trace
-        found: list[Distribution] = []
-        draws = self._draws(size)
-        for row in rows:
-            target, loss = self._target(row)
-            raw = tuple(self._unscaled(row.logits))
-            found.append(
-                Distribution(
-                    -1,
-                    -1,
-                    -1,
-                    raw,
-                    row.logits,
-                    row.weights,
-                    target,
-                    loss,
-                    None,
-                    min(row.exps[0], *row.logits),
-                    row.last,
-                )
-            )
+        """The predictions, oldest first: from softmaxes, else from fused losses, else from bare logits."""
+        found = [self._of_softmax(row) for row in rows]
         if not rows:
-            for node, children, target in self.fused:
-                if len(children) == size:
-                    found.append(
-                        Distribution(-1, -1, -1, children, children, (), target, node, None, min(children), node)
-                    )
+            found = [
+                Distribution(children, children, (), target, node, min(children), node)
+                for node, children, target in self.fused if len(children) == size
+            ]  # fmt: skip
         if not found and size:
-            for logits in self._logit_groups(size):
-                found.append(Distribution(-1, -1, -1, logits, logits, (), -1, -1, None, min(logits), max(logits)))
+            found = [Distribution(g, g, (), -1, -1, min(g), max(g)) for g in self._logit_groups(size)]
         found.sort(key=lambda d: d.first)
-        places = _places(found, positions)
+        draws = self._draws(size)
+        begins = [*(self.trace.born_at(d.first) for d in found), len(self.trace)]
         result = []
-        for i, d in enumerate(found):
-            place = places[i]
-            until = trace.born_at(found[i + 1].first) if i + 1 < len(found) else len(trace)
-            begin = trace.born_at(d.first)
-            draw = next((x for x in draws if begin <= x.event < until), None)
+        for i, (d, place) in enumerate(zip(found, _places(found, positions), strict=True)):
+            draw = next((x for x in draws if begins[i] <= x.event < begins[i + 1]), None)
             if draw is not None and draw.token < 0 and place is not None:
-                draw = Draw(draw.event, draw.draw, _token_after(positions, place), draw.weights)
-            result.append(
-                Distribution(
-                    place.sequence if place else 0,
-                    place.position if place else i,
-                    place.token if place else -1,
-                    d.logits,
-                    d.scaled,
-                    d.probabilities,
-                    d.target,
-                    d.loss,
-                    draw,
-                    d.first,
-                    d.last,
-                )
-            )
+                draw = replace(draw, token=_token_after(positions, place))
+            where = (place.sequence, place.position, place.token) if place else (0, i, -1)
+            result.append(replace(d, sequence=where[0], position=where[1], token=where[2], draw=draw))
         return result
+
+    def _of_softmax(self, row: SoftmaxRow) -> Distribution:
+        target, loss = self._target(row)
+        raw = tuple(self._unscaled(row.logits))
+        return Distribution(raw, row.logits, row.weights, target, loss, min(row.exps[0], *row.logits), row.last)
 
     def _target(self, row: SoftmaxRow) -> tuple[int, int]:
         """(target, loss node) of a softmax whose probability goes into a logarithm; (-1, -1) if none does."""
@@ -271,18 +242,10 @@ def _places(found: list[Distribution], positions: tuple[Position, ...]) -> list[
     if not positions:
         return [None] * len(found)
     nodes = [p.node for p in positions]
-    newest = [bisect_right(nodes, d.first) - 1 for d in found]
     result: list[Position | None] = []
-    start = 0
-    while start < len(found):
-        end = start
-        while end < len(found) and newest[end] == newest[start]:
-            end += 1
-        count = end - start
-        for i in range(count):
-            index = newest[start] - (count - 1 - i)
-            result.append(positions[index] if 0 <= index < len(positions) else None)
-        start = end
+    for newest, run in groupby(bisect_right(nodes, d.first) - 1 for d in found):
+        count = len(list(run))
+        result += [positions[i] if 0 <= i < len(positions) else None for i in range(newest - count + 1, newest + 1)]
     return result
 
 
