@@ -6,9 +6,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from microgpt_tui.recognise.operations import Graph, Role, graph_of, rows_of
-from microgpt_tui.recognise.parameters import elements
+from microgpt_tui.recognise.parameters import matrix_of
 from microgpt_tui.trace.derived import growing
-from microgpt_tui.trace.trace import Trace
+from microgpt_tui.trace.trace import Matrix, Trace
 
 SATURATED = 0.97
 """A tanh beyond this (a sigmoid within 1.5 % of an end) lets about a twentieth of the gradient through."""
@@ -74,23 +74,22 @@ def _neurons(trace: Trace) -> _Neurons:
 def _of_operation(trace: Trace, op: int, made: list[tuple[int, int]]) -> list[Activation]:
     """One operation's results, by the matrix before it and the neuron."""
     role = graph_of(trace).roles[op]
-    places, flat = elements(trace), _FLAT[role]
+    flat = _FLAT[role]
     neurons: dict[int, list[int]] = {}
     """Parameter that stands for a neuron -> [calls, flat ones]."""
     for row, neuron in made:
         counts = neurons.setdefault(neuron, [0, 0])
         counts[0] += 1
         counts[1] += flat(trace.data[row])
-    matrices: dict[int, list[list[int]]] = {}
+    matrices: dict[Matrix | None, list[list[int]]] = {}
     for neuron, counts in neurons.items():
-        place = places.get(neuron)
-        matrices.setdefault(place[0] if place else -1, []).append(counts)
+        matrices.setdefault(matrix_of(trace, neuron), []).append(counts)
     found = []
     for matrix, units in matrices.items():
         calls = sum(c for c, _ in units)
         name = trace.ops[op]
-        if matrix >= 0:
-            name += f" after {trace.program.matrices[matrix].name}"
+        if matrix is not None:
+            name += f" after {matrix.name}"
         line = trace.site_of(trace.first_node + made[0][0]).line
         flat_ones, dead = sum(z for _, z in units), sum(c == z for c, z in units)
         found.append(Activation(name, line, len(units), calls, flat_ones / calls, dead, role is Role.RECTIFY))
@@ -99,13 +98,12 @@ def _of_operation(trace: Trace, op: int, made: list[tuple[int, int]]) -> list[Ac
 
 def _owner(trace: Trace, graph: Graph, node: int) -> int:
     """A parameter that stands for the neuron: the nearest one below its sum of products."""
-    places = elements(trace)
     level = [node]
     for _ in range(6):
         below: list[int] = []
         for top in level:
             for child in graph.children(top):
-                if child in places:
+                if matrix_of(trace, child) is not None:
                     return int(child)
                 below.append(int(child))
         level = below[:16]

@@ -10,10 +10,10 @@ from dataclasses import dataclass, field
 
 from microgpt_tui.recognise.dots import Dot, dot, weighted_by_matrix
 from microgpt_tui.recognise.operations import Graph, Role, graph_of
-from microgpt_tui.recognise.parameters import elements
+from microgpt_tui.recognise.parameters import matrix_of
 from microgpt_tui.recognise.softmax import SoftmaxRow, softmaxes
 from microgpt_tui.trace.derived import growing
-from microgpt_tui.trace.trace import Trace
+from microgpt_tui.trace.trace import Matrix, Trace
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,7 +123,6 @@ class Recogniser:
         self._layer_input = -1
         self._lone: dict[int, tuple[_Table, int]] = {}
         """Guessed query -> (table, its key), for rows of one column: the next row tells which is which."""
-        self.matrix_nodes = elements(trace)
 
     def update(self, trace: Trace) -> None:
         """Take in what is new."""
@@ -203,7 +202,7 @@ class Recogniser:
 
     def _slot(self, row: SoftmaxRow, query: int, table: _Table) -> _Slot:
         """The head that a row belongs to: that whose rows of the query matrix made its query."""
-        parameter, source = weighted_by_matrix(self.graph, query, self.matrix_nodes)
+        parameter, source = weighted_by_matrix(self.graph, query)
         again = 0
         while (slot := self.slots.get((parameter, again))) is not None:
             if slot.tables[-1] is table:
@@ -236,19 +235,18 @@ class Recogniser:
             stack.extend(sorted(graph.children(top), reverse=True))
         return False
 
-    def roles(self) -> dict[int, str]:
+    def roles(self) -> dict[Matrix, str]:
         """Matrix -> ``query``, ``key`` or ``value``: what its rows make in attention, with the layer."""
-        found: dict[int, str] = {}
+        found: dict[Matrix, str] = {}
         for slot in self.slots.values():
             if not slot.sequences or not slot.sequences[0]:
                 continue
             cell = open_cell(self.trace, slot.sequences[0][-1], 0)
             for what, nodes in (("query", cell.query), ("key", cell.key), ("value", cell.values)):
                 if nodes:
-                    parameter, _ = weighted_by_matrix(self.graph, nodes[0], self.matrix_nodes)
-                    place = self.matrix_nodes.get(parameter)
-                    if place is not None:
-                        found.setdefault(place[0], f"{what} of layer {slot.layer}")
+                    matrix = matrix_of(self.trace, weighted_by_matrix(self.graph, nodes[0])[0])
+                    if matrix is not None:
+                        found.setdefault(matrix, f"{what} of layer {slot.layer}")
         return found
 
     # -- the whole -------------------------------------------------------------------------

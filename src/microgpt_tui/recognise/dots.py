@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Container
 from dataclasses import dataclass
 
 from microgpt_tui.recognise.operations import Graph, Role
+from microgpt_tui.recognise.parameters import matrix_of
 
 MOST_TERMS = 1 << 14
 
@@ -70,11 +70,10 @@ def dot(graph: Graph, node: int) -> Dot | None:
     return Dot(node, inner, tuple(products), tuple(a for a, _ in pairs), tuple(b for _, b in pairs))
 
 
-def weighted_by_matrix(graph: Graph, node: int, matrix_nodes: Container[object]) -> tuple[int, int]:
+def weighted_by_matrix(graph: Graph, node: int) -> tuple[int, int]:
     """The nearest product of a matrix's element below a node: (that parameter, the other operand) or (-1, -1).
 
-    ``matrix_nodes`` tells which parameters are elements of matrices. Breadth first, so that the answer is the same
-    element of the same row at every position.
+    Breadth first, so that the answer is the same element of the same row at every position.
     """
     level = [node]
     for _ in range(12):
@@ -84,7 +83,7 @@ def weighted_by_matrix(graph: Graph, node: int, matrix_nodes: Container[object])
             children = graph.children(top)
             if graph.role(top) is Role.MULTIPLY and len(children) == 2:
                 for parameter, other in (children, children[::-1]):
-                    if parameter in matrix_nodes and (best[0] < 0 or parameter < best[0]):
+                    if (best[0] < 0 or parameter < best[0]) and matrix_of(graph.trace, parameter) is not None:
                         best = (int(parameter), int(other))
             below.extend(children)
         if best[0] >= 0:

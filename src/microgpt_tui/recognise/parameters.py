@@ -2,57 +2,19 @@
 
 from __future__ import annotations
 
-from array import array
 from bisect import bisect_right
 from typing import NamedTuple
 
 from microgpt_tui.recognise.operations import Graph, Role, graph_of
-from microgpt_tui.trace.derived import derived, growing
+from microgpt_tui.trace.derived import growing
+from microgpt_tui.trace.names import matrix_place
 from microgpt_tui.trace.trace import Matrix, Trace
 
 
-class Elements:
-    """From a parameter to its place: ``places[node] -> (matrix, index)``, for matrices of two or more dimensions."""
-
-    def __init__(self, matrices: list[Matrix]) -> None:
-        self._starts: list[int] = []
-        self._runs: list[tuple[int, int, int]] = []
-        self._odd: dict[int, tuple[int, int]] = {}
-        runs = []
-        for number, matrix in enumerate(matrices):
-            nodes = matrix.nodes
-            if len(matrix.shape) < 2 or not nodes:
-                continue
-            if nodes[-1] - nodes[0] + 1 == len(nodes) and nodes == array("q", range(nodes[0], nodes[-1] + 1)):
-                runs.append((nodes[0], len(nodes), number))
-            else:
-                for index, node in enumerate(nodes):
-                    self._odd.setdefault(node, (number, index))
-        self._runs = sorted(runs)
-        self._starts = [r[0] for r in self._runs]
-
-    def get(self, node: int) -> tuple[int, int] | None:
-        """(matrix, index within it), or None for a node that is in no matrix."""
-        i = bisect_right(self._starts, node) - 1
-        if i >= 0:
-            start, length, number = self._runs[i]
-            if node < start + length:
-                return number, node - start
-        return self._odd.get(node)
-
-    def __contains__(self, node: object) -> bool:
-        return isinstance(node, int) and self.get(node) is not None
-
-
-def elements(trace: Trace) -> Elements:
-    """The places of the program's parameters, kept with the setup's trace."""
-    return _elements(trace.setup or trace, len(trace.program.matrices))
-
-
-@derived
-def _elements(setup: Trace, count: int) -> Elements:
-    """``count`` matrices: none is known before the setup has ended."""
-    return Elements(setup.program.matrices[:count])
+def matrix_of(trace: Trace, node: int) -> Matrix | None:
+    """The matrix, of two dimensions or more, that a parameter is an element of; None for any other node."""
+    found = matrix_place(trace, node)
+    return found[0] if found is not None and len(found[0].shape) > 1 else None
 
 
 class Read(NamedTuple):

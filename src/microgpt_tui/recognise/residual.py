@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from microgpt_tui.recognise.attention import attention
 from microgpt_tui.recognise.dots import dot, terms
 from microgpt_tui.recognise.operations import Graph, Role, graph_of
-from microgpt_tui.recognise.parameters import elements
+from microgpt_tui.recognise.parameters import matrix_of
 from microgpt_tui.recognise.tokens import Distribution
 from microgpt_tui.trace.derived import derived
 from microgpt_tui.trace.trace import Trace
@@ -55,7 +55,6 @@ class Stream:
 def stream(trace: Trace, found: Distribution) -> Stream | None:
     """The residual stream below one distribution; None where the logits are no matrix product of a vector."""
     graph = graph_of(trace)
-    places = elements(trace)
     rows: list[tuple[int, ...]] = []
     top: tuple[int, ...] = ()
     for logit in found.logits:
@@ -63,11 +62,12 @@ def stream(trace: Trace, found: Distribution) -> Stream | None:
         product = dot(graph, inner)
         if product is None:
             return None
-        ordered = [(b, a) if (a not in places) else (a, b) for a, b in zip(product.left, product.right, strict=True)]
+        pairs = zip(product.left, product.right, strict=True)
+        ordered = [(b, a) if matrix_of(trace, a) is None else (a, b) for a, b in pairs]
         rows.append(tuple(a for a, _ in ordered))
         if not top:
             top = tuple(b for _, b in ordered)
-    if any(graph.is_parameter(x) for x in top) or any(x not in places for x in rows[0]):
+    if any(graph.is_parameter(x) for x in top) or any(matrix_of(trace, x) is None for x in rows[0]):
         return None
     walked = _walk(graph, top)
     if not walked:

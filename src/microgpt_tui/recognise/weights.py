@@ -235,7 +235,7 @@ def meaning(trace: Trace, number: int) -> Meaning:
         return Meaning("position", "channel", "position embedding")
     if not multiplied:
         return Meaning("row", "column", "")
-    role = recogniser(trace).roles().get(number, "")
+    role = recogniser(trace).roles().get(matrix, "")
     if role:
         return Meaning(f"{role.split()[0]} dimension", "channel", role)
     if matrix.shape[0] == size:
