@@ -21,11 +21,11 @@ from microgpt_tui.graph import engines
 from microgpt_tui.graph.export import export
 from microgpt_tui.graph.fitting import draw, picture_for
 from microgpt_tui.graph.folding import fold, fold_to_budget, scope_of_node
-from microgpt_tui.graph.formats import svg
+from microgpt_tui.graph.formats import rendered
 from microgpt_tui.graph.frames import backward_of
+from microgpt_tui.graph.group_picture import picture_of_groups
 from microgpt_tui.graph.layered import Label, lay_out
 from microgpt_tui.graph.levels import Level
-from microgpt_tui.graph.picture import picture_of_groups
 from microgpt_tui.graph.request import Request
 from microgpt_tui.session.debugger import Debugger
 from microgpt_tui.session.process import Launch
@@ -108,8 +108,8 @@ def measure(debugger: Debugger, trace: Trace) -> None:
     report("the same with the numbers of every box", best(picture))
     if engines.engines():
         step = Request("step", force=True)
-        report("the whole step to SVG", best(lambda: svg.write(draw(trace, event, step)), 3), 1.0)
-        report("the same, fitted to a slide", best(lambda: svg.write(draw(trace, event, Request("step"))), 3), 1.0)
+        report("the whole step to SVG", best(lambda: rendered.svg(draw(trace, event, step)), 3), 1.0)
+        report("the same, fitted to a slide", best(lambda: rendered.svg(draw(trace, event, Request("step"))), 3), 1.0)
     with tempfile.TemporaryDirectory() as folder:
         whole = Request("scalars")
         for form, target in (("dot", 2.0), ("json", 0.0)):

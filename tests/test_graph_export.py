@@ -20,15 +20,14 @@ from microgpt_tui.graph.export import export, formats_of
 from microgpt_tui.graph.files import ExportError, write_whole
 from microgpt_tui.graph.fitting import draw, picture_for
 from microgpt_tui.graph.folding import nodes_at
-from microgpt_tui.graph.formats import FORMATS
-from microgpt_tui.graph.formats import svg as svg_format
+from microgpt_tui.graph.formats import FORMATS, rendered
 from microgpt_tui.graph.frames import animated, backward_of, frames, write_frames
 from microgpt_tui.graph.numbers import signed
 from microgpt_tui.graph.picture import Picture
 from microgpt_tui.graph.presets import THEMES, style_named
 from microgpt_tui.graph.request import Request, What
 from microgpt_tui.graph.selection import between, cone, target_of, to_loss, to_parameters, top_paths
-from microgpt_tui.graph.state import Reached, carrying, contributions, reached
+from microgpt_tui.graph.state import Reached, carrying, contributions, reached, reached_by_sums, sums_by_group
 from microgpt_tui.graph.whats import WHATS
 from microgpt_tui.protocol.codes import ACCUMULATE
 from microgpt_tui.session.debugger import Debugger
@@ -181,11 +180,57 @@ def test_a_gradient_is_waiting_then_accumulating_then_final(step: Trace) -> None
     assert reached(step, node, last) is Reached.FINAL
 
 
+def test_operands_are_shown_as_the_operations_used_them(step: Trace) -> None:
+    """Whatever the moment, also after the optimizer has changed every parameter: the arithmetic drawn is true."""
+    end = len(step) - 1
+    updated = [p for p in step.update_index if step.data_at(p, end) != step.data_at(p, 0)]
+    assert updated
+    for event in (middle_of_backward(step), end):
+        checked = 0
+        for parameter in updated[:: len(updated) // 20]:
+            users = [u for u in step.users(parameter) if step.op_name(u) == "mul"]
+            if not users:
+                continue
+            boxes = {box.node: box.data for box in picture_for(step, event, Request("cone", users[-1], depth=1)).boxes}
+            a, b = step.children(users[-1])
+            assert boxes[users[-1]] == boxes[a] * boxes[b]
+            checked += 1
+        assert checked > 3
+    assert "as the forward pass used them" in picture_for(step, end, Request("model")).subtitle
+
+
+def test_the_whole_graphs_arithmetic_is_true_at_its_end(step: Trace, tmp_path: Path) -> None:
+    path = tmp_path / "scalars.json"
+    export(step, len(step) - 1, Request("scalars"), path)
+    found = json.loads(path.read_text())
+    data = dict(zip(found["node"], found["data"], strict=True))
+    operands: dict[int, list[float]] = {}
+    for child, user in zip(found["from"], found["to"], strict=True):
+        operands.setdefault(user, []).append(data[child])
+    products = [node for node, op in zip(found["node"], found["op"], strict=True) if op == "mul"]
+    assert len(products) > 1000
+    assert all(data[node] == operands[node][0] * operands[node][1] for node in products)
+
+
+def test_the_state_of_a_group_is_that_of_its_nodes(step: Trace) -> None:
+    """A fold that holds each node alone says of it what is said of a node, at any moment."""
+    first, last = backward_of(step, len(step) - 1)
+    nodes = list(range(step.first_node, step.end_node, 211))
+    group_of = [-1] * step.end_node
+    for g, node in enumerate(nodes):
+        group_of[node] = g
+    for event in (0, first - 1, first, first + 1, (first + last) // 3, (first + last) // 2, last, len(step) - 1):
+        sums = sums_by_group(step, event, group_of, len(nodes))
+        for g, node in enumerate(nodes):
+            found = reached_by_sums(step, event, sums[g], len(step.users(node)))
+            assert found is reached(step, node, event), f"node {node} at {event}"
+
+
 # -- rendering -------------------------------------------------------------------------------------
 
 
 def svg_of(drawing: Drawing) -> str:
-    return svg_format.write(drawing).decode()
+    return rendered.svg(drawing).decode()
 
 
 def texts_of(svg: str) -> list[str]:

@@ -13,10 +13,11 @@ from support import BUNDLED, NAMES, SAMPLES, Session, record
 from microgpt_tui.graph import engines
 from microgpt_tui.graph.fitting import draw
 from microgpt_tui.graph.folding import fold, fold_nodes, fold_selection, fold_to_budget, made_in, scope_of_node
+from microgpt_tui.graph.group_picture import picture_of_groups
 from microgpt_tui.graph.growing import GrowingFold, growing_fold
 from microgpt_tui.graph.levels import Level, closing, node_scopes, ranks
 from microgpt_tui.graph.request import Request
-from microgpt_tui.graph.state import Reached
+from microgpt_tui.graph.state import Reached, sums_by_group
 from microgpt_tui.trace.trace import Trace
 
 FOLDED = [Level.POSITIONS, Level.LAYERS, Level.BLOCKS, Level.STATEMENTS]
@@ -187,6 +188,20 @@ def test_progress_of_the_backward_pass_is_the_same_from_both_sides(step: Trace, 
         fresh = GrowingFold(Level.BLOCKS)
         fresh.update(step)
         assert sums == fresh.progress(event)
+
+
+@settings(max_examples=8, deadline=None)
+@given(data=st.data())
+def test_the_pane_and_the_picture_say_the_same_of_a_group(step: Trace, data: st.DataObject) -> None:
+    event = data.draw(st.integers(0, len(step) - 1))
+    live = growing_fold(step, Level.BLOCKS)
+    sums = live.progress(event)
+    assert sums == sums_by_group(step, event, live.group_of, len(live.groups))
+    whole = fold(step, Level.BLOCKS)
+    by_scope = {group.scope: live.reached(g, event) for g, group in enumerate(live.groups) if group.scope >= 0}
+    for box in picture_of_groups(step, whole, event).boxes:
+        if box.scope >= 0:
+            assert box.state is by_scope[box.scope]
 
 
 def test_after_the_backward_pass_all_gradients_are_final(step: Trace) -> None:

@@ -14,6 +14,7 @@ from microgpt_tui.graph.frames import write_frames
 from microgpt_tui.graph.presets import DIRECTIONS, EDGES, LABELS, SIZES, THEMES, Style, style_named
 from microgpt_tui.graph.request import Request
 from microgpt_tui.graph.whats import WHATS
+from microgpt_tui.protocol.moments import SHORT
 from microgpt_tui.trace.references import NotHere, node_named
 from microgpt_tui.trace.trace import Trace
 
@@ -30,10 +31,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="override a module-level setting, such as n_layer=2 (can be repeated)",
     )  # fmt: skip
     parser.add_argument("--python", metavar="FILE", help="the Python that runs the script (default: this one)")
-    parser.add_argument(
-        "--at", metavar="MOMENT", required=True,
-        help="3:1200 is event 1200 (from 1) of training step 3; 3:end its last event; also setup:5, 'sample 2:17'",
-    )  # fmt: skip
+    parser.add_argument("--at", metavar="MOMENT", required=True, help=SHORT)
     parser.add_argument("--what", choices=list(WHATS), default="cone", help="what to draw (default: cone)")
     parser.add_argument("-o", "--output", metavar="FILE", help="where to; the ending says the format")
     parser.add_argument("--format", choices=list(FORMATS), help="the format, whatever the ending")

@@ -5,14 +5,13 @@ A step of the live script adds one node: the fold takes in what is new and nothi
 
 from __future__ import annotations
 
-from bisect import bisect_right
 from collections import defaultdict
 
 from microgpt_tui.graph.folding import Fold
 from microgpt_tui.graph.levels import Level, ranks
-from microgpt_tui.graph.selection import Selection
-from microgpt_tui.graph.state import Reached, backward_span
-from microgpt_tui.protocol.codes import ACCUMULATE
+from microgpt_tui.graph.selection import Selection, selected, walk
+from microgpt_tui.graph.state import Reached, backward_span, reached_by_sums, rows_of_pass
+from microgpt_tui.protocol.codes import ZERO
 from microgpt_tui.trace.derived import growing
 from microgpt_tui.trace.trace import Trace
 
@@ -58,58 +57,33 @@ class GrowingFold:
 
     def cone(self, g: int, event: int, depth: int, limit: int, each: int = 1 << 30) -> Selection:
         """Groups around one, nearest first; ``nodes`` of the result are group numbers."""
-        chosen = {g: None}
-        below, above = [g], [g]
-        for _ in range(depth):
-            below = self._next(chosen, below, self.inputs, event, min(limit, len(chosen) + each))
-            above = self._next(chosen, above, self.users, event, min(limit, len(chosen) + each))
-        more_inputs, more_users = {}, {}
-        for k in chosen:
-            left_out = sum(1 for n in self.inputs.get(k, ()) if n not in chosen)
-            if left_out:
-                more_inputs[k] = left_out
-            left_out = sum(1 for n in self.users.get(k, ()) if n not in chosen and self.exists(n, event))
-            if left_out:
-                more_users[k] = left_out
-        return Selection(tuple(sorted(chosen)), more_inputs, more_users)
 
-    def _next(
-        self, chosen: dict[int, None], now: list[int], links: dict[int, dict[int, int]], event: int, limit: int
-    ) -> list[int]:
-        found = []
-        for g in now:
-            for near in links.get(g, ()):
-                if near not in chosen and len(chosen) < limit and self.exists(near, event):
-                    chosen[near] = None
-                    found.append(near)
-        return found
+        def inputs(k: int) -> list[int]:
+            return [n for n in self.inputs.get(k, ()) if self.exists(n, event)]
+
+        def users(k: int) -> list[int]:
+            return [n for n in self.users.get(k, ()) if self.exists(n, event)]
+
+        return selected(walk(g, inputs, users, (depth, depth), limit, each), inputs, users)
 
     def progress(self, event: int) -> list[int]:
-        """Per group, how many sums its gradients have got in the latest backward pass; moves with the cursor."""
+        """Per group what ``state.sums_by_group`` counts; moves with the cursor instead of counting afresh."""
         trace = self.trace
         span = backward_span(trace, event)
-        start = bisect_right(trace.write_event, span[0] - 1) if span else 0
+        start, end = rows_of_pass(trace, event)
         if span is None or self._span is None or span[0] != self._span[0] or len(self._sums) > len(self.groups):
             self._span, self._rows, self._sums = span, start, []
         self._sums += [0] * (len(self.groups) - len(self._sums))
-        if span is None:
-            return self._sums
         target, group_of, kind, at = trace.target, self.group_of, trace.kind, trace.write_event
-        rows = bisect_right(at, min(event, span[1]))
-        for row in range(min(rows, self._rows), max(rows, self._rows)):
-            if kind[at[row]] == ACCUMULATE:
-                self._sums[group_of[target[row]]] += 1 if rows > self._rows else -1
-        self._rows = rows
+        for row in range(min(end, self._rows), max(end, self._rows)):
+            if kind[at[row]] != ZERO:
+                self._sums[group_of[target[row]]] += 1 if end > self._rows else -1
+        self._rows = end
         return self._sums
 
     def reached(self, g: int, event: int) -> Reached:
         """How far the backward pass has come with a group."""
-        sums = self.progress(event)
-        if self._span is None:
-            return Reached.NONE
-        if sums[g] == 0 and self.uses(g):
-            return Reached.WAITING
-        return Reached.FINAL if sums[g] >= self.uses(g) or event > self._span[1] else Reached.ACCUMULATING
+        return reached_by_sums(self.trace, event, self.progress(event)[g], self.uses(g))
 
 
 @growing

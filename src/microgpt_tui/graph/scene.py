@@ -7,11 +7,13 @@ from dataclasses import dataclass, field
 from enum import Enum
 
 from microgpt_tui.graph.folding import fold_selection
+from microgpt_tui.graph.group_picture import group_box, picture_of_groups
 from microgpt_tui.graph.growing import GrowingFold, growing_fold
 from microgpt_tui.graph.layered import Label, Sheet, lay_out
 from microgpt_tui.graph.levels import Level
+from microgpt_tui.graph.node_picture import picture_of_nodes
 from microgpt_tui.graph.numbers import signed
-from microgpt_tui.graph.picture import Arrow, Box, Picture, group_box, picture_of_groups, picture_of_nodes
+from microgpt_tui.graph.picture import Arrow, Box, Picture
 from microgpt_tui.graph.selection import Selection, between, cone, target_of, to_loss, to_parameters
 from microgpt_tui.graph.state import Reached, carrying
 from microgpt_tui.trace.trace import Trace

@@ -5,7 +5,7 @@ from __future__ import annotations
 import heapq
 import math
 from bisect import bisect_right
-from collections.abc import Collection, Iterable
+from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass
 
 from microgpt_tui.graph.state import share
@@ -34,18 +34,55 @@ def users_at(trace: Trace, node: int, event: int) -> list[int]:
     return list(dict.fromkeys(u for u in trace.users(node) if exists(trace, u, event)))
 
 
+Near = Callable[[int], Iterable[int]]
+"""Nodes (or groups) beside one: its operands, or its users."""
+
+
+def selected(chosen: Iterable[int], inputs: Near, users: Near) -> Selection:
+    """A selection, and what was left out around it."""
+    nodes = sorted(set(chosen))
+    inside = set(nodes)
+
+    def left_out(near: Near) -> dict[int, int]:
+        counts = ((node, sum(1 for n in dict.fromkeys(near(node)) if n not in inside)) for node in nodes)
+        return {node: count for node, count in counts if count}
+
+    return Selection(tuple(nodes), left_out(inputs), left_out(users))
+
+
+def walk(
+    start: int,
+    inputs: Near,
+    users: Near,
+    depths: tuple[int, int],
+    limit: int,
+    each: int = 1 << 30,
+    prefer: Collection[int] = (),
+) -> dict[int, None]:
+    """What is at most ``depths`` (towards the inputs, towards the users) steps away, nearest first.
+
+    At most ``limit`` in all and ``each`` more per step and direction, those in ``prefer`` before others.
+    """
+    chosen: dict[int, None] = {start: None}
+    ends: dict[Near, list[int]] = {inputs: [start], users: [start]}
+    for step in range(max(depths)):
+        for near, depth in ((inputs, depths[0]), (users, depths[1])):
+            if step >= depth:
+                continue
+            found = dict.fromkeys(n for one in ends[near] for n in near(one))
+            new: list[int] = []
+            for one in sorted(found, key=lambda n: n not in prefer) if prefer else found:
+                if len(chosen) >= limit or len(new) >= each:
+                    break
+                if one not in chosen:
+                    chosen[one] = None
+                    new.append(one)
+            ends[near] = new
+    return chosen
+
+
 def _selection(trace: Trace, nodes: Iterable[int], event: int) -> Selection:
-    chosen = sorted(set(nodes))
-    inside = set(chosen)
-    more_inputs, more_users = {}, {}
-    for node in chosen:
-        left_out = sum(1 for c in dict.fromkeys(trace.children(node)) if c not in inside)
-        if left_out:
-            more_inputs[node] = left_out
-        left_out = sum(1 for u in users_at(trace, node, event) if u not in inside)
-        if left_out:
-            more_users[node] = left_out
-    return Selection(tuple(chosen), more_inputs, more_users)
+    return selected(nodes, trace.children, lambda n: users_at(trace, n, event))
 
 
 def cone(
@@ -59,34 +96,16 @@ def cone(
     each: int = 1 << 30,
     prefer: Collection[int] = (),
 ) -> Selection:
-    """The neighbourhood of a node: its operands' operands ``inputs`` deep, its users' users ``users`` deep.
+    """The neighbourhood of a node: see ``walk``.
 
-    Nearest first, at most ``limit`` nodes and at most ``each`` more per depth and direction, those in ``prefer``
-    before others. With a ``threshold``, edges that carried a smaller share of their operand's gradient are not
-    followed towards the users.
+    With a ``threshold``, edges that carried a smaller share of their operand's gradient are not followed to users.
     """
-    chosen = {node: None}
-    below, above = [node], [node]
 
-    def take(found: Iterable[int]) -> list[int]:
-        new: list[int] = []
-        for one in sorted(dict.fromkeys(found), key=lambda n: n not in prefer) if prefer else dict.fromkeys(found):
-            if len(chosen) >= limit or len(new) >= each:
-                break
-            if one not in chosen:
-                chosen[one] = None
-                new.append(one)
-        return new
+    def strong(operand: int) -> list[int]:
+        found = users_at(trace, operand, event)
+        return [u for u in found if not share(trace, operand, u, event) < threshold] if threshold else found
 
-    def strong(operand: int, user: int) -> bool:
-        return not threshold or not share(trace, operand, user, event) < threshold
-
-    for depth in range(max(inputs, users)):
-        if depth < inputs:
-            below = take(c for n in below for c in trace.children(n))
-        if depth < users:
-            above = take(u for n in above for u in users_at(trace, n, event) if strong(n, u))
-    return _selection(trace, chosen, event)
+    return _selection(trace, walk(node, trace.children, strong, (inputs, users), limit, each, prefer), event)
 
 
 def ancestors(trace: Trace, node: int, stop: int = -1) -> set[int]:

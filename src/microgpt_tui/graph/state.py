@@ -1,13 +1,13 @@
-"""Data, gradients and the progress of the backward pass at a moment, for many nodes at once."""
+"""What pictures show of a moment: data, gradients, and how far the backward pass has come. One function for each."""
 
 from __future__ import annotations
 
+import math
 from bisect import bisect_left, bisect_right
-from collections import Counter
+from collections.abc import Sequence
 from enum import Enum
 
 from microgpt_tui.protocol.codes import ACCUMULATE, BACKWARD, ZERO
-from microgpt_tui.trace.formula import local_gradients
 from microgpt_tui.trace.trace import Trace
 
 
@@ -31,15 +31,26 @@ def grads_at(trace: Trace, event: int) -> dict[int, float]:
     return dict(zip(trace.target[:rows], trace.after[:rows], strict=True))
 
 
-def accumulations(trace: Trace, event: int) -> Counter[int]:
-    """How many sums each gradient has got in the latest backward pass, by an event; seeds count as enough."""
-    span = backward_span(trace, event)
-    if span is None:
-        return Counter()
-    first, rows = bisect_left(trace.write_event, span[0]), bisect_right(trace.write_event, event)
-    found = Counter(trace.target[first:rows])
-    found[trace.loss_node(event)] += 1 << 30
-    return found
+def used_event(trace: Trace, node: int, event: int) -> int:
+    """The moment whose data the operations that exist by ``event`` have used of a node.
+
+    It is ``event`` itself, unless an optimizer has updated the node since: a picture that shows the result of an
+    operation shows its operands as they were, or its arithmetic would be false.
+    """
+    if node not in trace.update_index:
+        return event
+    last = max((born for user in trace.users(node) if (born := trace.born_at(user)) <= event), default=event)
+    return min(event, last)
+
+
+def data_used(trace: Trace, node: int, event: int) -> float:
+    """A node's data as the operations that exist by ``event`` have used it."""
+    return trace.data_at(node, used_event(trace, node, event))
+
+
+def grad_shown(trace: Trace, node: int, event: int, state: Reached) -> float:
+    """A node's grad once a backward pass has reached it, else NaN."""
+    return math.nan if state in (Reached.NONE, Reached.WAITING) else trace.grad_at(node, event)
 
 
 def backward_span(trace: Trace, event: int) -> tuple[int, int] | None:
@@ -53,27 +64,54 @@ def backward_span(trace: Trace, event: int) -> tuple[int, int] | None:
     return found
 
 
-def reached(trace: Trace, node: int, event: int) -> Reached:
-    """Where a node's gradient stands: final once all that will be added to it has been."""
+def rows_of_pass(trace: Trace, event: int) -> tuple[int, int]:
+    """The writes of the latest backward pass that have happened by an event: first row, row after the last."""
     span = backward_span(trace, event)
     if span is None:
+        return 0, 0
+    return bisect_left(trace.write_event, span[0]), bisect_right(trace.write_event, min(event, span[1]))
+
+
+def is_over(trace: Trace, event: int) -> bool:
+    """True when the latest backward pass has ended by an event."""
+    span = backward_span(trace, event)
+    return span is not None and (event > span[1] or (event == span[1] and trace.complete))
+
+
+def sums_by_group(trace: Trace, event: int, group_of: Sequence[int], count: int) -> list[int]:
+    """Per group how many seeds and sums its nodes have got in the latest backward pass. One pass over the writes."""
+    sums = [0] * count
+    start, end = rows_of_pass(trace, event)
+    kind, known = trace.kind, len(group_of)
+    for target, at in zip(trace.target[start:end], trace.write_event[start:end], strict=True):
+        if target < known and group_of[target] >= 0 and kind[at] != ZERO:
+            sums[group_of[target]] += 1
+    return sums
+
+
+def reached_by_sums(trace: Trace, event: int, sums: int, uses: int) -> Reached:
+    """How far the backward pass has come with nodes that others use ``uses`` times and that got so many sums."""
+    if backward_span(trace, event) is None:
         return Reached.NONE
-    rows = [r for r in trace.writes_of(node) if trace.write_event[r] >= span[0]]
-    before = [r for r in rows if trace.write_event[r] <= event and trace.kind[trace.write_event[r]] != ZERO]
-    if not before:
+    if not sums:
         return Reached.WAITING
-    if event > span[1] or (event == span[1] and trace.complete):
-        return Reached.FINAL
-    if trace.kind[trace.write_event[before[0]]] != ACCUMULATE:
-        return Reached.FINAL  # the seed
-    users = len(trace.users(node))
-    sums = sum(1 for r in before if trace.kind[trace.write_event[r]] == ACCUMULATE)
-    if sums >= users or _has_propagated(trace, node, event, span[0]):
-        return Reached.FINAL
-    over = trace.phase_spans[-1][0] > span[1] or trace.complete
-    if over and not any(event < trace.write_event[r] <= span[1] for r in rows):
-        return Reached.FINAL
-    return Reached.ACCUMULATING
+    return Reached.FINAL if sums >= uses or is_over(trace, event) else Reached.ACCUMULATING
+
+
+def reached(trace: Trace, node: int, event: int) -> Reached:
+    """Where a node's gradient stands: final once all that will be added to it has been."""
+    start, end = rows_of_pass(trace, event)
+    writes = trace.writes_of(node)
+    done = [r for r in writes if start <= r < end and trace.kind[trace.write_event[r]] != ZERO]
+    found = reached_by_sums(trace, event, len(done), len(trace.users(node)))
+    span = backward_span(trace, event)
+    if found is not Reached.ACCUMULATING or span is None:
+        return found
+    if trace.kind[trace.write_event[done[0]]] != ACCUMULATE or _has_propagated(trace, node, event, span[0]):
+        return Reached.FINAL  # the seed; a user whose gradient never came adds nothing
+    recorded = trace.phase_spans[-1][0] > span[1] or trace.complete
+    still_to_come = any(event < trace.write_event[r] <= span[1] for r in writes)
+    return Reached.FINAL if recorded and not still_to_come else found
 
 
 def _has_propagated(trace: Trace, node: int, event: int, since: int) -> bool:
@@ -99,12 +137,6 @@ def carrying(trace: Trace, event: int) -> tuple[int, int] | None:
         return None
     row = trace.row[event]
     return (trace.target[row], trace.source[row]) if trace.source[row] >= 0 else None
-
-
-def local_gradient(trace: Trace, user: int, slot: int, event: int) -> float:
-    """d user / d its operand number ``slot`` (from 0); NaN where nobody knows."""
-    found = local_gradients(trace, user, event)
-    return found[slot][0] if slot < len(found) else float("nan")
 
 
 def share(trace: Trace, child: int, user: int, event: int) -> float:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from microgpt_tui.graph.drawing import Format
-from microgpt_tui.graph.formats import dot, json, pdf, png, svg
+from microgpt_tui.graph.formats import dot, json, rendered
 
-FORMATS: dict[str, Format] = {module.FORMAT.name: module.FORMAT for module in (svg, png, pdf, dot, json)}
+FORMATS: dict[str, Format] = {form.name: form for module in (rendered, dot, json) for form in module.FORMATS}
 """A file's ending -> the format."""

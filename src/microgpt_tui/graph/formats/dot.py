@@ -11,4 +11,4 @@ def write(sketch: Sketch) -> bytes:
     return document(sketch.picture, sketch.style).encode()
 
 
-FORMAT = Format("dot", "for Graphviz and other tools", write_sketch=write)
+FORMATS = (Format("dot", "for Graphviz and other tools", write_sketch=write),)

@@ -66,4 +66,4 @@ def _arrow(arrow: Arrow) -> dict[str, Any]:
     }  # fmt: skip
 
 
-FORMAT = Format("json", "the numbers, in full precision", write_sketch=write)
+FORMATS = (Format("json", "the numbers, in full precision", write_sketch=write),)

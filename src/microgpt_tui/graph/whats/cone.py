@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from microgpt_tui.graph.picture import Picture, picture_of_nodes
+from microgpt_tui.graph.node_picture import picture_of_nodes
+from microgpt_tui.graph.picture import Picture
 from microgpt_tui.graph.request import Subject, What
 from microgpt_tui.graph.selection import cone
 from microgpt_tui.trace.names import describe

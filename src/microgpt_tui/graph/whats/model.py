@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from microgpt_tui.graph.folding import fold
+from microgpt_tui.graph.group_picture import list_parameters, picture_of_groups
 from microgpt_tui.graph.levels import Level
-from microgpt_tui.graph.picture import Picture, list_parameters, picture_of_groups
+from microgpt_tui.graph.picture import Picture
 from microgpt_tui.graph.request import Subject, What
 
 

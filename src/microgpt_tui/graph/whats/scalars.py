@@ -11,7 +11,7 @@ from microgpt_tui.graph.dot import quoted
 from microgpt_tui.graph.folding import nodes_at, older_used, operands_of
 from microgpt_tui.graph.formats.json import SCHEMA, moment, number
 from microgpt_tui.graph.request import Subject, What
-from microgpt_tui.graph.state import grads_at
+from microgpt_tui.graph.state import data_used, grads_at
 from microgpt_tui.trace.names import name
 from microgpt_tui.trace.trace import Trace
 
@@ -34,7 +34,7 @@ def dot_lines(subject: Subject) -> Iterator[str]:
     grads = grads_at(trace, event)
     yield "digraph step {\n"
     for node in older_used(trace, count):
-        data, grad = trace.data_at(node, event), grads.get(node, 0.0)
+        data, grad = data_used(trace, node, event), grads.get(node, 0.0)
         label = quoted(name(trace, node))
         yield f'{node} [op="{trace.op_name(node)}" data="{data!r}" grad="{grad!r}" label={label}]\n'
     get, ops = grads.get, trace.ops
@@ -53,7 +53,7 @@ def json_lines(subject: Subject) -> Iterator[str]:
     grads = grads_at(trace, event)
     older = older_used(trace, count)
     nodes = [*older, *range(first, first + count)]
-    data = [trace.data_at(n, event) for n in older] + list(trace.data[:count])
+    data = [data_used(trace, n, event) for n in older] + list(trace.data[:count])
     columns: dict[str, Iterable[Any]] = {
         "node": nodes, "op": [trace.op_name(n) for n in older] + [trace.ops[o] for o in trace.op[:count]],
         "data": map(number, data), "grad": (number(grads.get(n, 0.0)) for n in nodes),

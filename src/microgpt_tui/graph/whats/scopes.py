@@ -7,8 +7,9 @@ from functools import partial
 
 from microgpt_tui.graph.files import ExportError
 from microgpt_tui.graph.folding import fold_selection, made_in, scope_of_node
+from microgpt_tui.graph.group_picture import list_parameters, picture_of_groups
 from microgpt_tui.graph.levels import ranks
-from microgpt_tui.graph.picture import Picture, list_parameters, picture_of_groups
+from microgpt_tui.graph.picture import Picture
 from microgpt_tui.graph.request import Subject, What
 from microgpt_tui.graph.selection import with_operands
 from microgpt_tui.graph.titles import scope_title

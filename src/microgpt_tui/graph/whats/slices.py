@@ -6,7 +6,9 @@ from collections.abc import Callable
 
 from microgpt_tui.graph.files import ExportError
 from microgpt_tui.graph.folding import fold_selection
-from microgpt_tui.graph.picture import Picture, list_parameters, picture_of_groups, picture_of_nodes
+from microgpt_tui.graph.group_picture import list_parameters, picture_of_groups
+from microgpt_tui.graph.node_picture import picture_of_nodes
+from microgpt_tui.graph.picture import Picture
 from microgpt_tui.graph.request import Subject, What
 from microgpt_tui.graph.selection import Selection, between, to_loss, to_parameters, top_paths
 from microgpt_tui.trace.names import describe, name

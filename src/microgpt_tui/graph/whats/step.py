@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from microgpt_tui.graph.folding import fold_to_budget, scope_of_node
+from microgpt_tui.graph.group_picture import list_parameters, picture_of_groups
 from microgpt_tui.graph.levels import ranks
-from microgpt_tui.graph.picture import Picture, list_parameters, picture_of_groups
+from microgpt_tui.graph.picture import Picture
 from microgpt_tui.graph.request import Subject, What
 from microgpt_tui.protocol.codes import SiteKind
 from microgpt_tui.trace.trace import Trace

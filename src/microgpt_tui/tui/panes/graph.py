@@ -12,7 +12,7 @@ from microgpt_tui.graph.levels import Level
 from microgpt_tui.graph.numbers import signed
 from microgpt_tui.graph.scene import Scene, SceneRequest, Show, edge_text, scene
 from microgpt_tui.graph.selection import Path, target_of, top_paths
-from microgpt_tui.graph.state import Reached
+from microgpt_tui.graph.state import Reached, used_event
 from microgpt_tui.trace.names import describe, name
 from microgpt_tui.tui import palette
 from microgpt_tui.tui.lines import Line, empty, text
@@ -160,7 +160,9 @@ that are not drawn. A plain `┼` is a crossing, `├` and `●` are branches of
         trace, box = view.trace, drawn.boxes[cursor]
         node = drawn.nodes[cursor]
         if box.node >= 0:
-            about = f" {describe(trace, node)}   data {trace.data_text(node, view.event)}"
+            used = trace.data_text(node, used_event(trace, node, view.event))
+            now = trace.data_text(node, view.event)
+            about = f" {describe(trace, node)}   data {used}" + (f" (updated to {now})" if now != used else "")
             if box.grad == box.grad:
                 about += f"   grad {box.grad!r} ({box.state.value})"
         else:
