@@ -27,7 +27,15 @@ from microgpt_tui.graph.picture import Picture
 from microgpt_tui.graph.presets import THEMES, style_named
 from microgpt_tui.graph.request import Request, What
 from microgpt_tui.graph.selection import between, cone, target_of, to_loss, to_parameters, top_paths
-from microgpt_tui.graph.state import Reached, carrying, contributions, reached, reached_by_sums, sums_by_group
+from microgpt_tui.graph.state import (
+    Reached,
+    carrying,
+    contributions,
+    reached,
+    reached_by_sums,
+    sums_by_group,
+    uses_by_group,
+)
 from microgpt_tui.graph.whats import WHATS
 from microgpt_tui.protocol.codes import ACCUMULATE
 from microgpt_tui.session.debugger import Debugger
@@ -220,10 +228,25 @@ def test_the_state_of_a_group_is_that_of_its_nodes(step: Trace) -> None:
     for g, node in enumerate(nodes):
         group_of[node] = g
     for event in (0, first - 1, first, first + 1, (first + last) // 3, (first + last) // 2, last, len(step) - 1):
-        sums = sums_by_group(step, event, group_of, len(nodes))
+        sums, uses = sums_by_group(step, event, group_of, len(nodes)), uses_by_group(step, group_of, len(nodes))
         for g, node in enumerate(nodes):
-            found = reached_by_sums(step, event, sums[g], len(step.users(node)))
+            found = reached_by_sums(step, event, sums[g], uses[g])
             assert found is reached(step, node, event), f"node {node} at {event}"
+
+
+def test_a_group_is_final_only_when_all_that_its_nodes_get_has_come_also_from_outside_the_picture(step: Trace) -> None:
+    node = named(step, "attn_logits[1]")
+    first, last = backward_of(step, len(step) - 1)
+    for event in range(first, last, (last - first) // 12):
+        picture = picture_for(step, event, Request("head", node))
+        inside: dict[int, list[int]] = {}
+        for member, key in picture.members.items():
+            inside.setdefault(key, []).append(member)
+        for box in picture.boxes:
+            if box.node < 0 and box.state is Reached.FINAL:
+                come = sum(step.write_event[r] <= event for n in inside[box.key] for r in step.writes_of(n))
+                all_ = sum(step.write_event[r] <= last for n in inside[box.key] for r in step.writes_of(n))
+                assert come == all_
 
 
 # -- rendering -------------------------------------------------------------------------------------

@@ -11,7 +11,15 @@ from microgpt_tui.graph.folding import SETUP, Fold, Group
 from microgpt_tui.graph.node_picture import node_arrows, node_box, picture_of_nodes
 from microgpt_tui.graph.picture import Arrow, Box, Picture
 from microgpt_tui.graph.selection import Selection
-from microgpt_tui.graph.state import Reached, carrying, data_used, grads_at, reached_by_sums, sums_by_group
+from microgpt_tui.graph.state import (
+    Reached,
+    carrying,
+    data_used,
+    grads_at,
+    reached_by_sums,
+    sums_by_group,
+    uses_by_group,
+)
 from microgpt_tui.graph.titles import scope_title
 from microgpt_tui.trace.trace import Trace
 
@@ -83,10 +91,7 @@ def _fill_numbers(trace: Trace, folded: Fold, boxes: list[Box], event: int) -> N
     for node, value in grads_at(trace, event).items():
         if node < len(group_of) and group_of[node] >= 0:
             grad[group_of[node]] += value * value
-    uses = [0] * size
-    for (operand, _), times in folded.edges.items():
-        uses[operand] += times
-    sums = sums_by_group(trace, event, group_of, size)
+    sums, uses = sums_by_group(trace, event, group_of, size), uses_by_group(trace, group_of, size)
     for g, box in enumerate(boxes):
         box.state = reached_by_sums(trace, event, sums[g], uses[g])
         box.data = math.sqrt(data[g] / count[g]) if count[g] else math.nan

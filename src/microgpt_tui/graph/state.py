@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from bisect import bisect_left, bisect_right
+from collections import Counter
 from collections.abc import Sequence
 from enum import Enum
 
@@ -87,6 +88,15 @@ def sums_by_group(trace: Trace, event: int, group_of: Sequence[int], count: int)
         if target < known and group_of[target] >= 0 and kind[at] != ZERO:
             sums[group_of[target]] += 1
     return sums
+
+
+def uses_by_group(trace: Trace, group_of: Sequence[int], count: int) -> list[int]:
+    """Per group how many operands its nodes are, of whatever the episode has computed."""
+    uses = [0] * count
+    for child, times in Counter(trace.child).items():
+        if child < len(group_of) and group_of[child] >= 0:
+            uses[group_of[child]] += times
+    return uses
 
 
 def reached_by_sums(trace: Trace, event: int, sums: int, uses: int) -> Reached:
