@@ -51,6 +51,8 @@ class AtBreakpoints(Stop):
     """As one would write them: known to the debugger alone."""
     failures: tuple[tuple[int, str], ...] = ()
     """(number, message) of conditions that failed."""
+    event: int = -1
+    """Where in the record, when the script has run on before it was found; -1: the newest event."""
 
 
 @dataclass(frozen=True, slots=True)

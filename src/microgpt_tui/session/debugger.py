@@ -189,6 +189,8 @@ class Debugger:
             self._take_hits(message.hits, self.history.current)
             if not isinstance(message.stop, AtBreakpoints) or self._holds(message.stop):
                 self._stopped(follow=True)
+                if isinstance(message.stop, AtBreakpoints) and message.stop.event >= 0 and self.hit is not None:
+                    self.moment = self.hit[0]  # the script has run on from there
         return message
 
     def _stopped(self, *, follow: bool) -> None:
@@ -350,7 +352,7 @@ class Debugger:
         """False when a stop turns out to be none (a watched value has not changed): the script goes on."""
         newest = self.history.newest
         assert newest is not None  # its events came before the stop
-        event = len(newest) - 1
+        event = stop.event if stop.event >= 0 else len(newest) - 1
         numbers = []
         for number in dict.fromkeys(stop.numbers):
             watched = self.breakpoints.get(number).expression
@@ -361,7 +363,7 @@ class Debugger:
         if not numbers and not stop.failures:
             self._resume()
             return False
-        self.history.stop = replace(self.stop_at(tuple(numbers)), failures=stop.failures)
+        self.history.stop = replace(self.stop_at(tuple(numbers)), failures=stop.failures, event=stop.event)
         self.hit = Moment(newest.index, event), tuple(numbers)
         self.breakpoints.stopped(numbers, stop.failures)
         return True

@@ -60,9 +60,11 @@ def _break(stop: AtBreakpoints, history: History) -> Sentence:
             f"It is switched off; mend it and `enable {number}`.",
         )
     if stop.numbers == (0,):
-        return Sentence(
-            "a NaN or an infinity was made here", "`rootcause` tells where it comes from; `nan allow COND` expects it."
-        )
+        newest = history.newest
+        later = len(newest) - 1 - stop.event if newest is not None and stop.event >= 0 else 0
+        ran_on = f"; it showed {later:,} events later, and there the script waits" if later else ""
+        remedy = "`rootcause` tells where it comes from; `nan allow COND` expects it."
+        return Sentence(f"a NaN or an infinity was made here{ran_on}", remedy)
     numbers, texts = stop.numbers, stop.texts
     names = [f"{n} ({t})" for n, t in zip(numbers, texts, strict=False)] or [str(n) for n in numbers]
     return Sentence(("breakpoint " if len(names) == 1 else "breakpoints ") + ", ".join(names))

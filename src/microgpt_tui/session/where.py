@@ -26,7 +26,8 @@ def where(debugger: Debugger) -> tuple[str, dict[str, Any]]:
     stop = debugger.history.stop
     hit = debugger.hit
     if hit is not None and hit[0] == debugger.moment:
-        here = stop if isinstance(stop, AtBreakpoints) and debugger.at_frontier else debugger.stop_at(hit[1])
+        newest = isinstance(stop, AtBreakpoints) and (debugger.at_frontier or stop.event == debugger.moment.event)
+        here = stop if newest else debugger.stop_at(hit[1])
         lines.append(str(stops.explain(here, debugger.history)))
         data["breakpoints"] = list(hit[1])
     elif stop is not None and debugger.at_frontier:

@@ -72,6 +72,8 @@ class Recorder:
         self.send_episode: Callable[[dict[str, Any]], None] = lambda summary: None
         self.check: Callable[[bool], None] | None = None
         self.on_episode: Callable[[], None] = lambda: None
+        self.on_backward: Callable[[Any], None] = lambda loss: None
+        """A backward pass begins from this node, or (None) has ended."""
         self.on_open: Callable[[], None] = lambda: None
         """An episode has been opened, of whatever kind: its first event is still to come."""
         self.total_steps: int | None = None
@@ -204,12 +206,14 @@ class Recorder:
         """A backward pass begins (with the node it starts from) or, without one, has ended."""
         if loss is None:
             self.backward_depth -= 1
-            if self.backward_depth == 0 and self.kept_nodes:
-                self.loss_grads = list(map(self.grad_of, self.kept_nodes))
+            if self.backward_depth == 0:
+                self.loss_grads = list(map(self.grad_of, self.kept_nodes)) if self.kept_nodes else None
+                self.on_backward(None)
             return
         self.backward_depth += 1
         if self.backward_depth == 1 and isinstance(loss, self.node_class):
             self.losses.append(getattr(loss, self.data_name))
+            self.on_backward(loss)
 
     def choose(self, code: int, choices: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
         """``random.choices``: what it chose, from what, by which draw. The generator is read, never moved."""

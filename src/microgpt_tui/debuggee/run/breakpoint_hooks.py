@@ -87,11 +87,6 @@ class HookMaker:
                 added.append(mine + self.cheap(a, "data", "grad", "kind", "delta", "factor"))
                 updated.append(mine + self.cheap(a, "data", "grad", "kind", "delta"))
                 assigned.append(mine + self.cheap(a, "data", "grad", "delta", "factor"))
-            elif a.kind == "nan":
-                node.append("data - data != 0")
-                added.append("delta - delta != 0 or grad - grad != 0")
-                updated.append("data - data != 0")
-                assigned.append("grad - grad != 0")
             elif a.kind in ("phase", "loss"):
                 reach[f"PHASE{i}"] = [self.phase]
                 enter, hit = f"PHASE{i}[0] != {{0}} and (PHASE{i}.__setitem__(0, {{0}}) or {{1}})", a.kind == "phase"

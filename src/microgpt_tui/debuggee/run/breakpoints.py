@@ -17,13 +17,14 @@ from microgpt_tui.debuggee.encode.recording import Recording
 from microgpt_tui.debuggee.rewrite import sites as names
 from microgpt_tui.debuggee.run.breakpoint_hooks import HookMaker
 from microgpt_tui.debuggee.run.live_trace import LiveTrace
+from microgpt_tui.debuggee.run.not_finite import suspicious_episode, suspicious_pass
 from microgpt_tui.protocol.breakpoints import LiveBreakpoint, Resolved
 from microgpt_tui.protocol.codes import BASE_PHASE, FORWARD, SiteKind
 from microgpt_tui.protocol.conditions import LONGEST_PRINTED, printed_line, template
 from microgpt_tui.protocol.messages import Hits, ScriptRead, SetupEnded
 from microgpt_tui.protocol.stops import AtBreakpoints, GoalMet, Stop
 from microgpt_tui.trace.breakpoints import holds
-from microgpt_tui.trace.facts import fact
+from microgpt_tui.trace.facts import fact, not_finite
 from microgpt_tui.trace.trace import Trace
 
 MOST_LOGS = 1000
@@ -79,12 +80,17 @@ class Breaks:
         """Events up to here have been seen: the script went on from there."""
         self.looked_at = (-1, -1)
         """The last event that was looked at, and how many bindings there were then."""
+        self.searched = -1
+        """Events up to here have been looked at for a NaN or an infinity."""
+        self.free = False
+        """The script runs freely: what makes a NaN is searched for when a loss or an episode's end shows one."""
         self.composites = False
         self.late: Callable[[str], bool] = lambda kind: False
         self.logs: list[tuple[int, str, int, int]] = []
         self.first = [0]
         """Set when the next event is the first of a scope that may be wanted."""
         recorder.on_open = self.episode_opens
+        recorder.on_backward = self.backward
 
     def begin(self, script: ScriptRead) -> None:
         """The script has been read."""
@@ -101,6 +107,7 @@ class Breaks:
         self.armed = [Armed(m) for m in messages]
         self.composites = any(a.place.composites for a in self.armed)
         self.looked_at = -1, -1
+        self.free = False
         if not self.armed:
             self.unhook()
             return
@@ -111,12 +118,12 @@ class Breaks:
 
     def episode_opens(self) -> None:
         """Another episode: numbers of events start again, and so do the scopes around it."""
-        self.floor, self.looked_at = -1, (-1, -1)
+        self.floor, self.searched, self.looked_at = -1, -1, (-1, -1)
         self.live.episode_opens()
         self.first[0] = 1
         for a in self.armed:
             a.last = -1
-        if self.armed and (self.recorder.check is None or self.recorder.check == self.look):
+        if self.free:
             self.hook()
 
     def report(self) -> Hits:
@@ -149,13 +156,16 @@ class Breaks:
         if event <= self.floor or self.busy() or (newest == self.looked_at and not self.composites):
             return False
         self.looked_at = newest
-        return self.look_at(self.live.trace(), event)
+        if self.free:
+            return self.look_at(self.live.trace(), event, [a for a in self.armed if a.place.kind != "nan"])
+        self.searched = event
+        return self.look_at(self.live.trace(), event, self.armed)
 
-    def look_at(self, trace: Trace, event: int) -> bool:
-        """Whose place this event is; True when the script was stopped for them."""
+    def look_at(self, trace: Trace, event: int, armed: list[Armed], *, earlier: bool = False) -> bool:
+        """Whose place this event is, the newest or an ``earlier`` one; True when the script was stopped for them."""
         hits: list[int] = []
         failures: list[tuple[int, str]] = []
-        for a in self.armed:
+        for a in armed:
             if a.last == event:
                 continue
             failed = ""
@@ -175,8 +185,35 @@ class Breaks:
                 self.log(a, trace, event)
         if hits:
             numbers = tuple(n for n in hits if n != NEXT_PHASE.number)
-            self.stop(AtBreakpoints(numbers, failures=tuple(failures)) if numbers else GoalMet())
+            at = event if earlier else -1
+            self.stop(AtBreakpoints(numbers, failures=tuple(failures), event=at) if numbers else GoalMet())
         return bool(hits)
+
+    # -- NaN and infinity --------------------------------------------------------------------
+
+    def backward(self, loss: Any) -> None:
+        """A backward pass begins with its loss, or (without one) has ended."""
+        if self.searches and suspicious_pass(self.recorder, loss):
+            self.search()
+
+    def episode_ends(self) -> None:
+        """The episode is complete, and not told yet."""
+        if self.searches and suspicious_episode(self.recorder):
+            self.search()
+
+    @property
+    def searches(self) -> bool:
+        """True when the script runs freely and is to stop where a NaN or an infinity is made."""
+        return self.free and not self.busy() and any(a.place.kind == "nan" for a in self.armed)
+
+    def search(self) -> None:
+        """Stop at the first operation in the log that has made one; the script has run on meanwhile."""
+        trace = self.live.trace()
+        wanted = [a for a in self.armed if a.place.kind == "nan"]
+        begin, self.searched = self.searched, len(trace) - 1
+        for event in not_finite(trace):
+            if event > begin and self.look_at(trace, event, wanted, earlier=True):
+                return
 
     def log(self, a: Armed, trace: Trace, event: int) -> None:
         """A log point: its text, and no stop."""
@@ -189,11 +226,12 @@ class Breaks:
     # -- hooks -------------------------------------------------------------------------------
 
     def hook(self) -> None:
-        """Replace the free hooks by ones that look for the armed breakpoints."""
-        if not self.armed:
+        """The script runs freely: replace its hooks by ones that look for the armed breakpoints."""
+        self.free = True
+        places = [a.place for a in self.armed if a.place.kind != "nan"]
+        if not places:
             return
         hooks = vars(builtins)
-        places = [a.place for a in self.armed]
         maker = HookMaker(self.recorder, places, self.event, self.first, self.phase_now())
         made = maker.generate()
         self.late = maker.late

@@ -115,6 +115,7 @@ class Control:
     def send_episode(self, summary: dict[str, Any]) -> None:
         """An episode is over."""
         recorder = self.recorder
+        self.breaks.episode_ends()
         self.busy = True
         whole = recorder.keep or recorder.episode_kind == "setup"
         if whole:

@@ -194,6 +194,7 @@ def _end(recorder: Recording, control: Control, stop: Stop) -> None:
             control.send(Stopped(stop, control.breaks.report()))
         else:
             if not recorder.is_empty():
+                control.breaks.episode_ends()
                 control.send_start()
                 control.send_events()
                 if isinstance(stop, Finished):
