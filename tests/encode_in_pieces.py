@@ -15,7 +15,7 @@ from typing import Any
 from microgpt_tui.debuggee.encode.recording import Recording
 from microgpt_tui.debuggee.record.kinds import Scope
 from microgpt_tui.debuggee.run.load import load
-from microgpt_tui.debuggee.run.runner import _main_module
+from microgpt_tui.debuggee.run.main_module import main_module
 from microgpt_tui.protocol.codes import SiteKind
 
 PIECES = ("pass_row", "pass_start", "pass_site")
@@ -79,7 +79,7 @@ def main(path: str) -> None:
     recorder.train_site, recorder.sample_site = loaded.train_site, loaded.sample_site
     first = next(i for i, r in enumerate(loaded.sites) if r is not None and r.kind is SiteKind.MODULE)
     recorder.start_stack = [Scope(first, SiteKind.MODULE)]
-    module = _main_module(path, [], loaded)
+    module = main_module(path, [], loaded)
     recorder.main_globals = module.__dict__
     recorder.keep = False
     recorder.install()

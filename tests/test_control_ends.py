@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 from control_fixtures import BUGS, give, said, session, tanh_gpt
+from support import run_bare, run_recorded
 
 from microgpt_tui.protocol.codes import ALTERED_LINE
 from microgpt_tui.session.debugger import Debugger
@@ -122,6 +123,13 @@ def test_every_end_has_its_own_sentence(start: Start, body: str, reason: str, wo
     assert stop.reason == reason
     assert words in sentence(debugger)
     assert len(debugger.history.steps) >= 1, "what was recorded before stays"
+
+
+def test_a_traceback_shows_no_frame_of_the_debugger(tmp_path: Path) -> None:
+    script = tmp_path / "chooses.py"
+    body = "    import random; random.choices([], weights=[])"
+    script.write_text(ENGINE.replace("{body}", body), encoding="utf-8")
+    assert run_recorded(script).stderr == run_bare(script).stderr
 
 
 def test_a_killed_script_leaves_its_record(start: Start) -> None:

@@ -30,7 +30,8 @@ class Questions:
         self.recorder = recorder
         self.altered_site = altered_site
         self.send_events = send_events
-        self.post_mortem: Callable[[], TracebackType | None] = lambda: None
+        self.post_mortem: TracebackType | None = None
+        """Where the exception was raised that has ended the script."""
 
     def handlers(self) -> dict[type[Data], Callable[[Any], Answer]]:
         """Question -> what answers it."""
@@ -40,7 +41,7 @@ class Questions:
 
     def frames(self) -> list[FrameType]:
         """The script's frames, innermost first; after an exception those in which it was raised."""
-        trace = self.post_mortem()
+        trace = self.post_mortem
         found: list[FrameType] = []
         if trace is not None:
             while trace is not None:
@@ -158,7 +159,7 @@ class Questions:
 
     def set(self, question: SetNumber) -> Answer:
         """``set NODE = X``: the live object's number; recorded as an update at a site of its own."""
-        if self.post_mortem() is not None:
+        if self.post_mortem is not None:
             return Failed("the script has ended: nothing can be changed any more")
         recorder = self.recorder
         recorder.encoder.feed(recorder.log)

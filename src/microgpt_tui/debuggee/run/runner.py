@@ -4,70 +4,68 @@ from __future__ import annotations
 
 import ast
 import gc
-import importlib.machinery
 import os
 import signal
 import socket
 import sys
-import traceback
-from types import FrameType, ModuleType, TracebackType
+from types import FrameType, ModuleType
 from typing import NoReturn
 
 from microgpt_tui.debuggee.encode.recording import Recording
 from microgpt_tui.debuggee.record.kinds import Scope
 from microgpt_tui.debuggee.rewrite.sites import SiteRecord
-from microgpt_tui.debuggee.run.control import Control, Ended
-from microgpt_tui.debuggee.run.evaluate import Questions, failing_operation
-from microgpt_tui.debuggee.run.load import Loaded, ModulesBeside, Refusal, load
-from microgpt_tui.protocol import frames
+from microgpt_tui.debuggee.run.channel import Channel, Ended
+from microgpt_tui.debuggee.run.control import Control, flush_output
+from microgpt_tui.debuggee.run.evaluate import Questions
+from microgpt_tui.debuggee.run.load import Loaded, Refusal, load
+from microgpt_tui.debuggee.run.main_module import leave_recursion_to_the_script, main_module
+from microgpt_tui.debuggee.run.tracebacks import last_line, show, told
 from microgpt_tui.protocol.codes import ALTERED_LINE, SiteKind
 from microgpt_tui.protocol.messages import ScriptRead, Site, Start, Stopped
-from microgpt_tui.protocol.stops import Exited, Finished, Interrupted, Raised, Refused, Stop
-
-_OURS = os.path.dirname(os.path.abspath(__file__))
-MOST_FRAMES = 40
-"""Frames of a long traceback that are told, from either end."""
-LONGEST_MESSAGE = 2000
+from microgpt_tui.protocol.stops import Exited, Finished, Interrupted, Refused, Stop
 
 
 def main() -> NoReturn:
     """Obey the first command (what to run), run it, and end as the script ends."""
-    channel = socket.socket(fileno=int(sys.argv[1]))
-    channel.set_inheritable(False)
-    start, _ = frames.unpack(frames.reader(channel))
+    connection = socket.socket(fileno=int(sys.argv[1]))
+    connection.set_inheritable(False)
+    channel = Channel(connection)
+    start = channel.receive()
     assert isinstance(start, Start)
-    path = start.script
     try:
-        loaded = load(path, start.overrides)
+        loaded = load(start.script, start.overrides)
     except Refusal as error:
-        channel.sendall(frames.pack(Stopped(Refused(str(error)))))
+        channel.send(Stopped(Refused(str(error))))
         os._exit(2)
     altered_site = len(loaded.sites)
     loaded.sites.append(SiteRecord(SiteKind.UPDATE, 0, ALTERED_LINE, 0, ALTERED_LINE, 0))
-    recorder = Recording(
+    recorder = _recorder(loaded)
+    control = Control(channel, recorder)
+    questions = Questions(recorder, altered_site, control.report.events)
+    control.handlers.update(questions.handlers())
+    script = _description(loaded)
+    channel.send(script)
+    control.breaks.begin(script)
+    module = main_module(start.script, start.args, loaded)
+    recorder.main_globals = module.__dict__
+    recorder.install()
+    control.go(start.goal)
+    control.listen()
+    sys.exit(_run(loaded, module, control, questions))
+
+
+def _recorder(loaded: Loaded) -> Recording:
+    made = Recording(
         loaded.sites,
         (loaded.autograd.data_name, loaded.autograd.grad_name),
         {name: i for i, (name, _) in enumerate(loaded.files)},
     )
-    recorder.train_site, recorder.sample_site = loaded.train_site, loaded.sample_site
-    recorder.modules |= set(loaded.modules)
-    recorder.total_of = lambda frame: _evaluate_total(loaded.total_steps, frame)
-    control = Control(channel, recorder)
-    questions = Questions(recorder, altered_site, control.send_events)
-    questions.post_mortem = lambda: control.post_mortem
-    control.handlers.update(questions.handlers())
-    script = _description(loaded)
-    control.send(script)
-    control.breaks.begin(script)
-    module = _main_module(path, start.args, loaded)
-    recorder.main_globals = module.__dict__
+    made.train_site, made.sample_site = loaded.train_site, loaded.sample_site
+    made.modules |= set(loaded.modules)
+    made.total_of = lambda frame: _evaluate_total(loaded.total_steps, frame)
     first_site = next(i for i, r in enumerate(loaded.sites) if r is not None and r.kind is SiteKind.MODULE)
-    recorder.start_stack = [Scope(first_site, SiteKind.MODULE)]
-    recorder.install()
-    control.go(start.goal)
-    control.listen()
-    code = _run(loaded, module, recorder, control)
-    _leave(code)
+    made.start_stack = [Scope(first_site, SiteKind.MODULE)]
+    return made
 
 
 def _description(loaded: Loaded) -> ScriptRead:
@@ -96,43 +94,10 @@ def _evaluate_total(expression: ast.expr | None, frame: FrameType) -> int | None
     return value if type(value) is int else None
 
 
-def _main_module(path: str, args: tuple[str, ...], loaded: Loaded) -> ModuleType:
-    module = ModuleType("__main__")
-    whole = os.path.abspath(path)  # as Python has it since 3.9; sys.argv[0] stays as it was given
-    loader = importlib.machinery.SourceFileLoader("__main__", whole)
-    module.__dict__.update(__file__=whole, __builtins__=__builtins__, __cached__=None, __loader__=loader)
-    sys.modules["__main__"] = module
-    sys.argv = [path, *args]
-    sys.path[0] = os.path.dirname(os.path.abspath(path))
-    sys.meta_path.insert(0, ModulesBeside(loaded.modules))
-    return module
-
-
-def _depth() -> int:
-    frame: FrameType | None = sys._getframe()
-    count = 0
-    while frame is not None:
-        frame, count = frame.f_back, count + 1
-    return count
-
-
-def _leave_recursion_to_the_script(ours: int) -> None:
-    """The script has the depth that it would have without our frames below it, and is told the limit it knows."""
-    limit, set_limit = sys.getrecursionlimit, sys.setrecursionlimit
-    set_limit(limit() + ours)
-
-    def getrecursionlimit() -> int:
-        return limit() - ours
-
-    def setrecursionlimit(limit: int, /) -> None:
-        set_limit(limit + ours)
-
-    sys.getrecursionlimit, sys.setrecursionlimit = getrecursionlimit, setrecursionlimit
-
-
-def _run(loaded: Loaded, module: ModuleType, recorder: Recording, control: Control) -> int | str | None:
+def _run(loaded: Loaded, module: ModuleType, control: Control, questions: Questions) -> int | str | None:
     """Execute the script; its exit status, with everything told to the debugger."""
-    _leave_recursion_to_the_script(_depth())
+    recorder = control.recorder
+    leave_recursion_to_the_script()
     os_exit = os._exit
 
     def leave_at_once(status: int) -> NoReturn:
@@ -146,108 +111,56 @@ def _run(loaded: Loaded, module: ModuleType, recorder: Recording, control: Contr
     status: int | str | None = 0
     try:
         exec(loaded.code, module.__dict__)
-        _end(recorder, control, Finished())
+        _end(control, Finished())
     except Ended:
         os_exit(0)
     except SystemExit as leaving:
         status = leaving.code
-        line = _last_line(leaving.__traceback__, recorder)
-        _end(recorder, control, Exited("sys.exit", line, status=_status(leaving.code)))
+        line = last_line(leaving.__traceback__, recorder)
+        _end(control, Exited("sys.exit", line, status=_status(leaving.code)))
     except KeyboardInterrupt as interrupt:
-        _show(interrupt)
-        _end(recorder, control, Interrupted(status=-int(signal.SIGINT)))
+        show(interrupt)
+        _end(control, Interrupted(status=-int(signal.SIGINT)))
         signal.signal(signal.SIGINT, signal.SIG_DFL)
         os.kill(os.getpid(), signal.SIGINT)
     except BaseException as error:
         status = 1
-        control.post_mortem = error.__traceback__
-        _show(error)
-        _end(recorder, control, _raised(recorder, error))
+        questions.post_mortem = error.__traceback__
+        show(error)
+        _end(control, told(recorder, error))
     os._exit = os_exit
     return status
 
 
-def _raised(recorder: Recording, error: BaseException) -> Raised:
-    own = [
-        (recorder.files[f.filename], f.lineno or 0, f.name)
-        for f in traceback.extract_tb(error.__traceback__) if f.filename in recorder.files
-    ]  # fmt: skip
-    shown = own[:MOST_FRAMES] + own[-MOST_FRAMES:] if len(own) > 2 * MOST_FRAMES else own
-    message = str(error)[:LONGEST_MESSAGE]
-    operation, operands, line = failing_operation(recorder, error.__traceback__)
-    return Raised(type(error).__name__, message, tuple(shown), len(own), operation, operands, line)
-
-
-def _end(recorder: Recording, control: Control, stop: Stop) -> None:
+def _end(control: Control, stop: Stop) -> None:
     """The script is over: its last episode goes to the debugger whole, and the debugger may still ask."""
+    flush_output()
     try:
-        sys.stdout.flush()
-    except (OSError, ValueError, AttributeError):
-        pass
-    try:
-        if recorder.episode_kind == "setup":
-            recorder.keep = True
-            recorder.end_of_setup(None)
-            recorder.episode_kind = "over"
-            recorder.log.clear()
-            recorder.open(None)
-            control.send(Stopped(stop, control.breaks.report()))
-        else:
-            if not recorder.is_empty():
-                control.breaks.episode_ends()
-                control.send_start()
-                control.send_events()
-                if isinstance(stop, Finished):
-                    recorder.keep = True
-                    recorder.close()
-            control.send(Stopped(stop, control.breaks.report()))
+        _send_last_episode(control, whole=isinstance(stop, Finished))
+        control.tell(stop)
         control.stopped = True
         while True:
             control.obey()  # going on is over: only questions and the end
-    except (Ended, BrokenPipeError, ConnectionError):
+    except Ended:
         pass
 
 
-def _show(error: BaseException) -> None:
-    """Print the traceback as Python would, without the debugger's own frames."""
-    trace = error.__traceback__
-    while trace is not None and trace.tb_frame.f_code.co_filename.startswith(_OURS):
-        trace = trace.tb_next
-    error.__traceback__ = _without_ours(trace)
-    try:
-        sys.excepthook(type(error), error, error.__traceback__)
-    except Exception:  # the script's own excepthook may be broken: Python prints the error itself then
-        sys.__excepthook__(type(error), error, error.__traceback__)
-
-
-def _without_ours(trace: TracebackType | None) -> TracebackType | None:
-    if trace is None:
-        return None
-    kept: list[TracebackType] = []
-    while trace is not None:
-        if not trace.tb_frame.f_code.co_filename.startswith(_OURS):
-            kept.append(trace)
-        trace = trace.tb_next
-    following: TracebackType | None = None
-    for item in reversed(kept):
-        item.tb_next = following
-        following = item
-    return following
-
-
-def _last_line(trace: TracebackType | None, recorder: Recording) -> int:
-    line = 0
-    while trace is not None:
-        if trace.tb_frame.f_code.co_filename in recorder.files:
-            line = trace.tb_lineno
-        trace = trace.tb_next
-    return line
+def _send_last_episode(control: Control, *, whole: bool) -> None:
+    recorder = control.recorder
+    if recorder.episode_kind == "setup":
+        recorder.keep = True
+        recorder.end_of_setup(None)
+        recorder.episode_kind = "over"
+        recorder.log.clear()
+        recorder.open(None)
+    elif not recorder.is_empty():
+        control.breaks.episode_ends()
+        control.report.beginning()
+        control.report.events()
+        if whole:
+            recorder.keep = True
+            recorder.close()
 
 
 def _status(code: object) -> int:
     return 0 if code is None else code if isinstance(code, int) else 1
-
-
-def _leave(code: int | str | None) -> NoReturn:
-    """End the process with the script's status, after its exit handlers."""
-    sys.exit(code)

@@ -1,0 +1,42 @@
+"""The script's end of the channel to its debugger."""
+
+from __future__ import annotations
+
+import socket
+
+from microgpt_tui.protocol import frames
+from microgpt_tui.protocol.fields import Data, MessageError
+from microgpt_tui.protocol.messages import Failed, Quit
+
+
+class Ended(BaseException):
+    """The debugger wants the script to end now, or is gone."""
+
+
+class Channel:
+    """Messages to and from the debugger. A script whose debugger is gone ends, and cannot catch that."""
+
+    def __init__(self, connection: socket.socket) -> None:
+        self._connection = connection
+        self._read = frames.reader(connection)
+
+    def send(self, message: Data, blobs: frames.Blobs | None = None) -> None:
+        """Tell the debugger. Raises Ended."""
+        try:
+            self._connection.sendall(frames.pack(message, blobs))
+        except (BrokenPipeError, ConnectionError):
+            raise Ended from None
+
+    def receive(self) -> Data:
+        """The next command, waiting for it. Raises Ended, also where that is the command."""
+        while True:
+            try:
+                command, _ = frames.unpack(self._read)
+            except MessageError as error:
+                self.send(Failed(str(error)))
+                continue
+            except (EOFError, ConnectionError):
+                raise Ended from None
+            if isinstance(command, Quit):
+                raise Ended
+            return command
