@@ -63,6 +63,6 @@ class Written:
     notes: tuple[str, ...] = ()
 
     def __str__(self) -> str:
-        drawn = f": {self.boxes} boxes, {self.edges} edges" if self.boxes else ""
+        drawn = f": {self.boxes} boxes, {self.edges} edges" if self.boxes > 1 else ""
         lines = [f"Wrote {self.path}{drawn} ({self.size:,} bytes)"]
         return "\n".join(lines + [f"  {note}" for note in self.notes if note])

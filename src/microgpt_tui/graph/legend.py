@@ -38,7 +38,9 @@ def heading(picture: Picture, style: Style, page: Page) -> str:
         for text in (picture.subtitle, picture.note):
             if text:
                 rows.append(_line(escape(text), LINE_PIXELS * unit, theme.faint))
-    if style.legend:
+    if style.legend and picture.legend:
+        rows.append(_line(escape(picture.legend), LEGEND_PIXELS * unit, theme.faint))
+    elif style.legend and not picture.rows:
         rows.append(f'<TR><TD ALIGN="LEFT">{_legend(picture, style, LEGEND_PIXELS * unit)}</TD></TR>')
     if not rows:
         return ""
@@ -67,8 +69,6 @@ def _legend(picture: Picture, style: Style, points: float) -> str:
 def _words(picture: Picture, style: Style) -> list[tuple[str, str]]:
     """(what a number or a line means, its colour)."""
     theme = style.theme
-    if picture.rows:
-        return [(picture.legend, theme.faint)] if picture.legend else []
     groups = any(box.node < 0 for box in picture.boxes)
     words = []
     if groups:

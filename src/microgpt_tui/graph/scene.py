@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from enum import Enum
 
-from microgpt_tui.graph.folding import fold_selection
+from microgpt_tui.graph.folding import fold_selection, nodes_at
 from microgpt_tui.graph.group_picture import group_box, picture_of_groups
 from microgpt_tui.graph.growing import GrowingFold, growing_fold
 from microgpt_tui.graph.layered import Label, Sheet, lay_out
@@ -148,17 +148,8 @@ def _folded_box(fold: GrowingFold, g: int, event: int, chosen: Selection) -> Box
 
 def _newest(fold: GrowingFold, g: int, event: int) -> int:
     """A group's last node that exists by an event."""
-    group, trace = fold.groups[g], fold.trace
-    if group.scope < 0 or trace.born_at(group.last) <= event:
-        return group.last
-    low, high = group.first, group.last
-    while low < high:
-        middle = (low + high + 1) // 2
-        if trace.born_at(middle) <= event:
-            low = middle
-        else:
-            high = middle - 1
-    return low
+    newest = fold.trace.first_node + nodes_at(fold.trace, event) - 1
+    return fold.groups[g].last if fold.groups[g].scope < 0 else min(fold.groups[g].last, newest)
 
 
 def _scene(picture: Picture, focus: int, nodes: dict[int, int]) -> Scene:
