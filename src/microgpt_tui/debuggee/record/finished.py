@@ -1,8 +1,8 @@
 """The logs of finished episodes: how their memory is given back decides how fast the script runs.
 
-A step's graph is some 300,000 small objects. Let go as the script's last variable of it is bound anew, they
-are freed along the graph, and the allocator hands their places out again in that scrambled order: the next
-graph lies scattered in memory, and following it misses the cache (half of a step's time, measured). So
+A step's graph is a great many small objects. Let go as the script's last variable of it is bound anew, they
+are freed along the graph, and the allocator gives their places out again in that scrambled order: the next
+graph lies scattered in memory, and following it misses the cache. So
 finished logs are held a little longer than the script holds their graphs, several are freed at once, and
 from the newest node to the oldest: what is free then lies together and in order.
 """
@@ -13,7 +13,7 @@ import gc
 from typing import Any
 
 HELD_ENTRIES = 600_000
-"""Entries of finished logs held at most: two steps of the published model, some 40 MB."""
+"""Entries of finished logs held at most: some steps of a small model, none of a large one."""
 COLLECT_GROWTH = 200_000
 """Objects in excess, after logs were let go, from which on the cyclic collector is worth its time."""
 
