@@ -27,7 +27,7 @@ CORPUS = PUBLISHED if PUBLISHED.exists() else ROOT / "sample_data" / "names.txt"
 def pythons() -> dict[str, str]:
     """The Pythons on this machine, 3.11 to 3.13."""
     found = {}
-    for version in cost.TARGETS:
+    for version in ("3.11", "3.12", "3.13"):
         candidates = [str(p) for p in sorted((Path.home() / ".pyenv" / "versions").glob(f"{version}.*/bin/python3"))]
         for python in [*candidates, shutil.which(f"python{version}") or ""]:
             if python and subprocess.run([python, "-V"], capture_output=True, check=False).returncode == 0:
