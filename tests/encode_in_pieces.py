@@ -63,7 +63,7 @@ class Tried(Recording):
         self._encoder = None
         self.start_stack = [Scope(*s) for s in stack]
         sums = encoder.sums()
-        laid_out = {**encoder.c, **vars(encoder.gradients)}
+        laid_out = encoder.laid_out()
         return {
             **{name: c.tobytes() for name, c in laid_out.items() if type(c) is array and name not in PIECES},
             **encoder.extras,

@@ -113,9 +113,10 @@ def columns(trace: Trace) -> dict[str, object]:
 
     Identities of lists are not the script's.
     """
+    laid_out = "row", "born", "target", "source", "delta", "factor", "after", "write_site", "write_event", "int_after"
     found: dict[str, object] = {
         n: getattr(trace, n).tobytes()
-        for n in (*COLUMNS, "target", "source", "delta", "factor", "after", "write_site", "write_event", "int_after")
+        for n in (*COLUMNS, *laid_out)
         if n != "bind_list" and not n.startswith(("noted_", "pass_", "exact_", "order"))
     }
     found |= {

@@ -100,9 +100,8 @@ BASE_PHASE = {"setup": SETUP, "sample": INFERENCE, "step": FORWARD, "other": FOR
 
 
 COLUMNS: dict[str, str] = {
-    # events
+    # events; which row each is about: see ``protocol.rows``
     "kind": "B",
-    "row": "i",
     "span_start": "i",
     "span_scope": "i",
     # scopes
@@ -110,8 +109,9 @@ COLUMNS: dict[str, str] = {
     "scope_site": "i",
     "scope_first": "i",
     "scope_last": "i",
+    # nodes of earlier episodes that have come in: rows of those below
+    "outside": "i",
     # nodes: index is the node's number minus first_node
-    "born": "i",
     "op": "H",
     "data": "d",
     "child_start": "i",

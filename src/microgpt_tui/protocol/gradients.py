@@ -25,9 +25,9 @@ class Gradients:
     def __init__(self, first_node: int, start: Mapping[int, Any], outside: Mapping[int, float]) -> None:
         """``start``: grads when the episode began; ``outside``: those of older nodes that come in later (it grows)."""
         self.first_node = first_node
-        self.outside = outside
+        self.outside_grads = outside
         self.met = 0
-        """Of ``outside`` so many are in ``sums``."""
+        """Of ``outside_grads`` so many are in ``sums``."""
         self.target = array("i")
         self.source = array("i")
         """The node that propagates, or -1."""
@@ -49,9 +49,9 @@ class Gradients:
     def lay_out(self, columns: Mapping[str, Any]) -> None:
         """Take in what is new in the columns."""
         self.sums.extend([0] * (self.first_node + len(columns["data"]) - len(self.sums)))
-        for number, grad in islice(self.outside.items(), self.met, None):
+        for number, grad in islice(self.outside_grads.items(), self.met, None):
             self.sums[number] = grad
-        self.met = len(self.outside)
+        self.met = len(self.outside_grads)
         noted, passes = columns["noted_row"], columns["pass_row"]
         while self.notes < len(noted) or self.passes < len(passes):
             following = passes[self.passes] if self.passes < len(passes) else None

@@ -29,6 +29,7 @@ from microgpt_tui.protocol.codes import (
 from microgpt_tui.protocol.frames import Blobs
 from microgpt_tui.protocol.gradients import Gradients
 from microgpt_tui.protocol.messages import ScriptRead, SetupEnded, Site
+from microgpt_tui.protocol.rows import EventRows
 from microgpt_tui.trace.derived import derived, growing
 from microgpt_tui.trace.index import Phases, Rows, Seeds, Users
 
@@ -108,14 +109,13 @@ class Trace:
     """
 
     kind: array[int]
-    row: array[int]
     span_start: array[int]
     span_scope: array[int]
     scope_parent: array[int]
     scope_site: array[int]
     scope_first: array[int]
     scope_last: array[int]
-    born: array[int]
+    outside: array[int]
     op: array[int]
     data: array[float]
     child_start: array[int]
@@ -267,7 +267,7 @@ class Trace:
     @property
     def end_node(self) -> int:
         """One past the number of the last node."""
-        return self.first_node + len(self.born)
+        return self.first_node + len(self.data)
 
     @property
     def nbytes(self) -> int:
@@ -378,6 +378,18 @@ class Trace:
         spans = self.phase_spans
         i = bisect_right(spans, event, key=lambda s: s[0]) - 1
         return i >= 0 and spans[i][0] == event
+
+    # -- what follows from the kinds of the events ---------------------------------------------
+
+    @property
+    def row(self) -> array[int]:
+        """Per event: the node (from the episode's first), write, update, sample or print that it is about."""
+        return rows(self).row
+
+    @property
+    def born(self) -> array[int]:
+        """Per node the event that made it; -1 for one that is older than the episode."""
+        return rows(self).born
 
     # -- writes of gradients: laid out by the first look ---------------------------------------
 
@@ -544,6 +556,20 @@ class Trace:
         """A line for logs and assertions."""
         name = f"{self.episode_kind} {self.number}".strip()
         return f"{name}: {len(self)} events, {len(self.born)} nodes, {len(self.target)} grad writes"
+
+
+class TraceRows(EventRows):
+    """Which rows the events of an episode are about."""
+
+    def update(self, trace: Trace) -> None:
+        """Take in what is new."""
+        self.lay_out(vars(trace))
+
+
+@growing
+def rows(trace: Trace) -> TraceRows:
+    """Rows and makers, by event and by node."""
+    return TraceRows()
 
 
 class Writes(Gradients):

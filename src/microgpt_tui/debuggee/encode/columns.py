@@ -11,6 +11,7 @@ from microgpt_tui.debuggee.rewrite.sites import SiteRecord
 from microgpt_tui.protocol import frames as wire
 from microgpt_tui.protocol.codes import COLUMNS
 from microgpt_tui.protocol.gradients import Gradients
+from microgpt_tui.protocol.rows import EventRows
 
 
 class Columns:
@@ -35,6 +36,7 @@ class Columns:
         self.outside_grads: dict[int, float] = {}
         """Grads that nodes of earlier episodes had when they were first met."""
         self.gradients = Gradients(first_node, start_grad, self.outside_grads)
+        self.event_rows = EventRows()
         self.exact_sums: list[Any] | None = None
         """Per node its grad so far, from where on numbers are met that are neither doubles nor short ints."""
         self.write_rows = 0
@@ -100,20 +102,21 @@ class Columns:
     @property
     def rows(self) -> int:
         """How many nodes have a place in the columns so far."""
-        return len(self.c["born"]) + len(self.fresh)
+        return len(self.c["data"]) + len(self.fresh)
 
     def sums(self) -> list[Any]:
         """The grad of every node so far, by number: 0 (as the script begins) for a new one."""
         if self.exact_sums is None:
             self.gradients.lay_out(self.c)
             return self.gradients.sums
-        self.exact_sums.extend([0] * (self.first_node + len(self.c["born"]) - len(self.exact_sums)))
+        self.exact_sums.extend([0] * (self.first_node + len(self.c["data"]) - len(self.exact_sums)))
         return self.exact_sums
 
     def laid_out(self) -> dict[str, Any]:
         """The columns, and those of the writes that follow from them."""
         self.gradients.lay_out(self.c)
-        return {**self.c, **vars(self.gradients)}
+        self.event_rows.lay_out(self.c)
+        return {**self.c, **vars(self.gradients), **vars(self.event_rows)}
 
     def be_exact(self) -> list[Any]:
         """From here on add the grads up with the script's own numbers: they are not all doubles and short ints."""

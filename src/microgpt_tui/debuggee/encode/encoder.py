@@ -218,13 +218,12 @@ class Encoder(Iterations):
         self.settle()
         c = self.c
         operands = self.operands(node)
-        row = len(c["born"])
+        row = len(c["data"])
         record = self.records[self.pending] if self.pending else None
         operation = record.name if record is not None else ""
         self.last_is_constant = record is not None and record.kind is SITE_CONSTANT
-        self.event(CREATE, row)
+        self.event(CREATE)
         number = self.first_node + row
-        c["born"].append(len(c["kind"]) - 1)
         value = getattr(node, self.data_name)
         if type(value) is not float:
             value = self.odd_number(number, value)
@@ -286,12 +285,11 @@ class Encoder(Iterations):
             self.c["print_event"].append(self.events)
             self.c["print_site"].append(code)
             self.c["print_end"].append(entry[1])
-            self.event(PRINT, len(self.c["print_event"]) - 1)
+            self.event(PRINT)
 
     def sample(self, code: int, entry: tuple[Any, ...]) -> None:
         _, draw, weights, population, chosen = entry
         c = self.c
-        row = len(c["sample_event"])
         c["sample_event"].append(self.events)
         c["sample_site"].append(code)
         c["sample_count"].append(len(weights))
@@ -310,4 +308,4 @@ class Encoder(Iterations):
         c["weight_start"].append(len(c["weight"]))
         c["weight"].extend(doubles(list(weights)))
         self.extras.setdefault("populations", []).append(listed)
-        self.event(SAMPLE, row)
+        self.event(SAMPLE)

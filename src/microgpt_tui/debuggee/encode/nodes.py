@@ -7,7 +7,7 @@ from itertools import accumulate, chain, compress, repeat
 from operator import attrgetter
 from typing import Any
 
-from microgpt_tui.debuggee.encode.columns import Columns, counting, int_flag
+from microgpt_tui.debuggee.encode.columns import Columns, int_flag
 from microgpt_tui.debuggee.record.edges import locals_attribute, operands_attribute
 from microgpt_tui.debuggee.record.kinds import NAN, Maker
 from microgpt_tui.debuggee.record.walk import doubles
@@ -29,7 +29,7 @@ class Nodes(Columns):
         fresh.clear()
         self.fresh_makers.clear()
         self.last_is_constant = makers[-1][2]
-        count, row, event = len(nodes), len(c["born"]), len(c["kind"])
+        count, row = len(nodes), len(c["data"])
         first = self.first_node + row
         self.last_node = nodes[-1]
         if self.children_name is None:
@@ -43,8 +43,6 @@ class Nodes(Columns):
             return
         counts, children, factors, ints = edges
         c["kind"].frombytes(bytes(count))  # CREATE is 0
-        c["row"].extend(counting(row, row + count))
-        c["born"].extend(counting(event, event + count))
         c["op"].fromlist([maker[0] for maker in makers])
         c["site"].fromlist([maker[1] for maker in makers])
         starts = list(accumulate(counts, initial=len(c["child"])))
@@ -87,15 +85,13 @@ class Nodes(Columns):
         """The same one by one: operands from earlier episodes get their rows in between."""
         c = self.c
         for node, (op, site, _, _) in zip(nodes, makers, strict=True):
-            before = len(c["born"])
+            before = len(c["data"])
             operands = self.operands(node)
-            row = len(c["born"])
+            row = len(c["data"])
             if row > before:
                 self.shift(before, row - before)
             number = self.first_node + row
             c["kind"].append(CREATE)
-            c["row"].append(row)
-            c["born"].append(len(c["kind"]) - 1)
             value = self.data_of(node)
             c["data"].append(value if type(value) is float else self.odd_number(number, value))
             self.ids[id(node)] = number
@@ -187,9 +183,9 @@ class Nodes(Columns):
         self.kept_locals.insert(row, self.kept_locals.pop())
         for name in ("child", "local", "local_int"):
             self.sent[name] = min(self.sent[name], start)
-        if len(c["born"]) > row + 1:  # nodes of earlier episodes came in after it
+        if len(c["data"]) > row + 1:  # nodes of earlier episodes came in after it
             self.sent["child_start"] = min(self.sent["child_start"], row + 1)
-            for i in range(row + 1, len(c["born"])):
+            for i in range(row + 1, len(c["data"])):
                 c["child_start"][i] = len(c["child"])
 
     def number_of(self, node: Any) -> int:
@@ -202,11 +198,11 @@ class Nodes(Columns):
             if id(node) in self.ids:
                 return self.ids[id(node)]
         c = self.c
-        row = len(c["born"])
+        row = len(c["data"])
         number = self.ids[id(node)] = self.first_node + row
         self.outside.append(node)
         value = getattr(node, self.data_name, NAN)
-        c["born"].append(-1)
+        c["outside"].append(row)
         c["op"].append(self.operation_number(OUTSIDE_OP))
         c["data"].append(value if type(value) is float else self.odd_number(number, value))
         c["child_start"].append(len(c["child"]))

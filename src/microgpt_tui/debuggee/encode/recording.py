@@ -87,7 +87,7 @@ class Recording(Recorder):
         self.weights = kept.lists
         count = len(numbers)
         self.buffers = {n: b for n, b in kept.buffers.items() if count and len(b) == count}
-        self.first_node = len(self.encoder.c["born"])
+        self.first_node = len(self.encoder.c["data"])
         self.kept_message = {
             "kept": numbers,
             "matrices": [

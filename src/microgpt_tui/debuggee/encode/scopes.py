@@ -61,14 +61,13 @@ class Scopes(Bindings):
             self.c["span_scope"].append(scope)
             self.span_scope = scope
 
-    def event(self, kind: int, row: int) -> None:
+    def event(self, kind: int) -> None:
         if self.fresh:
             self.settle()
         scope = self.stack[-1].number
         if scope < 0 or scope != self.span_scope:
             self.begin_span()
         self.c["kind"].append(kind)
-        self.c["row"].append(row)
 
     def enter_statement(self, code: int, record: SiteRecord) -> None:
         stack = self.stack

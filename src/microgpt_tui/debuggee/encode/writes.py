@@ -91,10 +91,8 @@ class Writes(Scopes):
 
     def write_events(self, count: int) -> None:
         """So many contributions, one event each."""
-        c, row = self.c, self.write_rows
-        self.event(ACCUMULATE, row)
-        c["kind"].frombytes(bytes((ACCUMULATE,)) * (count - 1))
-        c["row"].extend(counting(row + 1, row + count))
+        self.event(ACCUMULATE)
+        self.c["kind"].frombytes(bytes((ACCUMULATE,)) * (count - 1))
         self.write_rows += count
 
     def propagate_run(self, log: list[Any], position: int, end: int, loop: SiteRecord) -> int:
@@ -192,7 +190,7 @@ class Writes(Scopes):
         c, row = self.c, self.write_rows
         number = as_double(value)
         (flags,) = self.int_flags((value,))
-        self.event(ZERO if number == 0.0 else ASSIGN, row)
+        self.event(ZERO if number == 0.0 else ASSIGN)
         self.write_rows += 1
         for name, told in zip(NOTED, (row, target, NO_NODE, number, NAN, code, flags | NOTED_ASSIGN), strict=True):
             c[name].append(told)
@@ -213,7 +211,6 @@ class Writes(Scopes):
         if target is None:
             return
         c = self.c
-        row = len(c["updated"])
         old = self.current.get(target)
         if old is None:
             old = c["data"][target - self.first_node] if target >= self.first_node else NAN
@@ -227,4 +224,4 @@ class Writes(Scopes):
         put_event(len(c["kind"]))
         put_start(len(c["used"]))
         c["used"].extend([x if type(x) is float or type(x) is int else NAN for x in used])
-        self.event(UPDATE, row)
+        self.event(UPDATE)
