@@ -49,7 +49,7 @@ class Tried(Recording):
         encoder = self.encoder
         log = self.log
         if way == ["singly"]:
-            encoder.irregular = set(range(len(self.records)))  # no iteration is taken for like another
+            encoder.iterations.irregular = set(range(len(self.records)))  # no iteration is taken for like another
             for end in range(1, len(log) + 1):
                 encoder.feed(log, end)
         elif way == ["whole"]:
@@ -58,17 +58,16 @@ class Tried(Recording):
             chance = random.Random(len(log))
             while encoder.done < len(log):
                 encoder.feed(log, min(len(log), encoder.done + chance.choice(way[1:])))
-        while encoder.stack:
-            encoder.pop()
+        encoder.close()
         self._encoder = None
         self.start_stack = [Scope(*s) for s in stack]
-        sums = encoder.sums()
+        sums = encoder.sums.now()
         laid_out = encoder.laid_out()
         return {
             **{name: c.tobytes() for name, c in laid_out.items() if type(c) is array and name not in PIECES},
-            **encoder.extras,
-            "texts": encoder.texts, "ops": encoder.ops, "sums": sums, "current": encoder.current,
-            "labels": encoder.scope_values, "span": encoder.span_scope,
+            **encoder.columns.extras,
+            "texts": encoder.columns.texts, "ops": encoder.columns.ops, "sums": sums, "current": encoder.writes.current,
+            "labels": encoder.scopes.scope_values, "span": encoder.scopes.span_scope,
         }  # fmt: skip
 
 

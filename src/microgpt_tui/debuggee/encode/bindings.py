@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from microgpt_tui.debuggee.encode.columns import Columns
 from microgpt_tui.debuggee.encode.nodes import Nodes
 from microgpt_tui.debuggee.record.kinds import (
     BIND_INTEGER,
@@ -20,18 +21,30 @@ from microgpt_tui.debuggee.record.walk import doubles
 from microgpt_tui.protocol.codes import NO_NODE
 
 
-class Bindings(Nodes):
+class Bindings:
     """Fills the columns of the variables."""
+
+    def __init__(self, columns: Columns, nodes: Nodes, weights: dict[int, Any]) -> None:
+        self.columns = columns
+        self.nodes = nodes
+        self.weights = weights
+        """Lists of parameters, by ``id``."""
+        self.weight_places: dict[int, tuple[int, Any]] = {}
+        """Of these the ones whose nodes are in ``bound_nodes`` already."""
+        self.put_bind = [
+            columns.c["bind_" + name].append
+            for name in ("event", "scope", "site", "kind", "start", "shape", "path", "index", "list")
+        ]
 
     def write_bind(
         self, scope: int, event: int, code: int, value: Any, name: str, path: str, index: int, identity: int
     ) -> None:
-        c = self.c
+        c = self.columns.c
         kind = type(value)
         shape: Any = None
         start = 0
-        if self.fresh and kind is not float and kind is not int:
-            self.settle()
+        if self.nodes.pending and kind is not float and kind is not int:
+            self.nodes.flush()
         if kind is float:
             which, start = BIND_NUMBER, len(c["bound_numbers"])
             c["bound_numbers"].append(value)
@@ -39,7 +52,7 @@ class Bindings(Nodes):
             which, start = BIND_INTEGER, len(c["bound_numbers"])
             c["bound_numbers"].append(float(value) if abs(value) < 2**53 else NAN)
         elif kind is str:
-            which, start = BIND_TEXT, self.text(value[:200])
+            which, start = BIND_TEXT, self.columns.text(value[:200])
         elif kind is Opaque:
             which, shape = BIND_OTHER, value.length
         elif kind is tuple or kind is list:
@@ -53,13 +66,13 @@ class Bindings(Nodes):
                 first = leaves[0] if leaves else None
             if known is not None:
                 pass
-            elif isinstance(first, self.node_class):
+            elif isinstance(first, self.columns.node_class):
                 which, start = BIND_NODES, len(c["bound_nodes"])
-                ids = self.ids
+                ids = self.nodes.ids
                 for leaf in leaves:
                     number = ids.get(id(leaf))
                     if number is None:
-                        number = self.number_of(leaf) if isinstance(leaf, self.node_class) else NO_NODE
+                        number = self.nodes.number_of(leaf) if isinstance(leaf, self.columns.node_class) else NO_NODE
                     c["bound_nodes"].append(number)
                 if id(value) in self.weights:
                     self.weight_places[id(value)] = start, shape
@@ -70,10 +83,20 @@ class Bindings(Nodes):
                 which = BIND_OTHER
         else:
             which, start = BIND_NODE, len(c["bound_nodes"])
-            number = self.ids.get(id(value))
-            c["bound_nodes"].append(self.number_of(value) if number is None else number)
-        place = self.text(path or name) if path or name else -1
-        numbers = (event, scope, code, which, start, -1 if shape is None else self.shape(shape), place, index, identity)
+            number = self.nodes.ids.get(id(value))
+            c["bound_nodes"].append(self.nodes.number_of(value) if number is None else number)
+        place = self.columns.text(path or name) if path or name else -1
+        numbers = (
+            event,
+            scope,
+            code,
+            which,
+            start,
+            -1 if shape is None else self.columns.shape(shape),
+            place,
+            index,
+            identity,
+        )
         for put, number in zip(self.put_bind, numbers, strict=True):
             put(number)
 
@@ -82,15 +105,15 @@ class Bindings(Nodes):
     ) -> None:
         """The most frequent binding: a plain number."""
         put_event, put_scope, put_site, put_kind, put_start, put_shape, put_path, put_index, put_list = self.put_bind
-        c = self.c
+        c = self.columns.c
         numbers = c["bound_numbers"]
-        put_event(len(c["kind"]) + len(self.fresh))
+        put_event(len(c["kind"]) + len(self.nodes.pending))
         put_scope(scope)
         put_site(code)
         put_kind(BIND_NUMBER)
         put_start(len(numbers))
         put_shape(-1)
-        put_path(self.text(path or name) if path or name else -1)
+        put_path(self.columns.text(path or name) if path or name else -1)
         put_index(index)
         put_list(identity)
         numbers.append(value)

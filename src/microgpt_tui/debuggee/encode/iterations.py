@@ -7,11 +7,13 @@ are read from the log.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from itertools import chain, repeat
 from typing import Any
 
-from microgpt_tui.debuggee.encode.columns import iteration_text
+from microgpt_tui.debuggee.encode.columns import Columns, iteration_text
+from microgpt_tui.debuggee.encode.nodes import Nodes
+from microgpt_tui.debuggee.encode.scopes import Scopes
 from microgpt_tui.debuggee.encode.writes import Writes
 from microgpt_tui.debuggee.record.kinds import (
     NAN,
@@ -26,7 +28,7 @@ from microgpt_tui.debuggee.record.walk import doubles
 from microgpt_tui.protocol.codes import WHOLE
 
 FEWEST = 24
-"""Iterations that are alike, from which on this pays."""
+"""Iterations that are identical, from which on this pays."""
 LONGEST = 200
 """Entries of an iteration."""
 KINDS = (SITE_ITERATION, SITE_STATEMENT, SITE_BIND, SITE_ELEMENT, SITE_UPDATE, SITE_ASSIGN)
@@ -47,21 +49,32 @@ READ = (
 Values = dict[str, list[Sequence[Any]]]
 
 
+Read = Callable[[list[Any], int, int], None]
+
+
 class _Irregular(Exception):
-    """These iterations are not alike after all."""
+    """These iterations are not identical after all."""
 
 
-class Iterations(Writes):
-    """Encodes runs of iterations that are alike."""
+class Iterations:
+    """Encodes runs of iterations that are identical."""
 
-    def read(self, log: list[Any], position: int, end: int) -> None:
-        """Encode entries one after another."""
-        raise NotImplementedError
+    def __init__(self, columns: Columns, nodes: Nodes, scopes: Scopes, writes: Writes, read: Read) -> None:
+        """``read(log, position, end)`` encodes entries one after another."""
+        self.columns = columns
+        self.nodes = nodes
+        self.scopes = scopes
+        self.writes = writes
+        self.sums = writes.sums
+        self.read = read
+        self.irregular: set[int] = set()
+        """Loops whose iterations are known not to be identical."""
+        self.in_iterations = False
 
     def vectorised_iterations(self, log: list[Any], position: int, end: int) -> int:
         """Encode a run of iterations that begins here, but for its last; where that is (here, if this is no run)."""
         code = log[position][0]
-        if code in self.irregular or self.in_iterations or self.exact_sums is not None:
+        if code in self.irregular or self.in_iterations or self.sums.exact_sums is not None:
             return position
         shape = self.iteration_shape(log, position, end)
         length = len(shape)
@@ -70,20 +83,20 @@ class Iterations(Writes):
             count, after = count + 1, after + length
         if count < FEWEST:
             return position
-        record = self.records[code]
+        record = self.columns.records[code]
         assert record is not None
         marks = []
         self.in_iterations = True
         for _ in range(3):  # the first may open what the others find open
             self.read(log, position, position + length)
-            self.settle()
-            self.to_loop(record)
+            self.nodes.flush()
+            self.scopes.to_loop(record)
             position += length
             count -= 1
             marks.append((
-                {name: len(column) for name, column in self.c.items()},
-                self.span_scope,
-                len(self.extras.get("scope_values", ())),
+                {name: len(column) for name, column in self.columns.c.items()},
+                self.scopes.span_scope,
+                len(self.columns.extras.get("scope_values", ())),
             ))  # fmt: skip
         self.in_iterations = False
         end = position + (count - 1) * length  # the last stays open, as a pause in it finds it
@@ -102,7 +115,7 @@ class Iterations(Writes):
             entry = log[at]
             kind = type(entry)
             site = entry if kind is int else entry[0] if kind is tuple else -1
-            record = self.records[site] if site > 0 else None
+            record = self.columns.records[site] if site > 0 else None
             if record is None or record.kind not in KINDS:
                 return []
             if record.kind is SITE_ITERATION and at > position:
@@ -115,7 +128,7 @@ class Iterations(Writes):
         (first, _, labels), (second, scope, labels_between), (third, scope_now, labels_now) = marks
         iterations = len(log) // len(shape) - 1
         values = {name: [told[1:] for told in parts] for name, parts in self.values_of(shape, log).items()}
-        c = self.c
+        c = self.columns.c
         pieces = {}
         for name, column in c.items():
             before, piece = column[first[name] : second[name]], column[second[name] : third[name]]
@@ -140,29 +153,29 @@ class Iterations(Writes):
                 ]
             c[name].extend(chain.from_iterable(zip(*parts, strict=True)))
         for owners, told in zip(values["updated"], values["new"], strict=True):
-            self.current.update(zip(owners, told, strict=True))
-        self.write_rows += iterations * (third["noted_row"] - second["noted_row"])
+            self.writes.current.update(zip(owners, told, strict=True))
+        self.sums.write_rows += iterations * (third["noted_row"] - second["noted_row"])
         self.label_iterations(log[len(shape) :: len(shape)], labels_now - labels_between)
-        self.span_scope = scope_now + iterations * (scope_now - scope)
+        self.scopes.span_scope = scope_now + iterations * (scope_now - scope)
 
     def label_iterations(self, entries: list[Any], each: int) -> None:
         """What the loop's plain variables were in each iteration, where an iteration is labelled with them."""
         if not each:
             return
-        known = self.extras["scope_values"]
+        known = self.columns.extras["scope_values"]
         (before, _), (number, _) = known[-2:]
-        record = self.records[entries[0][0]]
+        record = self.columns.records[entries[0][0]]
         assert record is not None
         step = number - before
         labels = [(number + (k + 1) * step, iteration_text(record.names, entry[1])) for k, entry in enumerate(entries)]
         known.extend(labels)
-        self.scope_values.update(labels)
+        self.scopes.scope_values.update(labels)
 
     def values_of(self, shape: list[int], log: list[Any]) -> Values:
         """What the columns READ get: per place in an iteration, the values of all iterations. Raises _Irregular."""
         values: Values = {name: [] for name in READ}
         for place, code in enumerate(shape):
-            record = self.records[code]
+            record = self.columns.records[code]
             assert record is not None
             entries = log[place :: len(shape)]
             kind = record.kind
@@ -187,7 +200,7 @@ class Iterations(Writes):
 
     def read_bound(self, values: Values, told: Sequence[Any], index: Any, identity: Any) -> None:
         types = set(map(type, told))
-        if types == {self.node_class}:
+        if types == {self.columns.node_class}:
             values["bound_nodes"].append(self.numbers_of(told))
         elif types == {float} or (types == {int} and max(map(abs, told)) < 2**53):
             values["bound_numbers"].append(told)
@@ -202,7 +215,7 @@ class Iterations(Writes):
         owners = self.numbers_of([entry[1] for entry in entries])
         self.only_once(values["updated"], owners)
         earlier = [told for known, told in zip(values["updated"], values["new"], strict=True) if known == owners]
-        values["old"].append(earlier[-1] if earlier else [self.current.get(owner) for owner in owners])
+        values["old"].append(earlier[-1] if earlier else [self.writes.current.get(owner) for owner in owners])
         if None in values["old"][-1]:
             raise _Irregular
         values["updated"].append(owners)
@@ -224,7 +237,7 @@ class Iterations(Writes):
 
     def numbers_of(self, nodes: Sequence[Any]) -> list[int]:
         try:
-            return list(map(self.ids.__getitem__, map(id, nodes)))
+            return list(map(self.nodes.ids.__getitem__, map(id, nodes)))
         except KeyError:
             raise _Irregular from None
 

@@ -3,34 +3,66 @@
 from __future__ import annotations
 
 from array import array
+from collections.abc import Callable
 from itertools import accumulate, chain, compress, repeat
 from operator import attrgetter
 from typing import Any
 
-from microgpt_tui.debuggee.encode.columns import Columns, int_flag
+from microgpt_tui.debuggee.encode.columns import Columns
+from microgpt_tui.debuggee.encode.sums import Sums
 from microgpt_tui.debuggee.record.edges import locals_attribute, operands_attribute
-from microgpt_tui.debuggee.record.kinds import NAN, Maker
+from microgpt_tui.debuggee.record.kinds import NAN, Maker, Scope
 from microgpt_tui.debuggee.record.walk import doubles
 from microgpt_tui.protocol.codes import CREATE, OUTSIDE_OP
 
 _INT = {float: 0, int: 1, bool: 1}
 
 
-class Nodes(Columns):
+class Nodes:
     """Numbers the nodes and fills their columns."""
 
-    def settle(self) -> None:
-        """Give the fresh nodes their columns."""
-        fresh = self.fresh
-        if not fresh:
+    def __init__(self, columns: Columns, sums: Sums, kept: dict[int, int], stack: list[Scope]) -> None:
+        self.columns = columns
+        self.sums = sums
+        self.stack = stack
+        self.shifted: Callable[[int, int], None] = lambda row, by: None
+        """Rows came in before others that were there already: (the first that moves, by how many)."""
+        self.ids: dict[int, int] = dict(kept)
+        """``id`` of a node -> its number."""
+        self.pending: list[Any] = []
+        """Nodes made since the last ``flush``: their columns are filled many at a time."""
+        self.pending_makers: list[Maker] = []
+        self.outside: list[Any] = []
+        """Nodes of earlier episodes that have been met."""
+        self.kept_locals: list[Any] = []
+        """Per node of the episode what it keeps its local gradients in."""
+        self.children_name: str | None = None
+        self.locals_name: str | None = None
+        self.last_node: Any = None
+        self.last_is_constant = False
+
+    @property
+    def events(self) -> int:
+        """How many events there are so far."""
+        return len(self.columns.c["kind"]) + len(self.pending)
+
+    @property
+    def rows(self) -> int:
+        """How many nodes have a place in the columns so far."""
+        return len(self.columns.c["data"]) + len(self.pending)
+
+    def flush(self) -> None:
+        """Give the pending nodes their columns."""
+        pending = self.pending
+        if not pending:
             return
-        c, ids = self.c, self.ids
-        nodes, makers = fresh[:], self.fresh_makers[:]
-        fresh.clear()
-        self.fresh_makers.clear()
+        c, ids = self.columns.c, self.ids
+        nodes, makers = pending[:], self.pending_makers[:]
+        pending.clear()
+        self.pending_makers.clear()
         self.last_is_constant = makers[-1][2]
         count, row = len(nodes), len(c["data"])
-        first = self.first_node + row
+        first = self.columns.first_node + row
         self.last_node = nodes[-1]
         if self.children_name is None:
             any(self.find_edges(node) for node in nodes)
@@ -39,7 +71,7 @@ class Nodes(Columns):
         if edges is None:
             for node in nodes:
                 del ids[id(node)]
-            self.settle_singly(nodes, makers)
+            self.flush_singly(nodes, makers)
             return
         counts, children, factors, ints = edges
         c["kind"].frombytes(bytes(count))  # CREATE is 0
@@ -50,9 +82,9 @@ class Nodes(Columns):
         c["child"].fromlist(children)
         c["local"].extend(factors)
         c["local_int"].frombytes(ints)
-        values = list(map(self.data_of, nodes))
+        values = list(map(self.columns.data_of, nodes))
         if set(map(type, values)) != {float}:
-            values = [v if type(v) is float else self.odd_number(first + i, v) for i, v in enumerate(values)]
+            values = [v if type(v) is float else self.columns.odd_number(first + i, v) for i, v in enumerate(values)]
         c["data"].fromlist(values)
 
     def edges_of(self, nodes: list[Any]) -> tuple[list[int], list[int], Any, bytes] | None:
@@ -81,19 +113,19 @@ class Nodes(Columns):
         self.kept_locals += kept
         return counts, children, doubles_, ints
 
-    def settle_singly(self, nodes: list[Any], makers: list[Maker]) -> None:
+    def flush_singly(self, nodes: list[Any], makers: list[Maker]) -> None:
         """The same one by one: operands from earlier episodes get their rows in between."""
-        c = self.c
+        c = self.columns.c
         for node, (op, site, _, _) in zip(nodes, makers, strict=True):
             before = len(c["data"])
             operands = self.operands(node)
             row = len(c["data"])
             if row > before:
-                self.shift(before, row - before)
-            number = self.first_node + row
+                self.shifted(before, row - before)
+            number = self.columns.first_node + row
             c["kind"].append(CREATE)
-            value = self.data_of(node)
-            c["data"].append(value if type(value) is float else self.odd_number(number, value))
+            value = self.columns.data_of(node)
+            c["data"].append(value if type(value) is float else self.columns.odd_number(number, value))
             self.ids[id(node)] = number
             c["child_start"].append(len(c["child"]))
             c["op"].append(op)
@@ -108,29 +140,9 @@ class Nodes(Columns):
         if not operands:
             return
         factors = self.local_gradients(node, len(operands))
-        self.c["child"].extend(operands)
-        self.c["local"].extend(doubles(list(factors)))
-        self.c["local_int"].frombytes(self.int_flags(factors))
-
-    def int_flags(self, values: Any) -> bytes:
-        """Which of the numbers are ints; where one is no short number, grads are added up exactly from here on."""
-        flags = list(map(int_flag, values))
-        if None in flags and self.exact_sums is None:
-            self.be_exact()
-        return bytes(flag or 0 for flag in flags)
-
-    def shift(self, row: int, by: int) -> None:
-        """Rows came in between: what already counted on the later ones moves."""
-        self.unresolved = [
-            (op, scope, first + by if first >= row else first, end + by if end > row else end, event)
-            for op, scope, first, end, event in self.unresolved
-        ]
-        for entry in self.stack:
-            if entry.start_node > row:
-                entry.start_node += by
-        number = self.first_node + row
-        if "operands" in self.extras:
-            self.extras["operands"] = [(n + by if n >= number else n, v) for n, v in self.extras["operands"]]
+        self.columns.c["child"].extend(operands)
+        self.columns.c["local"].extend(doubles(list(factors)))
+        self.columns.c["local_int"].frombytes(self.sums.int_flags(factors))
 
     def operands(self, node: Any) -> list[int]:
         """The numbers of a node's operands, in the script's order."""
@@ -156,10 +168,10 @@ class Nodes(Columns):
 
     def find_edges(self, node: Any) -> bool:
         """Which attributes hold the operands and the local gradients: told from a node that has some."""
-        self.children_name = operands_attribute(node, self.node_class)
+        self.children_name = operands_attribute(node, self.columns.node_class)
         if self.children_name is None:
             return False
-        self.locals_name = locals_attribute(node, self.children_name, self.node_class) or self.locals_name
+        self.locals_name = locals_attribute(node, self.children_name, self.columns.node_class) or self.locals_name
         return True
 
     def reread_last_node(self) -> None:
@@ -170,9 +182,9 @@ class Nodes(Columns):
         self.last_node = None
         operands = self.operands(node)
         if operands and self.locals_name is None:
-            self.locals_name = locals_attribute(node, self.children_name or "", self.node_class)
-        c = self.c
-        row = self.ids[id(node)] - self.first_node
+            self.locals_name = locals_attribute(node, self.children_name or "", self.columns.node_class)
+        c = self.columns.c
+        row = self.ids[id(node)] - self.columns.first_node
         start = c["child_start"][row]
         local = doubles(list(self.local_gradients(node, len(operands))))
         if operands == c["child"][start:].tolist() and local.tobytes() == c["local"][start:].tobytes():
@@ -182,9 +194,9 @@ class Nodes(Columns):
         self.add_edges(node, operands)
         self.kept_locals.insert(row, self.kept_locals.pop())
         for name in ("child", "local", "local_int"):
-            self.sent[name] = min(self.sent[name], start)
+            self.columns.sent[name] = min(self.columns.sent[name], start)
         if len(c["data"]) > row + 1:  # nodes of earlier episodes came in after it
-            self.sent["child_start"] = min(self.sent["child_start"], row + 1)
+            self.columns.sent["child_start"] = min(self.columns.sent["child_start"], row + 1)
             for i in range(row + 1, len(c["data"])):
                 c["child_start"][i] = len(c["child"])
 
@@ -193,25 +205,25 @@ class Nodes(Columns):
         number = self.ids.get(id(node))
         if number is not None:
             return number
-        if self.fresh:
-            self.settle()
+        if self.pending:
+            self.flush()
             if id(node) in self.ids:
                 return self.ids[id(node)]
-        c = self.c
+        c = self.columns.c
         row = len(c["data"])
-        number = self.ids[id(node)] = self.first_node + row
+        number = self.ids[id(node)] = self.columns.first_node + row
         self.outside.append(node)
-        value = getattr(node, self.data_name, NAN)
+        value = getattr(node, self.columns.data_name, NAN)
         c["outside"].append(row)
-        c["op"].append(self.operation_number(OUTSIDE_OP))
-        c["data"].append(value if type(value) is float else self.odd_number(number, value))
+        c["op"].append(self.columns.operation_number(OUTSIDE_OP))
+        c["data"].append(value if type(value) is float else self.columns.odd_number(number, value))
         c["child_start"].append(len(c["child"]))
         c["site"].append(self.stack[0].site)
         self.kept_locals.append(None)
-        grad = getattr(node, self.grad_name, 0)
+        grad = getattr(node, self.columns.grad_name, 0)
         if type(grad) in (int, float) and grad:
-            self.outside_grads[number] = grad
-            self.extras.setdefault("start_grads", []).append((number, grad))
-            if self.exact_sums is not None:
-                self.sums()[number] = grad
+            self.sums.outside_grads[number] = grad
+            self.columns.extras.setdefault("start_grads", []).append((number, grad))
+            if self.sums.exact_sums is not None:
+                self.sums.now()[number] = grad
         return number

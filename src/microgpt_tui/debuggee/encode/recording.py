@@ -6,6 +6,7 @@ import math
 from types import FrameType
 from typing import Any
 
+from microgpt_tui.debuggee.encode.columns import Columns
 from microgpt_tui.debuggee.encode.encoder import Encoder
 from microgpt_tui.debuggee.record.recorder import Nothing, Recorder
 from microgpt_tui.debuggee.record.walk import Kept, doubles, plain_namespace, walk
@@ -30,17 +31,16 @@ class Recording(Recorder):
         """The columns of the running episode; made when somebody first looks."""
         if self._encoder is None:
             numbers = list(self.kept_ids.values())
-            self._encoder = Encoder(
-                self.records, self.node_class, (self.data_name, self.grad_name), self.first_node, self.kept_ids,
-                dict(zip(numbers, self.start_grad, strict=True)), self.start_stack, self.weights,
-            )  # fmt: skip
-            self._encoder.current = dict(zip(numbers, doubles(self.start_data), strict=True))
+            columns = Columns(self.records, self.node_class, (self.data_name, self.grad_name), self.first_node)
+            start_grad = dict(zip(numbers, self.start_grad, strict=True))
+            current = dict(zip(numbers, doubles(self.start_data), strict=True))
+            self._encoder = Encoder(columns, self.kept_ids, start_grad, self.start_stack, self.weights, current)
         return self._encoder
 
     def define_class(self, cls: type) -> None:
         """The script has defined its autograd class."""
         super().define_class(cls)
-        self.encoder.node_class = cls
+        self.encoder.columns.node_class = cls
 
     def open(self, frame: FrameType | None) -> None:
         """Start an episode."""
@@ -58,9 +58,9 @@ class Recording(Recorder):
         assert self.audited is not None
         encoder, grad_name = self.encoder, self.grad_name
         encoder.feed(self.log)
-        ids, sums = encoder.ids, encoder.sums()
+        ids, sums = encoder.nodes.ids, encoder.sums.now()
         made = (entry for entry in self.log if isinstance(entry, self.node_class))
-        for node in {id(node): node for node in (*self.kept_nodes, *encoder.outside, *made)}.values():
+        for node in {id(node): node for node in (*self.kept_nodes, *encoder.nodes.outside, *made)}.values():
             real = getattr(node, grad_name)
             if type(real) in (int, float):
                 number = ids[id(node)]
@@ -78,7 +78,7 @@ class Recording(Recorder):
             if walker.f_code.co_filename in self.files and walker.f_code.co_name != "<module>":
                 roots.append(walker.f_locals)
             walker = walker.f_back
-        ids = self.encoder.ids
+        ids = self.encoder.nodes.ids
         kept = walk(roots, self.node_class, self.modules) if self.node_class is not Nothing else Kept()
         nodes = {ids[id(n)]: n for _, _, tensor in kept.tensors for n in tensor if id(n) in ids}
         numbers = sorted(nodes)

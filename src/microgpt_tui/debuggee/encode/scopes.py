@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from microgpt_tui.debuggee.encode.bindings import Bindings
-from microgpt_tui.debuggee.encode.columns import iteration_text
+from microgpt_tui.debuggee.encode.columns import Columns, iteration_text
+from microgpt_tui.debuggee.encode.nodes import Nodes
 from microgpt_tui.debuggee.record.kinds import (
     FRAMES,
     REFLECTED,
@@ -21,21 +22,37 @@ from microgpt_tui.debuggee.rewrite.sites import SiteRecord
 from microgpt_tui.protocol.codes import WHOLE, SiteKind
 
 
-class Scopes(Bindings):
+class Scopes:
     """Keeps the stack of scopes; an event happens in the innermost."""
+
+    def __init__(self, columns: Columns, nodes: Nodes, bindings: Bindings) -> None:
+        self.columns = columns
+        self.nodes = nodes
+        self.bindings = bindings
+        self.stack = nodes.stack
+        nodes.shifted = self.shift
+        self.span_scope = -2
+        self.scope_values: dict[int, str] = {}
+        """Labels of the numbered scopes."""
+        self.operation_depth = 0
+        self.announced = 0
+        """The mark that announces the next node, or 0."""
+        self.unresolved: list[tuple[str, int, int, int, int]] = []
+        """(operation, scope of its statement, first node, one past the last, its last event)."""
+        self.candidate_maps: dict[int, dict[str, tuple[int, ...]]] = {}
 
     def scope(self) -> int:
         """The number of the innermost scope, made now if it has none yet, and its parents before it."""
         top = self.stack[-1]
         if top.number >= 0:
             return top.number
-        stack, c = self.stack, self.c
+        stack, c = self.stack, self.columns.c
         column, site, first, last = c["scope_parent"], c["scope_site"], c["scope_first"], c["scope_last"]
         at = len(stack) - 1
         while at > 0 and stack[at - 1].number < 0:
             at -= 1
         parent = stack[at - 1].number if at else -1
-        event = self.events
+        event = self.nodes.events
         for entry in stack[at:]:
             if entry.number < 0:
                 entry.number = len(column)
@@ -45,10 +62,10 @@ class Scopes(Bindings):
                 last.append(-1)
                 if entry.value:
                     self.scope_values[entry.number] = entry.value
-                    self.extras.setdefault("scope_values", []).append((entry.number, entry.value))
+                    self.columns.extras.setdefault("scope_values", []).append((entry.number, entry.value))
                 if entry.binds:
                     for row in entry.binds:
-                        self.write_bind(entry.number, *row)
+                        self.bindings.write_bind(entry.number, *row)
                     entry.binds = None
             parent = entry.number
         return top.number
@@ -57,21 +74,21 @@ class Scopes(Bindings):
         """From the next event on, another scope."""
         scope = self.scope()
         if scope != self.span_scope:
-            self.c["span_start"].append(self.events)
-            self.c["span_scope"].append(scope)
+            self.columns.c["span_start"].append(self.nodes.events)
+            self.columns.c["span_scope"].append(scope)
             self.span_scope = scope
 
     def event(self, kind: int) -> None:
-        if self.fresh:
-            self.settle()
+        if self.nodes.pending:
+            self.nodes.flush()
         scope = self.stack[-1].number
         if scope < 0 or scope != self.span_scope:
             self.begin_span()
-        self.c["kind"].append(kind)
+        self.columns.c["kind"].append(kind)
 
     def enter_statement(self, code: int, record: SiteRecord) -> None:
         stack = self.stack
-        records = self.records
+        records = self.columns.records
         top = stack[-1]
         if top.kind is SITE_STATEMENT:
             before = records[top.site]
@@ -102,7 +119,7 @@ class Scopes(Bindings):
     def to_function(self, function: int) -> None:
         """Drop frames that were left without saying so (a generator, an exception)."""
         stack = self.stack
-        top = self.records[stack[-1].site]
+        top = self.columns.records[stack[-1].site]
         if top is not None and top.function == function and stack[-1].kind not in FRAMES:
             return
         for i in range(len(stack) - 1, -1, -1):
@@ -123,7 +140,7 @@ class Scopes(Bindings):
             if top.kind in FRAMES:
                 break
             if top.kind is SITE_ITERATION:
-                site = self.records[top.site]
+                site = self.columns.records[top.site]
                 if site is not None and site.depth < record.depth:
                     break
             elif top.kind is SITE_STATEMENT and self.is_loop_header(top.site, record):
@@ -134,11 +151,11 @@ class Scopes(Bindings):
         self.to_loop(record)
         self.stack.append(Scope(code, SITE_ITERATION, iteration_text(record.names, values)))
         for name, value in zip(record.names, values, strict=False):
-            if isinstance(value, (int, str, float, self.node_class)) and type(value) is not bool:
+            if isinstance(value, (int, str, float, self.columns.node_class)) and type(value) is not bool:
                 self.bind(code, value, name=name)
 
     def is_loop_header(self, site: int, iteration: SiteRecord) -> bool:
-        header = self.records[site]
+        header = self.columns.records[site]
         return header is not None and (header.line, header.column) == (iteration.line, iteration.column)
 
     def leave(self, kinds: tuple[SiteKind, ...]) -> None:
@@ -152,14 +169,14 @@ class Scopes(Bindings):
         scope = self.stack.pop()
         number = scope.number
         if number >= 0:
-            last = len(self.c["kind"]) + len(self.fresh) - 1
-            self.c["scope_last"][number] = last
-            if number < self.sent["scope_last"]:  # the others go out as they are
-                self.extras.setdefault("closed", []).append((number, last))
+            last = len(self.columns.c["kind"]) + len(self.nodes.pending) - 1
+            self.columns.c["scope_last"][number] = last
+            if number < self.columns.sent["scope_last"]:  # the others go out as they are
+                self.columns.extras.setdefault("closed", []).append((number, last))
         if scope.kind is SITE_OPERATION:
             self.operation_depth -= 1
-            if self.operation_depth == 0 and scope.start_node < self.rows:
-                record = self.records[scope.site]
+            if self.operation_depth == 0 and scope.start_node < self.nodes.rows:
+                record = self.columns.records[scope.site]
                 assert record is not None
                 self.group(record.name, scope.start_node)
         return scope
@@ -176,19 +193,19 @@ class Scopes(Bindings):
             return
         entry = stack[at]
         if type(value) is float and entry.number >= 0:
-            self.write_number(entry.number, code, value, name, path, index, identity)
+            self.bindings.write_number(entry.number, code, value, name, path, index, identity)
             return
-        row = (self.events, code, value, name, path, index, identity)
+        row = (self.nodes.events, code, value, name, path, index, identity)
         if entry.number >= 0:
-            self.write_bind(entry.number, *row)
+            self.bindings.write_bind(entry.number, *row)
             return
         if entry.binds is None:
             entry.binds = []
         entry.binds.append(row)
-        record = self.records[code]
+        record = self.columns.records[code]
         short = type(value) is int or (type(value) is str and len(value) <= 20)
         if short and record is not None and record.kind is SITE_BIND and not entry.value.count(",") > 2:
-            site = self.records[entry.site]
+            site = self.columns.records[entry.site]
             if site is not None and record.line == site.line:
                 entry.value += (", " if entry.value else "") + f"{record.name}={value!r}"
 
@@ -206,7 +223,7 @@ class Scopes(Bindings):
         for entry in reversed(self.stack):
             kind = entry.kind
             if kind is SITE_OPERATION:
-                record = self.records[entry.site]
+                record = self.columns.records[entry.site]
                 assert record is not None
                 operation = record.name  # ends at the outermost one
             elif kind is SITE_STATEMENT:
@@ -215,14 +232,14 @@ class Scopes(Bindings):
             elif kind in FRAMES:
                 break
         if statement is None:
-            return self.pending or self.stack[-1].site
+            return self.announced or self.stack[-1].site
         places = self.candidates(statement.site).get(REFLECTED.get(operation, operation), ())
         return places[0] if len(places) == 1 else statement.site
 
     def candidates(self, site: int) -> dict[str, tuple[int, ...]]:
         found = self.candidate_maps.get(site)
         if found is None:
-            record = self.records[site]
+            record = self.columns.records[site]
             found = self.candidate_maps[site] = dict(record.candidates) if record is not None else {}
         return found
 
@@ -233,7 +250,7 @@ class Scopes(Bindings):
             return
         operation = REFLECTED.get(operation, operation)
         if len(self.candidates(statement.site).get(operation, ())) > 1:
-            entry = (operation, statement.number, first, self.rows, self.events - 1)
+            entry = (operation, statement.number, first, self.nodes.rows, self.nodes.events - 1)
             self.unresolved.append(entry)
 
     def resolve_expression(self, code: int, record: SiteRecord) -> None:
@@ -248,14 +265,31 @@ class Scopes(Bindings):
         else:
             last = self.unresolved[-1]
             mine = (
-                [last] if last[4] == self.events - 1 and last[0] == record.name and last[1] == statement.number else []
+                [last]
+                if last[4] == self.nodes.events - 1 and last[0] == record.name and last[1] == statement.number
+                else []
             )
         if mine:
-            self.settle()
+            self.nodes.flush()
             mine = [u for u in self.unresolved if u[1] == statement.number and u[4] in {m[4] for m in mine}]
         for u in mine:
             for row in range(u[2], u[3]):
-                self.c["site"][row] = code
-                if row < self.sent["site"]:
-                    self.extras.setdefault("sites", []).append((self.first_node + row, code))
+                self.columns.c["site"][row] = code
+                if row < self.columns.sent["site"]:
+                    self.columns.extras.setdefault("sites", []).append((self.columns.first_node + row, code))
             self.unresolved.remove(u)
+
+    def shift(self, row: int, by: int) -> None:
+        """Rows came in between: what already counted on the later ones moves."""
+        self.unresolved = [
+            (op, scope, first + by if first >= row else first, end + by if end > row else end, event)
+            for op, scope, first, end, event in self.unresolved
+        ]
+        for entry in self.stack:
+            if entry.start_node > row:
+                entry.start_node += by
+        number = self.columns.first_node + row
+        if "operands" in self.columns.extras:
+            self.columns.extras["operands"] = [
+                (n + by if n >= number else n, v) for n, v in self.columns.extras["operands"]
+            ]

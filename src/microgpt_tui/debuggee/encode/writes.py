@@ -6,8 +6,10 @@ from itertools import chain, compress, islice, repeat
 from operator import attrgetter, is_
 from typing import Any
 
-from microgpt_tui.debuggee.encode.columns import counting
+from microgpt_tui.debuggee.encode.columns import Columns, counting
+from microgpt_tui.debuggee.encode.nodes import Nodes
 from microgpt_tui.debuggee.encode.scopes import Scopes
+from microgpt_tui.debuggee.encode.sums import Sums
 from microgpt_tui.debuggee.record.kinds import NAN, SITE_ACCUMULATE
 from microgpt_tui.debuggee.record.walk import doubles
 from microgpt_tui.debuggee.rewrite.sites import SiteRecord
@@ -17,12 +19,23 @@ from microgpt_tui.protocol.gradients import as_double
 NOTED = ("noted_row", "noted_target", "noted_source", "noted_value", "noted_factor", "noted_site", "noted_flags")
 
 
-class Writes(Scopes):
+class Writes:
     """Fills the columns of contributions, assignments and updates."""
+
+    def __init__(self, columns: Columns, sums: Sums, nodes: Nodes, scopes: Scopes, current: dict[int, float]) -> None:
+        self.columns = columns
+        self.sums = sums
+        self.nodes = nodes
+        self.scopes = scopes
+        self.current = current
+        """Data of the nodes that may be updated, as it is now."""
+        self.put_update = [
+            columns.c[name].append for name in ("updated", "old", "new", "update_site", "update_event", "used_start")
+        ]
 
     def accumulate_run(self, log: list[Any], position: int, end: int) -> int:
         """A run of ``child.grad += local * v.grad``, and where it ends: the hottest loop of the encoder."""
-        records, waiting = self.records, position
+        records, waiting = self.columns.records, position
         code, kinds = -1, 0
         while waiting < end:  # where the run ends
             entry = log[waiting]
@@ -36,14 +49,14 @@ class Writes(Scopes):
                 kinds += 1
             waiting += 1
         run = log[position:waiting]
-        if self.fresh:
-            self.settle()
-        ids, node_class = self.ids, self.node_class
+        if self.nodes.pending:
+            self.nodes.flush()
+        ids, node_class = self.nodes.ids, self.columns.node_class
         try:
             targets = [ids[id(entry[1])] for entry in run]
         except KeyError:
             run = [entry for entry in run if isinstance(entry[1], node_class)]
-            targets = [self.number_of(entry[1]) for entry in run]
+            targets = [self.nodes.number_of(entry[1]) for entry in run]
         if not run:
             return waiting
         known = ids.get
@@ -61,8 +74,8 @@ class Writes(Scopes):
         afters: list[Any] | None = None,
     ) -> None:  # fmt: skip
         """Contributions, one by one, become events; ``afters``: the sums, where they are added up already."""
-        c, row = self.c, self.write_rows
-        flags = self.int_flags(deltas)
+        c, row = self.columns.c, self.sums.write_rows
+        flags = self.sums.int_flags(deltas)
         self.write_events(len(targets))
         c["noted_row"].extend(counting(row, row + len(targets)))
         c["noted_target"].fromlist(targets)
@@ -71,13 +84,13 @@ class Writes(Scopes):
         c["noted_factor"].extend(doubles(factors))
         c["noted_site"].fromlist(sites)
         c["noted_flags"].frombytes(flags)
-        if self.exact_sums is not None:
+        if self.sums.exact_sums is not None:
             for i, after in enumerate(afters or self.added(targets, deltas)):
                 self.exact_after(row + i, after)
 
     def added(self, targets: list[int], deltas: list[Any]) -> list[Any]:
         """The sums after each contribution."""
-        sums, afters = self.sums(), []
+        sums, afters = self.sums.now(), []
         for target, delta in zip(targets, deltas, strict=True):
             sums[target] = sums[target] + delta
             afters.append(sums[target])
@@ -85,21 +98,21 @@ class Writes(Scopes):
 
     def exact_after(self, row: int, grad: Any) -> None:
         """What a grad was after a write, where that does not follow from numbers that are all doubles."""
-        self.c["exact_row"].append(row)
-        self.c["exact_after"].append(as_double(grad))
-        self.c["exact_int"].append(type(grad) is int)
+        self.columns.c["exact_row"].append(row)
+        self.columns.c["exact_after"].append(as_double(grad))
+        self.columns.c["exact_int"].append(type(grad) is int)
 
     def write_events(self, count: int) -> None:
         """So many contributions, one event each."""
-        self.event(ACCUMULATE)
-        self.c["kind"].frombytes(bytes((ACCUMULATE,)) * (count - 1))
-        self.write_rows += count
+        self.scopes.event(ACCUMULATE)
+        self.columns.c["kind"].frombytes(bytes((ACCUMULATE,)) * (count - 1))
+        self.sums.write_rows += count
 
     def propagate_run(self, log: list[Any], position: int, end: int, loop: SiteRecord) -> int:
         """A run of nodes that give to their operands, and where it ends: only their order is recorded."""
-        if self.fresh:
-            self.settle()
-        node_class, waiting = self.node_class, position
+        if self.nodes.pending:
+            self.nodes.flush()
+        node_class, waiting = self.columns.node_class, position
         while waiting < end and (type(log[waiting]) is node_class or isinstance(log[waiting], node_class)):
             waiting += 1
         nodes = log[position:waiting]
@@ -109,25 +122,29 @@ class Writes(Scopes):
 
     def newest_source(self) -> int:
         """The node that the newest contribution came from, or -1."""
-        noted = self.c["noted_row"]
-        single = len(noted) > 0 and noted[-1] == self.write_rows - 1
-        return int(self.c["noted_source" if single else "order"][-1])
+        noted = self.columns.c["noted_row"]
+        single = len(noted) > 0 and noted[-1] == self.sums.write_rows - 1
+        return int(self.columns.c["noted_source" if single else "order"][-1])
 
     def record_order(self, nodes: list[Any], loop: SiteRecord) -> bool:
         """Record that these propagate one after another; False where that does not tell what they give."""
-        if self.exact_sums is not None or self.outside or loop.names != (self.children_name, self.locals_name):
+        if (
+            self.sums.exact_sums is not None
+            or self.nodes.outside
+            or loop.names != (self.nodes.children_name, self.nodes.locals_name)
+        ):
             return False
         kept = list(map(attrgetter(loop.names[1]), nodes))
         try:
-            order = list(compress(map(self.ids.__getitem__, map(id, nodes)), kept))
+            order = list(compress(map(self.nodes.ids.__getitem__, map(id, nodes)), kept))
         except KeyError:  # a node of an earlier episode
             return False
-        c, first, count = self.c, self.first_node, sum(map(len, kept))
+        c, first, count = self.columns.c, self.columns.first_node, sum(map(len, kept))
         if not order:
             return True
         if min(order) < first or not self.as_recorded([number - first for number in order], list(filter(None, kept))):
             return False
-        row = self.write_rows
+        row = self.sums.write_rows
         self.write_events(count)
         c["pass_row"].append(row)
         c["pass_start"].append(len(c["order"]))
@@ -137,25 +154,25 @@ class Writes(Scopes):
 
     def as_recorded(self, rows: list[int], kept: list[Any]) -> bool:
         """Whether nodes still have the local gradients that they were recorded with."""
-        known = list(map(self.kept_locals.__getitem__, rows))
+        known = list(map(self.nodes.kept_locals.__getitem__, rows))
         if all(map(is_, known, kept)) and set(map(type, kept)) == {tuple}:
             return True
-        starts = [*map(self.c["child_start"].__getitem__, rows)]
+        starts = [*map(self.columns.c["child_start"].__getitem__, rows)]
         return all(
-            self.c["local"][start : start + len(told)].tolist() == list(told)
+            self.columns.c["local"][start : start + len(told)].tolist() == list(told)
             for start, told in zip(starts, kept, strict=True)
         ) and self.edge_counts(rows) == list(map(len, kept))
 
     def edge_counts(self, rows: list[int]) -> list[int]:
-        starts, last = self.c["child_start"], len(self.c["child_start"]) - 1
-        return [(starts[row + 1] if row < last else len(self.c["child"])) - starts[row] for row in rows]
+        starts, last = self.columns.c["child_start"], len(self.columns.c["child_start"]) - 1
+        return [(starts[row + 1] if row < last else len(self.columns.c["child"])) - starts[row] for row in rows]
 
     def note_pass(self, nodes: list[Any], loop: SiteRecord) -> None:
         """What nodes give to their operands, one by one, computed as the script does it: local gradient × own grad."""
         targets, givers, factors = self.kept_edges(nodes, loop)
         if not targets:
             return
-        sums = self.be_exact() if self.exact_sums is None else self.sums()
+        sums = self.sums.be_exact() if self.sums.exact_sums is None else self.sums.now()
         deltas: list[Any] = []
         afters: list[Any] = []
         for target, factor, giver in zip(targets, factors, givers, strict=True):
@@ -172,49 +189,49 @@ class Writes(Scopes):
             counts = list(map(min, counts, map(len, factors)))
             children = [tuple(islice(part, n)) for part, n in zip(children, counts, strict=True)]
             factors = [tuple(islice(part, n)) for part, n in zip(factors, counts, strict=True)]
-        targets = list(map(self.number_of, chain.from_iterable(children)))
-        givers = list(chain.from_iterable(map(repeat, map(self.number_of, nodes), counts)))
+        targets = list(map(self.nodes.number_of, chain.from_iterable(children)))
+        givers = list(chain.from_iterable(map(repeat, map(self.nodes.number_of, nodes), counts)))
         return targets, givers, list(chain.from_iterable(factors))
 
     def target_of(self, owner: Any) -> int | None:
         """The number of the node that is written; None for what is no node."""
-        if self.fresh:
-            self.settle()
-        target = self.ids.get(id(owner))
-        return self.number_of(owner) if target is None and isinstance(owner, self.node_class) else target
+        if self.nodes.pending:
+            self.nodes.flush()
+        target = self.nodes.ids.get(id(owner))
+        return self.nodes.number_of(owner) if target is None and isinstance(owner, self.columns.node_class) else target
 
     def assign(self, code: int, owner: Any, value: Any) -> None:
         target = self.target_of(owner)
         if target is None:
             return
-        c, row = self.c, self.write_rows
+        c, row = self.columns.c, self.sums.write_rows
         number = as_double(value)
-        (flags,) = self.int_flags((value,))
-        self.event(ZERO if number == 0.0 else ASSIGN)
-        self.write_rows += 1
+        (flags,) = self.sums.int_flags((value,))
+        self.scopes.event(ZERO if number == 0.0 else ASSIGN)
+        self.sums.write_rows += 1
         for name, told in zip(NOTED, (row, target, NO_NODE, number, NAN, code, flags | NOTED_ASSIGN), strict=True):
             c[name].append(told)
-        if self.exact_sums is not None:
-            self.sums()[target] = value
+        if self.sums.exact_sums is not None:
+            self.sums.now()[target] = value
             self.exact_after(row, value)
 
     def before_update(self, owner: Any, value: Any) -> None:
         """What a node's data is before it is written first in its own episode: what it was made with."""
-        number = self.number_of(owner)
-        row = number - self.first_node
+        number = self.nodes.number_of(owner)
+        row = number - self.columns.first_node
         if number in self.current or row < 0 or type(value) not in (int, float):
             return
-        self.current[number] = self.c["data"][row] = float(value)
+        self.current[number] = self.columns.c["data"][row] = float(value)
 
     def update(self, code: int, owner: Any, value: Any, used: tuple[Any, ...]) -> None:
         target = self.target_of(owner)
         if target is None:
             return
-        c = self.c
+        c = self.columns.c
         old = self.current.get(target)
         if old is None:
-            old = c["data"][target - self.first_node] if target >= self.first_node else NAN
-        number = value if type(value) is float else self.odd_number(target, value)
+            old = c["data"][target - self.columns.first_node] if target >= self.columns.first_node else NAN
+        number = value if type(value) is float else self.columns.odd_number(target, value)
         self.current[target] = number
         put_target, put_old, put_new, put_site, put_event, put_start = self.put_update
         put_target(target)
@@ -224,4 +241,4 @@ class Writes(Scopes):
         put_event(len(c["kind"]))
         put_start(len(c["used"]))
         c["used"].extend([x if type(x) is float or type(x) is int else NAN for x in used])
-        self.event(UPDATE)
+        self.scopes.event(UPDATE)

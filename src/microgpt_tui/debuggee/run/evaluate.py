@@ -128,7 +128,7 @@ class Questions:
         """A value as data: nodes by number, lists item by item; a node's own ``repr`` is never called."""
         node_class = self.recorder.node_class
         if isinstance(value, node_class):
-            number = self.recorder.encoder.ids.get(id(value), -1)
+            number = self.recorder.encoder.nodes.ids.get(id(value), -1)
             data, grad = getattr(value, self.recorder.data_name), getattr(value, self.recorder.grad_name)
             return {"node": number, "data": _plain(data), "grad": _plain(grad)}
         if isinstance(value, list | tuple | set | frozenset) and depth < DEEPEST:
@@ -148,14 +148,14 @@ class Questions:
     def find(self, number: int) -> Any:
         """The live object behind a node's number, or None."""
         recorder = self.recorder
-        ids = recorder.encoder.ids
+        ids = recorder.encoder.nodes.ids
         for kept in recorder.kept_nodes:
             if recorder.kept_ids.get(id(kept)) == number:
                 return kept
         for entry in recorder.log:
             if isinstance(entry, recorder.node_class) and ids.get(id(entry)) == number:
                 return entry
-        return next((n for n in recorder.encoder.outside if ids.get(id(n)) == number), None)
+        return next((n for n in recorder.encoder.nodes.outside if ids.get(id(n)) == number), None)
 
     def set(self, question: SetNumber) -> Answer:
         """``set NODE = X``: the live object's number; recorded as an update at a site of its own."""
@@ -205,7 +205,7 @@ def failing_operation(recorder: Recording, trace: TracebackType | None) -> tuple
     if inner is None or recorder.node_class.__name__ == "_Nothing":
         return "", (), 0
     recorder.encoder.feed(recorder.log)
-    ids = recorder.encoder.ids
+    ids = recorder.encoder.nodes.ids
     operands = tuple(
         (name, ids[id(value)]) for name in inner.f_code.co_varnames
         if isinstance(value := inner.f_locals.get(name), recorder.node_class) and id(value) in ids

@@ -33,10 +33,10 @@ class LiveTrace:
         for name, column in encoder.c.items():
             setattr(made, name, column)
         made.texts, made.shapes, made.ops, made.scope_values = (
-            encoder.texts, encoder.shapes, encoder.ops, encoder.scope_values
+            encoder.columns.texts, encoder.columns.shapes, encoder.columns.ops, encoder.scopes.scope_values
         )  # fmt: skip
-        made.outside_grads = encoder.outside_grads
-        made.first_node = encoder.first_node
+        made.outside_grads = encoder.sums.outside_grads
+        made.first_node = encoder.columns.first_node
         made.start_data, made.start_grad = doubles(recorder.start_data), doubles(recorder.start_grad)
         made.start_grad_int = doubles([type(grad) is int for grad in recorder.start_grad])
         return made

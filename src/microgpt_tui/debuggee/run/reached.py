@@ -25,8 +25,8 @@ def checker(goal: Goal, encoder: Encoder, start: int) -> Callable[[], bool]:
     if isinstance(goal, goals.Operation):
         return lambda: (
             len(kinds) > start
-            and encoder.operation_depth == 0
-            and not (kinds[-1] == CREATE and encoder.last_is_constant)
+            and encoder.scopes.operation_depth == 0
+            and not (kinds[-1] == CREATE and encoder.nodes.last_is_constant)
         )
     if isinstance(goal, goals.ScopeEnd):
         scope = goal.scope
@@ -35,11 +35,11 @@ def checker(goal: Goal, encoder: Encoder, start: int) -> Callable[[], bool]:
         scope = goal.scope
         return lambda: bool(last[scope] >= 0 and len(kinds) > max(start, last[scope] + 1))
     if isinstance(goal, goals.Iteration):
-        sites, stack = goal.sites, encoder.stack
+        sites, stack = goal.sites, encoder.scopes.stack
         return lambda: any(s.kind is SiteKind.ITERATION and s.site in sites and s.number >= 0 for s in stack)
     if isinstance(goal, goals.OtherSource):
         node = goal.node
-        return lambda: len(kinds) > start and (kinds[-1] != ACCUMULATE or encoder.newest_source() != node)
+        return lambda: len(kinds) > start and (kinds[-1] != ACCUMULATE or encoder.writes.newest_source() != node)
     raise ValueError(f"{goal} is no goal within an episode")
 
 

@@ -52,14 +52,13 @@ class Report:
             self._columns(complete=False)
         encoder.feed(log)
         if complete:
-            while encoder.stack:
-                encoder.pop()
+            encoder.close()
         else:
-            encoder.scope()
+            encoder.scopes.scope()
         self._columns(complete=complete)
 
     def _columns(self, *, complete: bool) -> None:
-        extras, blobs = self.recorder.encoder.flush()
+        extras, blobs = self.recorder.encoder.columns.unsent()
         self.channel.send(EventsRecorded(EpisodeSummary(**self.recorder.summary()), complete, extras), blobs)
 
     def end(self, summary: dict[str, Any], setup: SetupEnded | None, hits: Callable[[], Hits]) -> None:
