@@ -109,7 +109,7 @@ def ran(text: str, *, live: bool) -> tuple[Debugger, dict[tuple[int, int], str]]
         give(debugger, f'log if 1 > 0 "{LOG}"')
     debugger.run_steps(1)
     debugger.wait()
-    return debugger, {(m.episode, m.event): said for _, said, m in debugger.logs}
+    return debugger, {(m.episode, m.event): said for _, said, m in debugger.breakpoints.logs}
 
 
 @settings(max_examples=12, deadline=None, suppress_health_check=[HealthCheck.too_slow])

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from microgpt_tui.protocol.breakpoints import LiveBreakpoint, Resolved
 from microgpt_tui.protocol.conditions import ConditionError, template
 from microgpt_tui.protocol.conditions import condition as condition_of
+from microgpt_tui.protocol.messages import Hits
+from microgpt_tui.protocol.stops import AtBreakpoints
+from microgpt_tui.session.moment import Moment
 from microgpt_tui.trace import breakpoints as places
 from microgpt_tui.trace.breakpoints import BreakpointError, Place, resolve
 from microgpt_tui.trace.derived import derived
@@ -83,6 +86,7 @@ class BreakpointList:
         self.output: places.Output | None = None
         self.traces: Mapping[int, Trace] = {}
         """The recorded episodes, by index."""
+        self.logs: list[tuple[int, str, Moment]] = []
 
     def attach(self, traces: Mapping[int, Trace], output: places.Output) -> None:
         """The recorded episodes that are searched, and what reads a line of the script's output."""
@@ -149,6 +153,15 @@ class BreakpointList:
         self.allowed.append(condition)
         self.get(NAN_NUMBER).place = Place("nan", "", " and ".join(f"not ({a})" for a in self.allowed))
         self.changed()
+
+    def toggle_line(self, file: int, line: int, program: Program, since: tuple[int, int] = (0, -1)) -> bool:
+        """Set one on a line, or remove those that are there; True when one was set. Raises BreakpointError."""
+        here = self.on_line(file, line)
+        for b in here:
+            self.delete(b.number)
+        if not here:
+            self.add(places.parse("", program, line=(file, line)), program, since=since)
+        return not here
 
     def on_line(self, file: int, line: int) -> list[Breakpoint]:
         """Those that are set on a line of a file: the gutter's marks."""
@@ -217,13 +230,8 @@ class BreakpointList:
         nearest = min(found) if forward else max(found)
         return Hit(nearest, tuple(found[nearest]))
 
-    def at(self, trace: Trace, event: int) -> Hit | None:
-        """Who stops at this very event."""
-        hit = self.after(trace, event - 1)
-        return hit if hit is not None and hit.event == event else None
-
-    def logs_between(self, trace: Trace, first: int, last: int) -> list[tuple[int, str, int]]:
-        """(number, text, event) of what log points say at events first+1..last."""
+    def take_logs_between(self, trace: Trace, first: int, last: int) -> None:
+        """What log points say at events first+1..last of the record."""
         said = []
         for b in self.items:
             if b.log is None or not b.enabled:
@@ -232,16 +240,8 @@ class BreakpointList:
             known = facts(trace)
             for e in self.stops_of(b, trace):
                 if first < e <= last:
-                    said.append((b.number, made.render(known.at(e, made.names)), e))
-        return sorted(said, key=lambda s: s[2])
-
-    def ticks(self, trace: Trace) -> list[int]:
-        """Events of a trace at which an enabled breakpoint stops: marks on the timeline."""
-        found: set[int] = set()
-        for b in self.items:
-            if b.enabled and b.log is None:
-                found.update(self.stops_of(b, trace))
-        return sorted(found)
+                    said.append((b.number, made.render(known.at(e, made.names)), Moment(trace.index, e)))
+        self.logs += sorted(said, key=lambda s: s[2].event)
 
     # -- live --------------------------------------------------------------------------------
 
@@ -252,22 +252,40 @@ class BreakpointList:
             for b in self.items if b.enabled for place in self.resolved(b, program)
         )  # fmt: skip
 
-    def take_hits(self, counts: Iterable[tuple[int, int]], episode: int) -> None:
-        """Hits in an episode that the script reports with its messages."""
-        for number, count in counts:
+    def take_hits(self, hits: Hits, episode: int) -> None:
+        """What the script reports with its messages: hits in an episode, and what log points have said."""
+        for number, count in hits.counts:
             for b in self.items:
                 if b.number == number and not b.expression:  # of a watch these are only chances
                     b.live_hits[episode] = b.live_hits.get(episode, 0) + count
+        self.logs += [(number, text, Moment(at, event)) for number, text, at, event in hits.logs]
+
+    def take_logs(self) -> list[tuple[int, str, Moment]]:
+        """What log points have said since the last time: (number, text, moment)."""
+        said, self.logs = self.logs, []
+        return said
+
+    def stop_at(self, numbers: tuple[int, ...]) -> AtBreakpoints:
+        """A stop at these."""
+        return AtBreakpoints(numbers, tuple(b.text for n in numbers for b in self.items if b.number == n))
+
+    def confirmed(self, stop: AtBreakpoints, trace: Trace, event: int) -> AtBreakpoints | None:
+        """A stop of the script without the watches whose value has not changed; None where nothing is left."""
+        numbers = []
+        for number in dict.fromkeys(stop.numbers):
+            watch = self.get(number)
+            if not watch.expression or changes(expression(watch.expression, trace.program), trace, event):
+                numbers.append(number)
+                if watch.expression:
+                    watch.live_hits[trace.index] = watch.live_hits.get(trace.index, 0) + 1
+        if not numbers and not stop.failures:
+            return None
+        return replace(self.stop_at(tuple(numbers)), failures=stop.failures, event=stop.event)
 
     @property
     def any_set(self) -> bool:
         """True when the person has set one that can stop."""
         return any(b.enabled and b.log is None and b.number != NAN_NUMBER for b in self.items)
-
-    def take_watch(self, number: int, episode: int) -> None:
-        """A watched value has really changed."""
-        live = self.get(number).live_hits
-        live[episode] = live.get(episode, 0) + 1
 
     def stopped(self, numbers: Sequence[int], failures: Sequence[tuple[int, str]]) -> None:
         """The script has stopped at these: temporary ones are done with, failing ones are switched off."""
@@ -286,6 +304,7 @@ class BreakpointList:
         for b in self.items:
             b.live_hits.clear()
             b.since = (0, -1)
+        self.logs.clear()
         self.changed()
 
 

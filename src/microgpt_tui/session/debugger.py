@@ -11,7 +11,6 @@ from dataclasses import replace
 from typing import Any, TypeVar
 
 from microgpt_tui.protocol import goals
-from microgpt_tui.protocol.codes import SiteKind
 from microgpt_tui.protocol.conditions import LONGEST_PRINTED, printed_line
 from microgpt_tui.protocol.fields import Data
 from microgpt_tui.protocol.goals import Goal
@@ -20,11 +19,10 @@ from microgpt_tui.protocol.messages import (
     Command,
     EpisodeEnded,
     Failed,
-    Hits,
     Stopped,
 )
 from microgpt_tui.protocol.stops import AtBreakpoints, StepsOver
-from microgpt_tui.session.breakpoints import BreakpointList, Hit, changes
+from microgpt_tui.session.breakpoints import BreakpointList, Hit
 from microgpt_tui.session.cursor import Cursor
 from microgpt_tui.session.displays import Displays
 from microgpt_tui.session.history import History
@@ -32,10 +30,8 @@ from microgpt_tui.session.moment import Moment, name_of
 from microgpt_tui.session.process import Launch, Process, Received
 from microgpt_tui.session.script import Script
 from microgpt_tui.trace import navigation
-from microgpt_tui.trace.breakpoints import Place, find, parse, resolve
 from microgpt_tui.trace.navigation import BEFORE, BEYOND, Edge
 from microgpt_tui.trace.trace import Trace
-from microgpt_tui.trace.watches import expression
 
 FEW = 4
 """Events of one operation, inside which no step stops."""
@@ -86,8 +82,6 @@ class Debugger:
         """One line about the last command, for the person; empty when it did what it says."""
         self.hit: tuple[Moment, tuple[int, ...]] | None = None
         """The last stop at breakpoints: where, and their numbers."""
-        self.logs: list[tuple[int, str, Moment]] = []
-        """What log points have said: (number, text, moment)."""
         self.alterations: list[Any] = []
         """Numbers that the person has set (``alterations.Alteration``): from the first on the run is altered."""
         self.bookmarks: dict[str, Moment] = {}
@@ -184,9 +178,9 @@ class Debugger:
         self.history.handle(message, blobs)
         self.script.note(message)
         if isinstance(message, EpisodeEnded):
-            self._take_hits(message.hits, message.summary.index)
+            self.breakpoints.take_hits(message.hits, message.summary.index)
         elif isinstance(message, Stopped):
-            self._take_hits(message.hits, self.history.current)
+            self.breakpoints.take_hits(message.hits, self.history.current)
             if not isinstance(message.stop, AtBreakpoints) or self._holds(message.stop):
                 self._stopped(follow=True)
                 if isinstance(message.stop, AtBreakpoints) and message.stop.event >= 0 and self.hit is not None:
@@ -344,28 +338,18 @@ class Debugger:
     def _printed(self, end: int) -> str:
         return printed_line(self.process.output(max(0, end - LONGEST_PRINTED), end))
 
-    def _take_hits(self, hits: Hits, episode: int) -> None:
-        self.breakpoints.take_hits(hits.counts, episode)
-        self.logs += [(number, text, Moment(episode, event)) for number, text, episode, event in hits.logs]
-
     def _holds(self, stop: AtBreakpoints) -> bool:
         """False when a stop turns out to be none (a watched value has not changed): the script goes on."""
         newest = self.history.newest
         assert newest is not None  # its events came before the stop
         event = stop.event if stop.event >= 0 else len(newest) - 1
-        numbers = []
-        for number in dict.fromkeys(stop.numbers):
-            watched = self.breakpoints.get(number).expression
-            if not watched or changes(expression(watched, newest.program), newest, event):
-                numbers.append(number)
-                if watched:
-                    self.breakpoints.take_watch(number, newest.index)
-        if not numbers and not stop.failures:
+        confirmed = self.breakpoints.confirmed(stop, newest, event)
+        if confirmed is None:
             self._resume()
             return False
-        self.history.stop = replace(self.stop_at(tuple(numbers)), failures=stop.failures, event=stop.event)
-        self.hit = Moment(newest.index, event), tuple(numbers)
-        self.breakpoints.stopped(numbers, stop.failures)
+        self.history.stop = confirmed
+        self.hit = Moment(newest.index, event), confirmed.numbers
+        self.breakpoints.stopped(confirmed.numbers, confirmed.failures)
         return True
 
     def continue_forward(self) -> bool:
@@ -378,7 +362,7 @@ class Debugger:
             first = start.event if index == start.episode else -1
             hit = self.breakpoints.after(trace, first)
             last = hit.event if hit is not None else len(trace) - 1
-            self.logs += [(n, t, Moment(index, e)) for n, t, e in self.breakpoints.logs_between(trace, first, last)]
+            self.breakpoints.take_logs_between(trace, first, last)
             if hit is not None:
                 return self._stop_in(trace, hit)
         if self.over:
@@ -421,42 +405,10 @@ class Debugger:
         self.breakpoints.stopped(hit.numbers, ())
         return True
 
-    def stop_at(self, numbers: tuple[int, ...]) -> AtBreakpoints:
-        """A stop at these breakpoints in the record."""
-        return AtBreakpoints(numbers, tuple(b.text for n in numbers for b in self.breakpoints if b.number == n))
-
-    def toggle_line(self, file: int, line: int) -> bool:
-        """Set a breakpoint on a line, or remove those that are there; True when one was set. Raises BreakpointError."""
-        program = self.history.program
-        here = self.breakpoints.on_line(file, line)
-        for b in here:
-            self.breakpoints.delete(b.number)
-        if not here:
-            self.breakpoints.add(parse("", program, line=(file, line)), program, since=self.now)
-        return not here
-
     def line_here(self) -> tuple[int, int] | None:
         """(file, line) of the statement under the cursor."""
         trace, event = self.trace, self.moment.event
-        if trace is None or event < 0:
-            return None
-        scope = trace.scope_of(event)
-        while scope >= 0 and trace.scope_kind(scope) != SiteKind.STATEMENT:
-            scope = trace.scope_parent[scope]
-        if scope < 0:
-            return None
-        site = trace.program.site(trace.scope_site[scope])
-        return site.file, site.line
-
-    def first_of(self, place: Place, trace: Trace, event: int) -> int | None:
-        """The first event after this one that a place names; from the episode's start where there is none."""
-        events, _ = find(resolve(place, trace.program), trace, self.breakpoints.output)
-        return next((e for e in events if e > event), events[0] if events else None)
-
-    def take_logs(self) -> list[tuple[int, str, Moment]]:
-        """What log points have said since the last time."""
-        said, self.logs = self.logs, []
-        return said
+        return navigation.line_of_statement(trace, event) if trace is not None and event >= 0 else None
 
 
 __all__ = ["Debugger", "Moment", "Unanswered"]

@@ -27,7 +27,7 @@ def where(debugger: Debugger) -> tuple[str, dict[str, Any]]:
     hit = debugger.hit
     if hit is not None and hit[0] == debugger.moment:
         newest = isinstance(stop, AtBreakpoints) and (debugger.at_frontier or stop.event == debugger.moment.event)
-        here = stop if newest else debugger.stop_at(hit[1])
+        here = stop if newest else debugger.breakpoints.stop_at(hit[1])
         lines.append(str(stops.explain(here, debugger.history)))
         data["breakpoints"] = list(hit[1])
     elif stop is not None and debugger.at_frontier:
@@ -39,7 +39,7 @@ def where(debugger: Debugger) -> tuple[str, dict[str, Any]]:
     text, more = shown(debugger)
     lines.append(text)
     data.update(more)
-    said = debugger.take_logs()
+    said = debugger.breakpoints.take_logs()
     if said:
         data["logs"] = [{"number": n, "text": t, "moment": debugger.name_of(m)} for n, t, m in said]
         lines = [f"{debugger.name_of(m)}  {t}" for _, t, m in said] + lines

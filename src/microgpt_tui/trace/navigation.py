@@ -113,6 +113,15 @@ def unit_of(trace: Trace, event: int) -> int:
     return scope
 
 
+def line_of_statement(trace: Trace, event: int) -> tuple[int, int] | None:
+    """(file, line) of the innermost statement around an event; None outside one."""
+    for scope in reversed(trace.scope_path(trace.scope_of(event))):
+        if trace.scope_kind(scope) == SiteKind.STATEMENT:
+            site = trace.program.site(trace.scope_site[scope])
+            return site.file, site.line
+    return None
+
+
 def _source_run(trace: Trace, event: int) -> tuple[int, int]:
     """First and last event of the accumulations that one node hands out."""
     source = trace.source[trace.row[event]]

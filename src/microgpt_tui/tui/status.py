@@ -78,7 +78,7 @@ def reason(debugger: Debugger) -> tuple[str, str]:
     """Why the script stands still, and the colour of it."""
     stop = debugger.history.stop
     if debugger.hit is not None and debugger.hit[0] == debugger.moment:
-        stop = debugger.stop_at(debugger.hit[1])
+        stop = debugger.breakpoints.stop_at(debugger.hit[1])
     elif not debugger.at_frontier:
         return ("over · in the recording" if debugger.over else "in the recording"), palette.ACCENT
     if stop is None:

@@ -19,7 +19,7 @@ def toggle(debugger: Debugger, place: tuple[int, int] | None) -> Result:
     """Set one on a line of a file, or remove those that are there."""
     if place is None:
         raise CommandError("no line here to break on: break 120, break op:exp, break softmax")
-    is_set = debugger.toggle_line(*place)
+    is_set = debugger.breakpoints.toggle_line(*place, debugger.history.program, debugger.now)
     return Result(f"breakpoint {'set on' if is_set else 'removed from'} line {place[1]}",
                   _list(debugger, "").data)  # fmt: skip
 

@@ -24,10 +24,11 @@ def _line(debugger: Debugger, text: str) -> Moment:
     trace = debugger.trace
     if trace is None:
         raise CommandError("nothing is recorded here")
-    event = debugger.first_of(breakpoints.parse(text, trace.program), trace, debugger.moment.event)
-    if event is None:
+    place = breakpoints.resolve(breakpoints.parse(text, trace.program), trace.program)
+    events, _ = breakpoints.find(place, trace, debugger.breakpoints.output)
+    if not events:
         raise CommandError(f"line {text} is not reached in this episode, as far as it is recorded")
-    return Moment(trace.index, event)
+    return Moment(trace.index, next((e for e in events if e > debugger.moment.event), events[0]))
 
 
 def _bookmarked(debugger: Debugger, name: str) -> Moment:
