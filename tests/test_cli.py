@@ -175,11 +175,65 @@ def test_run_obeys_commands_in_order(trained: str, tmp_path: Path, capsys: pytes
     assert all(c["ok"] and c["text"] for c in commands)
 
 
+def test_commands_of_c_and_x_are_obeyed_in_the_order_given(
+    trained: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    script = tmp_path / "commands"
+    script.write_text("next\nback\n", encoding="utf-8")
+    status, out, _ = call(capsys, "run", trained, "--json", "-c", "step", "-x", str(script), "-c", "where")
+    assert status == 0
+    assert [c["command"] for c in json.loads(out)["commands"]] == ["step", "next", "back", "where"]
+
+
 def test_a_command_that_fails_is_status_1_and_the_last(trained: str, capsys: pytest.CaptureFixture[str]) -> None:
-    status, out, _ = call(capsys, "run", trained, "--json", "-c", "nosuchcommand", "-c", "step")
-    commands = json.loads(out)["commands"]
+    status, out, err = call(capsys, "run", trained, "--json", "-c", "nosuchcommand", "-c", "step", "-c", "back")
+    document = json.loads(out)
     assert status == 1
-    assert [c["ok"] for c in commands] == [False]
+    assert [c["ok"] for c in document["commands"]] == [False]
+    assert document["not_given"] == ["step", "back"]
+    assert document["end"]["reason"] == "failed"
+    assert err == "not given, because 'nosuchcommand' failed: step; back\n"
+
+
+def test_quit_ends_the_session_at_once(trained: str, capsys: pytest.CaptureFixture[str]) -> None:
+    status, out, _ = call(capsys, "run", trained, "--json", "-c", "step", "-c", "q", "-c", "step")
+    document = json.loads(out)
+    assert status == 0
+    assert (document["end"], document["not_given"]) == ({"reason": "quit", "status": None}, ["step"])
+    assert document["output"] == ""
+
+
+@pytest.mark.parametrize(
+    "words", [["continue"], ["continue 5", "run"], ["goto 3:end"], ["tbreak step:2", "continue"], ["step"]]
+)
+def test_steps_is_the_limit_whatever_the_commands_do(
+    words: list[str], trained: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    commands = [part for word in words for part in ("-c", word)]
+    status, out, _ = call(capsys, "run", trained, "--steps", "2", "--json", *commands)
+    document = json.loads(out)
+    failed = words == ["goto 3:end"]
+    assert status == failed
+    assert len(document["output"].splitlines()) == 2
+    assert document["end"] == {"reason": "failed" if failed else "steps", "status": None}
+
+
+@pytest.mark.parametrize(
+    ("script", "command", "expected"),
+    [("trained", "check", 0), ("trained", "rootcause", 0), ("wrong_local_grad.py", "check", 1),
+     ("log_of_zero.py", "rootcause", 1)],
+)  # fmt: skip
+def test_what_check_and_rootcause_find_is_the_exit_status(
+    script: str, command: str, expected: int, trained: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = trained if script == "trained" else str(SAMPLES / "bugs" / script)
+    small = [] if script == "trained" else ["--data", str(NAMES), "--set", "n_embd=4", "--set", "block_size=3"]
+    go = "continue" if command == "rootcause" else "goto 1:end"
+    status, out, _ = call(capsys, "run", path, *small, "--json", "-c", go, "-c", command, "-c", "quit")
+    answer = json.loads(out)["commands"][1]
+    assert (answer["ok"], answer["status"]) == (True, expected)
+    if script != "log_of_zero.py":  # that one fails by itself
+        assert status == expected
 
 
 def test_a_script_that_fails_later_is_status_1(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -55,6 +55,28 @@ def test_a_step_and_its_reverse(debugger: Debugger, forward: str, backward: str)
     assert debugger.moment == start
 
 
+def test_continue_counts_stops() -> None:
+    made = tanh_gpt(nan=False)
+    try:
+        give(made, "break op:exp", "continue 5")
+        assert made.breakpoints.counted(made.breakpoints.get(1)) == 5
+        fifth = made.moment
+        give(made, "rcontinue 4", "continue 2", "rcontinue", "continue 3")
+        assert made.moment == fifth, "in the record too"
+        assert made.breakpoints.get(1).enabled
+        give(made, "delete", "tbreak op:log", "continue 1000000")
+        assert made.over, "a count that is not reached ends with the script"
+    finally:
+        made.close()
+
+
+def test_repeated_steps_stop_at_a_breakpoint_on_the_way(debugger: Debugger) -> None:
+    give(debugger, "goto 1:1", "tbreak op:exp", "nextpos 2")
+    trace = debugger.trace
+    assert trace is not None
+    assert trace.op_name(trace.node_of(debugger.moment.event)) == "exp"
+
+
 def test_goto_knows_events_lines_marks_and_bookmarks(debugger: Debugger) -> None:
     give(debugger, "goto 1:1200")
     assert debugger.moment == Moment(1, 1199)

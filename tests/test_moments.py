@@ -133,6 +133,26 @@ def test_a_moment_to_come_is_run_to() -> None:
         made.close()
 
 
+def test_breakpoints_take_moments_that_one_can_wait_for() -> None:
+    made = tanh_gpt(nan=False)
+    try:
+        assert "loss if step == 2" in said(made, "break 2:loss")
+        give(made, "continue")
+        trace = made.trace
+        assert trace is not None
+        give(made, "nextstep", "goto 2:loss")
+        reached = made.moment
+        give(made, "goto 2:start", "continue")
+        assert made.moment == Moment(reached.episode, reached.event + 1), "as the backward pass from it begins"
+        assert "step:4" in said(made, "tbreak 4:start")
+        give(made, "delete 1", "continue")
+        assert str(name_of(made.history, made.moment)) == "4:1"
+        with pytest.raises(CommandError, match="`goto 5:backward` runs there"):
+            execute(made, "break 5:backward")
+    finally:
+        made.close()
+
+
 @pytest.mark.parametrize("command", ["show", "export"])
 @pytest.mark.parametrize(
     ("moment", "says"),

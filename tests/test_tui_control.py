@@ -47,6 +47,29 @@ async def test_a_breakpoint_is_typed_hit_and_gone_back_to(launch: Launch, size: 
         assert screen.event == first
 
 
+async def test_aliases_work_on_the_command_line_as_they_do_headless(launch: Launch, tmp_path: Path) -> None:
+    async with opened(launch) as screen:
+        await screen.command("b op:exp")
+        await screen.command(f"save {tmp_path / 'kept'}")
+        await screen.command("delete")
+        assert len(screen.debugger.breakpoints) == 1
+        await screen.command(f"restore {tmp_path / 'kept'}")
+        await screen.press("escape")
+        assert [b.text for b in screen.debugger.breakpoints][1:] == ["op:exp"]
+        await screen.command("c 3")
+        assert screen.debugger.breakpoints.counted(screen.debugger.breakpoints.get(2)) == 3
+        await screen.command("where")
+        assert screen.app.main.focused_pane.has_class("pane-where")
+
+
+async def test_a_command_that_needs_an_argument_is_begun_on_the_line(launch: Launch) -> None:
+    async with opened(launch) as screen:
+        await screen.command("goto")
+        assert screen.app.main.query_one("#command").value == "goto "
+        await screen.press(*"2:7", "enter")
+        assert (screen.debugger.trace.number, screen.event) == (2, 6), "a moment to come is run to"
+
+
 async def test_b_sets_one_on_the_line_and_takes_it_away(launch: Launch) -> None:
     async with opened(launch) as screen:
         await screen.press("b")

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import importlib
-import importlib.util
 import os
 import sys
 from collections.abc import Callable, Iterator, Sequence
@@ -65,6 +63,22 @@ def add_script_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--python", metavar="FILE", help="the Python that runs the script (default: this one)")
 
 
+def _add_moment(parser: argparse.ArgumentParser) -> None:
+    from microgpt_tui.protocol.moments import SHORT
+
+    parser.add_argument("--at", metavar="MOMENT", required=True, help=SHORT)
+
+
+def _add_steps(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--steps", metavar="N", type=_count, help="stop after N training steps (default: run to the end)"
+    )
+
+
+def _add_json(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--json", action="store_true", help="one JSON document on stdout")
+
+
 def _screen(words: list[str], script_args: list[str]) -> int:
     parser = _parser("", "A time-travelling terminal debugger for pure-Python, scalar-autograd GPT scripts.")
     parser.epilog = _COMMANDS
@@ -106,10 +120,8 @@ def _frames_per_second(rate: int) -> Iterator[None]:
 def _run(words: list[str], script_args: list[str]) -> int:
     parser = _parser("run", "Run a script under the recorder: losses, events, nodes and time per training step.")
     add_script_arguments(parser)
-    parser.add_argument(
-        "--steps", metavar="N", type=_count, help="stop after N training steps (default: run to the end)"
-    )
-    parser.add_argument("--json", action="store_true", help="one JSON document on stdout")
+    _add_steps(parser)
+    _add_json(parser)
     parser.add_argument(
         "-c", dest="commands", metavar="COMMAND", action="append", default=[],
         help="a debugger command, such as 'break 107' or 'continue', at the first operation (can be repeated)",
@@ -140,10 +152,8 @@ def _verify(words: list[str], script_args: list[str]) -> int:
         "Run a script bare and recorded; compare stdout, exit status, every loss and every parameter to the last bit.",
     )
     add_script_arguments(parser)
-    parser.add_argument(
-        "--steps", metavar="N", type=_count, help="stop after N training steps (default: run to the end)"
-    )
-    parser.add_argument("--json", action="store_true", help="one JSON document on stdout")
+    _add_steps(parser)
+    _add_json(parser)
     options = parser.parse_args(words)
     from microgpt_tui.headless.launch import launch_from
     from microgpt_tui.headless.verify import verify
@@ -154,11 +164,8 @@ def _verify(words: list[str], script_args: list[str]) -> int:
 def _show(words: list[str], script_args: list[str]) -> int:
     parser = _parser("show", "One moment as text: where the script is, the value, its formula, its gradient ledger.")
     add_script_arguments(parser)
-    parser.add_argument(
-        "--at", metavar="MOMENT", required=True,
-        help="3:1200 is event 1200 (from 1) of training step 3; also 3:loss, 3:backward, 3:end, setup:5, 'sample 2:17'",
-    )  # fmt: skip
-    parser.add_argument("--json", action="store_true", help="one JSON document on stdout")
+    _add_moment(parser)
+    _add_json(parser)
     options = parser.parse_args(words)
     from microgpt_tui.headless.launch import launch_from
     from microgpt_tui.headless.show import show
@@ -180,15 +187,16 @@ def _new(words: list[str], script_args: list[str]) -> int:
 
 def _export(words: list[str], script_args: list[str]) -> int:
     parser = _parser("export", "Write pictures and tables of a moment.")
-    places = ("microgpt_tui.headless.export", "microgpt_tui.graph.command")
-    found = next((place for place in places if importlib.util.find_spec(place) is not None), None)
-    if found is None:
-        parser.error("this installation has no export command")
-    command = importlib.import_module(found)
-    command.add_arguments(parser)
+    add_script_arguments(parser)
+    _add_moment(parser)
+    from microgpt_tui.graph.command import add_arguments
+
+    add_arguments(parser)
     options = parser.parse_args(words)
-    options.script_args = script_args
-    return int(command.main(options))
+    from microgpt_tui.headless.export import export
+    from microgpt_tui.headless.launch import launch_from
+
+    return export(launch_from(options, script_args), options)
 
 
 _BY_NAME: dict[str, Callable[[list[str], list[str]], int]] = {

@@ -14,7 +14,6 @@ from microgpt_tui.graph.frames import write_frames
 from microgpt_tui.graph.presets import DIRECTIONS, EDGES, LABELS, SIZES, THEMES, Style, style_named
 from microgpt_tui.graph.request import Request
 from microgpt_tui.graph.whats import WHATS
-from microgpt_tui.protocol.moments import SHORT
 from microgpt_tui.trace.references import NotHere, node_named
 from microgpt_tui.trace.trace import Trace
 
@@ -22,16 +21,8 @@ EPILOG = "what can be drawn:\n" + "\n".join(f"  {what.name:<11} {what.meaning}" 
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """The arguments of the command, those of the script included."""
+    """The arguments that say what to draw and where to."""
     parser.epilog = EPILOG
-    parser.add_argument("script", metavar="SCRIPT", nargs="?", help="a Python script (default: the bundled GPT)")
-    parser.add_argument("--data", metavar="FILE", help="offer FILE to the script as ./input.txt, in a private folder")
-    parser.add_argument(
-        "--set", metavar="NAME=VALUE", action="append", default=[],
-        help="override a module-level setting, such as n_layer=2 (can be repeated)",
-    )  # fmt: skip
-    parser.add_argument("--python", metavar="FILE", help="the Python that runs the script (default: this one)")
-    parser.add_argument("--at", metavar="MOMENT", required=True, help=SHORT)
     parser.add_argument("--what", choices=list(WHATS), default="cone", help="what to draw (default: cone)")
     parser.add_argument("-o", "--output", metavar="FILE", help="where to; the ending says the format")
     parser.add_argument("--format", choices=list(FORMATS), help="the format, whatever the ending")

@@ -5,17 +5,17 @@ from __future__ import annotations
 import argparse
 import sys
 
-from microgpt_tui.graph.command import add_arguments, run
+from microgpt_tui.graph.command import run
 from microgpt_tui.graph.engines import EngineError
 from microgpt_tui.graph.files import ExportError
-from microgpt_tui.headless.launch import InputError, launch_from, recorded
+from microgpt_tui.headless.launch import InputError, recorded
+from microgpt_tui.session.process import Launch
 
 
-def main(options: argparse.Namespace) -> int:
+def export(launch: Launch, options: argparse.Namespace) -> int:
     """Run the script up to the moment and write the file. 0, or 1 where Graphviz fails; raises InputError."""
     if not (options.output or options.frames):
         raise InputError("export: say where to: -o FILE, or --frames DIR")
-    launch = launch_from(options, getattr(options, "script_args", []))
     with recorded(launch, options.at) as (_, trace, event):
         try:
             print(run(trace, event, options, launch.script.name))
@@ -25,6 +25,3 @@ def main(options: argparse.Namespace) -> int:
         except (ExportError, ValueError) as error:
             raise InputError(f"export: {error}") from None
     return 0
-
-
-__all__ = ["add_arguments", "main"]

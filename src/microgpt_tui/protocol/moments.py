@@ -78,10 +78,13 @@ def parse(text: str) -> MomentName:
         raise MomentError(f"“{text.strip()}” is no moment. Write {SHORT}.")
     kind, number = ("setup", 0) if found["setup"] else ("", 0)
     if found["number"]:
-        kind, number = (found["kind"] or "step").split()[-1], _from_one(found["number"], f"a {found['kind'] or 'step'}")
+        kind, number = (
+            (found["kind"] or "step").split()[-1],
+            _from_one(found["number"], found["kind"] or "training step"),
+        )
     at: int | str = found["event"] or ""
     if at and str(at)[0].isdigit():
-        at = _from_one(str(at), "an event")
+        at = _from_one(str(at), "event")
     elif at and at not in MARKS:
         raise MomentError(f"“{text.strip()}” is no moment: “{at}” is no event's number and none of {', '.join(MARKS)}.")
     return MomentName(kind, number, at)
@@ -90,5 +93,5 @@ def parse(text: str) -> MomentName:
 def _from_one(digits: str, what: str) -> int:
     number = int(re.sub("[,_]", "", digits))
     if number < 1:
-        raise MomentError(f"no moment: {what} {number} does not exist, they count from 1. Write {SHORT}.")
+        raise MomentError(f"no moment: there is no {what} {number}, they count from 1. Write {SHORT}.")
     return number

@@ -29,24 +29,29 @@ def reach(debugger: Debugger, name: MomentName, *, whole: bool = False, run: boo
             if debugger.over:
                 raise MomentError(_none(debugger, name))
             return
-    if name.kind:
+    if name.kind and _is_to_come(debugger, name, whole):
         yield from _record(debugger, name, whole)
         if debugger.hit is not None:
             return
     debugger.jump(resolve(history, name, here))
 
 
-def _record(debugger: Debugger, name: MomentName, whole: bool) -> Iterator[None]:
-    """Let the script go on as far as the moment needs it, where it is in the running episode."""
-    index = episode_index(debugger.history, name.kind, name.number)
+def _is_to_come(debugger: Debugger, name: MomentName, whole: bool) -> bool:
+    """True where the episode is the running one, and not recorded as far as the moment needs it."""
     trace = debugger.history.newest
+    index = episode_index(debugger.history, name.kind, name.number)
     if trace is None or trace.index != index or trace.complete or debugger.over:
-        return
-    if whole or (name.at not in ("", "start") and isinstance(name.at, str)):
+        return False
+    return whole or (name.at > len(trace) if isinstance(name.at, int) else name.at not in ("", "start"))
+
+
+def _record(debugger: Debugger, name: MomentName, whole: bool) -> Iterator[None]:
+    """Let the script go on, to the event or to the end of the running episode."""
+    if isinstance(name.at, int) and not whole:
+        yield from _on_the_way(debugger, debugger.run_to_event(name.at))
+    else:
         debugger.to_frontier()
         yield from _on_the_way(debugger, debugger.next_episode())
-    elif isinstance(name.at, int) and name.at > len(trace):
-        yield from _on_the_way(debugger, debugger.run_to_event(name.at))
 
 
 def _on_the_way(debugger: Debugger, moves: bool) -> Iterator[None]:

@@ -31,6 +31,13 @@ those after it are named on stderr (`"not_given"` in JSON) and the exit status i
 """
 
 
+MOMENTS = """\
+## Moments
+
+For `goto`, `bookmark` and `--at`; breakpoints take a step, a sample or `3:loss`, as its backward pass begins.
+"""
+
+
 def commands_table() -> str:
     """Every command by group: keys, how it is written, what it does."""
     parts = []
@@ -54,7 +61,7 @@ def _code(words: list[str]) -> str:
 def moments_table() -> str:
     """How moments are written."""
     rows = [f"| `{example}` | {meaning} |" for example, meaning in GRAMMAR.items()]
-    return "\n".join(["## Moments\n", "For `goto`, `bookmark`, `--at`.\n", "| written | is |", "|---|---|", *rows])
+    return "\n".join([MOMENTS, "| written | is |", "|---|---|", *rows])
 
 
 def page() -> str:

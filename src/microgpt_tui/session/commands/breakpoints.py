@@ -6,13 +6,15 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
+from microgpt_tui.protocol import moments
 from microgpt_tui.protocol.codes import SiteKind
+from microgpt_tui.protocol.moments import MomentError, MomentName
 from microgpt_tui.session import breakpoint_files
 from microgpt_tui.session.breakpoints import NAN_NUMBER, Breakpoint
 from microgpt_tui.session.commands.command import Command, CommandError, Result
 from microgpt_tui.session.commands.values import names
 from microgpt_tui.session.debugger import Debugger
-from microgpt_tui.trace.breakpoints import parse
+from microgpt_tui.trace.breakpoints import Place, parse
 
 
 def toggle(debugger: Debugger, place: tuple[int, int] | None) -> Result:
@@ -35,9 +37,25 @@ def _tbreak(debugger: Debugger, argument: str) -> Result:
 def _set(debugger: Debugger, argument: str, *, temporary: bool = False) -> Result:
     program = debugger.history.program
     text, ignore = _option(argument, "ignore")
-    place = parse(text, program, line=debugger.line_here())
+    place = _place(debugger, text)
     made = debugger.breakpoints.add(place, program, temporary=temporary, ignore=ignore, since=debugger.now)
     return _of_breakpoint(debugger, made)
+
+
+def _place(debugger: Debugger, text: str) -> Place:
+    """A place, or a moment of a step or sample that one can wait for: its beginning, or its loss."""
+    where, sign, test = text.partition(" if ")
+    try:
+        moment = moments.parse(where) if ":" in where else MomentName()
+    except MomentError:
+        moment = MomentName()
+    if moment.kind in ("step", "sample") and moment.at in ("", "start", "loss"):
+        test = f"{moment.kind} == {moment.number}" + (f" and ({test})" if sign else "")
+        text = f"loss if {test}" if moment.at == "loss" else f"{moment.kind}:{moment.number}{text[len(where) :]}"
+    elif moment.kind:
+        raise CommandError(f"what {moment} is shows only behind it: `goto {moment}` runs there; or break "
+                           "step:3, 3:loss, phase:backward if step == 3")  # fmt: skip
+    return parse(text, debugger.history.program, line=debugger.line_here())
 
 
 def _option(text: str, word: str) -> tuple[str, int]:
@@ -64,7 +82,7 @@ def _log(debugger: Debugger, argument: str) -> Result:
     if not closing:
         raise CommandError('write what to say in quotes: log op:exp "{name} {data}" if data > 5')
     program = debugger.history.program
-    place = parse(f"{place_text.strip()} {after.strip()}".strip(), program, line=debugger.line_here())
+    place = _place(debugger, f"{place_text.strip()} {after.strip()}".strip())
     made = debugger.breakpoints.add(place, program, log=text, since=debugger.now)
     return _of_breakpoint(debugger, made)
 
