@@ -116,7 +116,7 @@ def _as_autograd(node: ast.ClassDef, module: str, tree: ast.Module) -> AutogradC
     if not data_name or not written:
         return None
     grad_name = "grad" if "grad" in written else max(set(written), key=written.count)
-    operations = frozenset(_operations(node, methods, grad_name))
+    operations = frozenset(_operations(methods))
     return AutogradClass(node, module, data_name, grad_name, operations)
 
 
@@ -126,7 +126,8 @@ NO_OPERATION = {
 }  # fmt: skip
 
 
-def _operations(node: ast.ClassDef, methods: dict[str, ast.FunctionDef], grad: str) -> Iterator[str]:
+def _operations(methods: dict[str, ast.FunctionDef]) -> Iterator[str]:
+    """The methods that give something back: a node, as far as the text tells."""
     for name, method in methods.items():
         if name in NO_OPERATION:
             continue
