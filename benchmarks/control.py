@@ -17,20 +17,22 @@ from microgpt_tui.trace.find import find as find_nodes
 from microgpt_tui.trace.find import read_query
 
 SCRIPT = Path(__file__).resolve().parents[1] / "src/microgpt_tui/programs/microgpt.py"
+LINE = str(1 + SCRIPT.read_text().splitlines().index("            attn_logits = ["))
+"""A line in the middle of attention."""
 EVERY_OPERATION = (
     "nan", "if data > 1e9", "op:exp if data > 1e9", "if delta > 1e9", "if grad > 1e9", "if data > 1e9 and pos == 2",
     "if op == 'exp' and data > 1e9",
 )  # fmt: skip
 ARMED = (
-    *EVERY_OPERATION, "193 if data > 1e9", "softmax if data > 1e9", "softmax if pos == 99",
+    *EVERY_OPERATION, f"{LINE} if data > 1e9", "softmax if data > 1e9", "softmax if pos == 99",
     "param:layer0.attn_wq[3][5] if delta > 1e9", "var:attn_weights if pos == 99", "loss < -1", "step:999999",
 )  # fmt: skip
 SCANS = (
-    "if data > 1e9", "op:exp if data > 1e9", "if delta > 1e9", "if abs(grad) > 1e9", "softmax", "li=0", "193", "var:q",
+    "if data > 1e9", "op:exp if data > 1e9", "if delta > 1e9", "if abs(grad) > 1e9", "softmax", "li=0", LINE, "var:q",
     "if 'softmax' in scope and data > 1e9", "if pos == 2 and h == 1 and data > 1e9", "if inputs[0] > 1e9",
     "if name == 'nothing'", "param:wte[3][5]", "phase", "print:loss", "nan", "loss < -1",
 )  # fmt: skip
-SEARCHES = ("op:exp", "data > 0.5 and op == 'mul' sort -size", "attn_logits", "/^q\\[\\d+\\]$/", "softmax", "193", "")
+SEARCHES = ("op:exp", "data > 0.5 and op == 'mul' sort -size", "attn_logits", "/^q\\[\\d+\\]$/", "softmax", LINE, "")
 
 
 def episode_cpu(breakpoint: str | None, steps: int) -> float:

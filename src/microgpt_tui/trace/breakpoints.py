@@ -18,7 +18,7 @@ from microgpt_tui.protocol.breakpoints import Resolved
 from microgpt_tui.protocol.codes import CREATE, PHASE_NAMES, PRINT, REFLECTED, UPDATE, SiteKind
 from microgpt_tui.protocol.conditions import Failure, condition
 from microgpt_tui.trace.derived import derived
-from microgpt_tui.trace.facts import WRITES, facts, loop_names, loss_events, made_not_finite, not_finite
+from microgpt_tui.trace.facts import WRITES, fact, facts, loop_names, loss_events, made_not_finite, not_finite
 from microgpt_tui.trace.operations import operations
 from microgpt_tui.trace.positions import position_loops, positions
 from microgpt_tui.trace.references import parameters_called, read_text
@@ -26,7 +26,8 @@ from microgpt_tui.trace.trace import Program, Trace
 from microgpt_tui.trace.variables import bound_at, bound_name, known_from
 
 KINDS = ("line", "op", "scope", "var", "param", "phase", "step", "sample", "pos", "loss", "print", "any", "nan")
-EVENT_KINDS = frozenset({"op", "param", "loss", "print", "any", "nan", "var", "phase", "step", "sample"})
+FEW = 100
+"""Where less than one event in so many is asked about, each is asked by itself: no column is laid out."""
 
 Output = Callable[[int], str]
 """The line of the script's output that ends at a byte."""
@@ -268,12 +269,12 @@ def find(place: Resolved, trace: Trace, output: Output | None = None) -> tuple[l
     events = where(place, trace, output)
     if test is None or not events:
         return events, None
+    if len(events) < len(trace) // FEW:
+        return test.select(events, {n: [fact(trace, e, n) for e in events] for n in test.names})
     known = facts(trace)
-    names = test.names
     if len(events) == len(trace):
-        return test.select(events, {n: known[n] for n in names})
-    columns = {n: [column[e] for e in events] for n, column in ((n, known[n]) for n in names)}
-    return test.select(events, columns)
+        return test.select(events, {n: known[n] for n in test.names})
+    return test.select(events, {n: list(map(known[n].__getitem__, events)) for n in test.names})
 
 
 def where(place: Resolved, trace: Trace, output: Output | None) -> list[int]:

@@ -305,10 +305,10 @@ def _inputs_column(trace: Trace) -> list[Inputs]:
     older = {c: trace.data_at(c, -1) for c in set(child) if c < first}
     data = trace.data
     numbers = [data[c - first] if c >= first else older[c] for c in child]
-    made = []
-    for event, start, end in zip(trace.born, trace.child_start, [*trace.child_start[1:], len(child)], strict=True):
-        late = event > first_update
-        made.append(Inputs([trace.data_at(c, event) for c in child[start:end]] if late else numbers[start:end]))
+    ends = [*trace.child_start[1:], len(child)]
+    made = [Inputs(numbers[start:end]) for start, end in zip(trace.child_start, ends, strict=True)]
+    for row in range(bisect_right(trace.born, first_update), len(made)):
+        made[row] = _inputs(trace, trace.born[row])
     return _filled(trace, Inputs(), (trace.born, made))
 
 

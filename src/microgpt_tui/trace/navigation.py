@@ -61,17 +61,6 @@ def ends_operation(trace: Trace, event: int) -> bool:
     return trace.op_name(trace.node_of(event)) != CONSTANT_OP
 
 
-def operation_span(trace: Trace, event: int) -> tuple[int, int]:
-    """First and last event of the operation around an event."""
-    last = event
-    while last < len(trace) - 1 and not ends_operation(trace, last):
-        last += 1
-    first = event
-    while first > 0 and not ends_operation(trace, first - 1) and trace.kind[first] == CREATE:
-        first -= 1
-    return first, last
-
-
 def step(trace: Trace, event: int) -> int | Goal | Edge:
     """The end of the next operation as the source writes it."""
     target = event + 1
