@@ -10,6 +10,7 @@ from textual.widgets import Input, Static
 from tui_fixtures import opened, small_launch
 
 from microgpt_tui.session.process import Launch
+from microgpt_tui.tui.screen_commands import ALL
 
 
 @pytest.fixture
@@ -58,3 +59,35 @@ async def test_brackets_in_what_a_dialog_says_are_no_markup(launch: Launch) -> N
         find.query_one(Input).value = "/[/"
         await screen.settle()
         assert screen.app._exception is None
+
+
+async def test_help_lists_every_command_and_explains_the_focused_pane(launch: Launch) -> None:
+    async with opened(launch) as screen:
+        await screen.press("question_mark")
+        text = screen.app.screen.text
+        for command in ALL:
+            assert f"`{command.usage}`" in text.replace("\\|", "|")
+            assert command.help in text
+        assert "gradient ledger" in text
+        await screen.press("escape")
+        assert len(screen.app.screen_stack) == 1
+        await screen.press("1", "question_mark")
+        assert "statement being executed" in screen.app.screen.text
+
+
+async def test_the_palette_runs_a_command(launch: Launch) -> None:
+    async with opened(launch) as screen:
+        await screen.press("ctrl+p")
+        for key in "operation on":
+            await screen.pilot.press("space" if key == " " else key)
+        await screen.pilot.pause(0.3)
+        await screen.pilot.press("enter")
+        await screen.settle()
+        assert screen.event == 1
+
+
+async def test_q_ends_the_session(launch: Launch) -> None:
+    async with opened(launch) as screen:
+        await screen.pilot.press("q")
+        await screen.pilot.pause()
+        assert screen.app.return_value == 0

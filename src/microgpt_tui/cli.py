@@ -96,7 +96,7 @@ def _screen(words: list[str], script_args: list[str]) -> int:
             f"Without a screen: microgpt-tui run{name} --steps 10, or microgpt-tui show{name} --at 1:100."
         )
     with _frames_per_second(120):
-        from microgpt_tui.tui.app import run_app
+        from microgpt_tui.tui.opening import run_app
 
     return int(run_app(launch))
 

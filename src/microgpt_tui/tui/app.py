@@ -8,8 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import signal
-import sys
-from collections import deque
 from contextlib import suppress
 from threading import Event
 from time import monotonic
@@ -25,10 +23,9 @@ from textual.timer import Timer
 
 from microgpt_tui.protocol.messages import Halted
 from microgpt_tui.session.commands import Command, CommandError, Result, start
-from microgpt_tui.session.commands.command import Effect, Moves, faults, lookup
+from microgpt_tui.session.commands.command import Effect, faults, lookup
 from microgpt_tui.session.debugger import Debugger, Moment
 from microgpt_tui.session.failure import explain
-from microgpt_tui.session.process import Launch
 from microgpt_tui.tui import palette
 from microgpt_tui.tui.collector import Collector
 from microgpt_tui.tui.dialog import Palette
@@ -46,6 +43,7 @@ from microgpt_tui.tui.messages import (
 )  # fmt: skip
 from microgpt_tui.tui.pane import View
 from microgpt_tui.tui.panes.source import SourcePane
+from microgpt_tui.tui.pending import Pending
 from microgpt_tui.tui.providers import PaletteCommands
 from microgpt_tui.tui.screen_commands import ALL, do, read
 from microgpt_tui.tui.screens.page import PageScreen
@@ -56,10 +54,6 @@ FRAME = 1 / 15
 """Seconds between repaints while the script runs."""
 PATIENCE = 1.0
 """Seconds after which a script that does not pause is offered a signal."""
-OPENING = 2.0
-"""Seconds that the screen waits for the script's first stop before it opens regardless."""
-WAITING = 30
-"""Keys that wait while a step runs, at most."""
 
 THEME = Theme(
     "microgpt", primary="#56b4e9", secondary="#cc79a7", accent=palette.ACCENT, foreground=palette.TEXT,
@@ -101,10 +95,7 @@ class DebuggerApp(App[int]):
         self._listening = False
         self._chosen: tuple[Moment, int] | None = None
         self._typeahead = TypeAhead(self, ASKING, self.on_event)
-        self._moves: tuple[Moves, Effect] | None = None
-        """The command that is under way, and whether it lets the script run for long."""
-        self._pending: deque[tuple[Moves, Effect]] = deque()
-        """Commands that wait for it to be done."""
+        self._pending = Pending(debugger)
         self._running_freely = False
         self._awaiting = False
         """The script was resumed; the panes follow when it stops."""
@@ -229,7 +220,7 @@ class DebuggerApp(App[int]):
         self.main.status.unanswered = False
         stop = self.debugger.history.stop
         if stop is not None and (stop.over or stop.reason not in ("step",)):
-            self._pending.clear()
+            self._pending.forget_waiting()
         if stop is not None and stop.over:
             self.failure = explain(self.debugger.history, str(self.debugger.launch.script))
             if self.failure is not None:
@@ -241,37 +232,20 @@ class DebuggerApp(App[int]):
 
     def _go_on(self) -> None:
         """Move until the script has to be waited for, or nothing is pending."""
-        while not self._is_running():
-            if self._moves is None:
-                if not self._pending:
-                    break
-                self._moves = self._pending.popleft()
-            moves, effect = self._moves
-            try:
-                with faults():
-                    done = bool(next(moves, True))
-            except CommandError as error:
-                self.complain(str(error))
-                self._forget_moves()
-                return
-            if done:
-                self._moves = None
-                if self.debugger.notice:
-                    self._pending.clear()
-            elif self._is_running():
-                self._run_begins(for_long=effect is Effect.RUNS)
-                return
-        if self.debugger.notice and not self.main.footer.notice:
+        try:
+            effect = self._pending.advance()
+        except CommandError as error:
+            self.complain(str(error))
+            return
+        if effect is not None:
+            self._run_begins(for_long=effect is Effect.RUNS)
+        elif self.debugger.notice and not self.main.footer.notice:
             self.say(self.debugger.notice)
-
-    def _forget_moves(self) -> None:
-        self._moves = None
-        self._pending.clear()
 
     @property
     def busy(self) -> bool:
         """True while a command waits for the script."""
-        return self._awaiting or self._moves is not None or bool(self._pending)
+        return self._awaiting or bool(self._pending)
 
     def _is_running(self) -> bool:
         return self.debugger.running
@@ -365,11 +339,11 @@ class DebuggerApp(App[int]):
         if self.debugger.running and command.effect is not Effect.ALWAYS and (self._running_freely or not moves):
             self.say(BUSY)
             return
-        if moves and len(self._pending) >= WAITING:
+        if moves and self._pending.full:
             return
         answer = start(self.debugger, command, argument)
         if not isinstance(answer, Result):
-            self._pending.append((answer, command.effect))
+            self._pending.add(answer, command.effect)
             self._go_on()
         elif answer.ends:
             self.exit(0)
@@ -400,7 +374,7 @@ class DebuggerApp(App[int]):
         """Pause the script where it is."""
         self.debugger.pause()
         self._asked_to_pause = self._asked_to_pause or monotonic()
-        self._forget_moves()
+        self._pending.forget()
 
     def interrupt(self) -> None:
         """Signal a script that does not answer."""
@@ -415,7 +389,7 @@ class DebuggerApp(App[int]):
 
     def restart(self) -> None:
         """Begin the script anew."""
-        self._forget_moves()
+        self._pending.forget()
         self._last_view = self._chosen = None
         self.debugger.restart()
         self._listening = False
@@ -508,46 +482,3 @@ class DebuggerApp(App[int]):
     def on_descendant_focus(self) -> None:
         with suppress(NoMatches):  # a focus before everything is there
             self.main.footer.refresh()
-
-
-# -- opening -----------------------------------------------------------------------------------
-
-
-def run_app(launch: Launch) -> int:
-    """Open the screen on a script; returns the exit status.
-
-    A script that is refused, or that fails before it has made a node, is not opened: its message with
-    the remedy goes to stderr and the status is 2.
-    """
-    debugger = Debugger(launch)
-    try:
-        app = DebuggerApp(debugger)
-        app.listen()
-        failure = _first_stop(app)
-        if failure is None:
-            app.run()
-            failure = app.failure
-        return (app.return_value or 0) if failure is None else _report(debugger, failure)
-    except KeyboardInterrupt:
-        return 130
-    finally:
-        debugger.close()
-
-
-def _first_stop(app: DebuggerApp) -> str | None:
-    """Wait a little for the script's first stop; the message when there is nothing to look at."""
-    until = monotonic() + OPENING
-    debugger = app.debugger
-    while debugger.running and monotonic() < until:
-        app.heard.wait(max(0.0, until - monotonic()))
-        app.heard.clear()
-        debugger.take_messages()
-    return explain(debugger.history, str(debugger.launch.script))
-
-
-def _report(debugger: Debugger, message: str) -> int:
-    errors = debugger.process.errors().decode("utf-8", "replace").strip()
-    if errors:
-        print(errors, file=sys.stderr)
-    print(f"microgpt-tui: {message}", file=sys.stderr)
-    return 2

@@ -1,0 +1,54 @@
+"""Opening the screen on a script, or saying why there is nothing to open it on."""
+
+from __future__ import annotations
+
+import sys
+from time import monotonic
+
+from microgpt_tui.session.debugger import Debugger
+from microgpt_tui.session.failure import explain
+from microgpt_tui.session.process import Launch
+from microgpt_tui.tui.app import DebuggerApp
+
+OPENING = 2.0
+"""Seconds that the screen waits for the script's first stop before it opens regardless."""
+
+
+def run_app(launch: Launch) -> int:
+    """Open the screen on a script; returns the exit status.
+
+    A script that is refused, or that fails before it has made a node, is not opened: its message with
+    the remedy goes to stderr and the status is 2.
+    """
+    debugger = Debugger(launch)
+    try:
+        app = DebuggerApp(debugger)
+        app.listen()
+        failure = _first_stop(app)
+        if failure is None:
+            app.run()
+            failure = app.failure
+        return (app.return_value or 0) if failure is None else _report(debugger, failure)
+    except KeyboardInterrupt:
+        return 130
+    finally:
+        debugger.close()
+
+
+def _first_stop(app: DebuggerApp) -> str | None:
+    """Wait a little for the script's first stop; the message when there is nothing to look at."""
+    until = monotonic() + OPENING
+    debugger = app.debugger
+    while debugger.running and monotonic() < until:
+        app.heard.wait(max(0.0, until - monotonic()))
+        app.heard.clear()
+        debugger.take_messages()
+    return explain(debugger.history, str(debugger.launch.script))
+
+
+def _report(debugger: Debugger, message: str) -> int:
+    errors = debugger.process.errors().decode("utf-8", "replace").strip()
+    if errors:
+        print(errors, file=sys.stderr)
+    print(f"microgpt-tui: {message}", file=sys.stderr)
+    return 2
