@@ -91,3 +91,12 @@ async def test_q_ends_the_session(launch: Launch) -> None:
         await screen.pilot.press("q")
         await screen.pilot.pause()
         assert screen.app.return_value == 0
+
+
+async def test_keys_after_q_do_no_harm(launch: Launch) -> None:
+    async with opened(launch) as screen:
+        for key in ["q", *"sss", "question_mark", "colon", "x", "enter"]:
+            screen.app.post_message(events.Key(key, key if len(key) == 1 else None))
+        await screen.pilot.pause(0.2)
+    assert screen.app._exception is None
+    assert screen.app.return_value == 0

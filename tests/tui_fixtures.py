@@ -79,9 +79,19 @@ class Screen:
         """The footer as text: keys, or what there is to say."""
         return "".join(s.text for s in self.app.main.footer.render_line(0))
 
+    def _pane(self, name: str) -> Pane:
+        return next(p for p in self.app.screen_stack[0].query(f".pane-{name}").results(Pane) if p.view is not None)
+
+    def page(self, pane: str) -> str:
+        """All lines of a pane, those that are scrolled away too."""
+        found = self._pane(pane)
+        width = found.content_width
+        lines = [found.line_at(found.view, width, i) for i in range(found.line_count(found.view, width))]
+        return "\n".join("".join(s.text for s in line) for line in lines)
+
     def text(self, pane: str) -> str:
         """What a pane shows now, line by line."""
-        found = next(p for p in self.app.screen_stack[0].query(f".pane-{pane}").results(Pane) if p.view is not None)
+        found = self._pane(pane)
         return "\n".join("".join(s.text for s in found.render_line(y)).rstrip() for y in range(found.size.height))
 
 

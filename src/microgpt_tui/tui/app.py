@@ -167,13 +167,16 @@ class DebuggerApp(App[int]):
 
     async def on_event(self, event: events.Event) -> None:
         """Keys that follow one that opens or closes the command line wait for it."""
+        if isinstance(event, events.Key) and self.return_value is not None:
+            return  # the session is being left
         if isinstance(event, events.Key) and not event.is_forwarded and self._typeahead.holds(event):
             return
         await super().on_event(event)
 
     @on(events.DescendantFocus)
     async def _focus_moved(self) -> None:
-        await self._typeahead.focus_moved()
+        if self.screen_stack:
+            await self._typeahead.focus_moved()
 
     # -- the script's messages: the one handler ------------------------------------------------
 
