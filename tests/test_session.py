@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -13,11 +14,11 @@ from hypothesis import strategies as st
 from snippets import PRELUDE, SNIPPETS
 from support import BUNDLED, NAMES, SAMPLES, Session, record
 
-from microgpt_tui.protocol import goals
+from microgpt_tui.protocol import frames, goals
 from microgpt_tui.protocol.codes import COLUMNS, SiteKind
 from microgpt_tui.protocol.fields import Data
 from microgpt_tui.protocol.messages import Halted, Stopped
-from microgpt_tui.protocol.stops import Raised
+from microgpt_tui.protocol.stops import Raised, Refused
 from microgpt_tui.session.debugger import Debugger, Moment
 from microgpt_tui.session.process import Launch
 from microgpt_tui.trace.trace import Trace
@@ -355,6 +356,20 @@ def test_a_script_whose_debugger_is_gone_ends(tmp_path: Path) -> None:
     debugger.process.channel.close()
     assert debugger.process.wait(20) is not None
     debugger.close()
+
+
+def test_a_script_that_talks_nonsense_is_ended_and_the_history_stays(opened: Debugger) -> None:
+    ours, theirs = socket.socketpair()
+    with ours, theirs:
+        theirs.sendall(frames.pack(Halted(1)).replace(b"Halted", b"Heated"))
+        opened.process._read = frames.reader(ours)
+        opened.script.running = True
+        opened.wait()
+    stop = opened.history.stop
+    assert isinstance(stop, Refused)
+    assert "not a message of this version of microgpt-tui: 'Heated'" in stop.message
+    assert opened.process.wait(20) is not None
+    assert opened.back()
 
 
 # -- running and pausing -----------------------------------------------------------------------------
