@@ -77,3 +77,27 @@ def step_and_jumps(script: Path, corpus: Path) -> tuple[float, float, int, list[
         return whole, debugger.history.steps[0].cpu, len(trace), sorted(jumps)
     finally:
         debugger.close()
+
+
+def border(script: Path, corpus: Path) -> tuple[int, int, float]:
+    """(bytes that a whole step's record takes between the processes, its events, CPU seconds of the first look)."""
+    debugger = Debugger(Launch(script, data=corpus, private_folder=True))
+    try:
+        debugger.wait()
+        taken = []
+        read = debugger.process._read
+
+        def counted(count: int) -> bytearray:
+            taken.append(count)
+            return read(count)
+
+        debugger.process._read = counted
+        debugger.next_episode()
+        debugger.wait()
+        trace = debugger.history.traces[1]
+        begun = time.process_time()
+        trace.grad_at(trace.end_node - 1, len(trace) - 1)
+        trace.users(trace.end_node - 1)
+        return sum(taken), len(trace), time.process_time() - begun
+    finally:
+        debugger.close()

@@ -54,7 +54,9 @@ def main() -> int:
         f"Made by `{command}` on {platform.system()} {platform.machine()}, {cost.load()}, with "
         f"the bundled model and {CORPUS.name} ({sum(1 for _ in CORPUS.open(encoding='utf-8')):,} documents).", "",
         "## Cost of recording", "",
-        f"CPU time per step: {steps} steps, {rounds} interleaved rounds, the best of each; start and setup off.",
+        f"CPU time per step of all processes: {steps} steps, interleaved rounds: {rounds}, the best of each; start and",
+        "setup off. `run` reports every step; the screen runs freely from its first stop, with its default stops set.",
+        "The machine is shared: what counts are the ratios, measured side by side.",
         "",
     )  # fmt: skip
     costs = [cost.measure(p, v, SCRIPT, CORPUS, steps, rounds) for v, p in pythons().items()]
@@ -76,7 +78,10 @@ def main() -> int:
     say("## Waiting", "")
     pauses = latency.pausing(SCRIPT, CORPUS, 5 if quick else 20)
     whole, cpu, events, jumps = latency.step_and_jumps(SCRIPT, CORPUS)
+    sent, recorded, look = latency.border(SCRIPT, CORPUS)
     say(
+        f"- a whole step between the processes: {sent / recorded:.1f} bytes per event (target ≤ 30)",
+        f"- the first look at its gradients and users: {look * 1000:.0f} ms CPU",
         f"- `--help`: {latency.help_time():.3f} s (target ≤ 0.15)",
         f"- launch to the first operation of training: {latency.opening(SCRIPT, CORPUS):.2f} s (target ≤ 1.5)",
         f"- from a pause to the whole record of the running step, without a screen: median "

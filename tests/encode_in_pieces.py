@@ -17,6 +17,7 @@ from microgpt_tui.debuggee.record.kinds import Scope
 from microgpt_tui.debuggee.run.load import load
 from microgpt_tui.debuggee.run.main_module import main_module
 from microgpt_tui.protocol.codes import SiteKind
+from microgpt_tui.protocol.rows import EventRows
 
 PIECES = ("pass_row", "pass_start", "pass_site")
 """Columns that tell in which pieces a backward pass was encoded: what follows from them is compared."""
@@ -62,7 +63,9 @@ class Tried(Recording):
         self._encoder = None
         self.start_stack = [Scope(*s) for s in stack]
         sums = encoder.sums.now()
-        laid_out = encoder.laid_out()
+        rows = EventRows()
+        rows.lay_out(encoder.c)
+        laid_out = {**encoder.c, **vars(encoder.sums.gradients), **vars(rows)}
         return {
             **{name: c.tobytes() for name, c in laid_out.items() if type(c) is array and name not in PIECES},
             **encoder.columns.extras,

@@ -24,7 +24,7 @@ for step in range(3):
         v.data -= scale * v.grad
         v.grad = 0 if i < 75 else 0.0
 """
-"""An optimizer whose iterations are alike for a while only: a number's type changes, one iteration does more."""
+"""An optimizer whose iterations are identical for a while only: a number's type changes, one iteration does more."""
 
 SCRIPTS = [BUNDLED, *(SAMPLES / "scripts" / f"{name}.py" for name in ("closures_tuple", "mlp_only", "mixture"))]
 
@@ -35,7 +35,7 @@ def test_columns_are_the_same_however_the_log_is_taken(script: Path, tmp_path: P
     assert_same(script, tmp_path)
 
 
-def test_turns_that_are_alike_for_a_while_only(tmp_path: Path) -> None:
+def test_iterations_that_are_identical_for_a_while_only(tmp_path: Path) -> None:
     script = tmp_path / "uneven.py"
     script.write_text(PRELUDE.split("w = ")[0] + UNEVEN, encoding="utf-8")
     assert_same(script, tmp_path, 1000)

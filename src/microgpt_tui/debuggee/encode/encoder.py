@@ -54,7 +54,6 @@ from microgpt_tui.protocol.codes import (
     REPLACED,
     SAMPLE,
 )
-from microgpt_tui.protocol.rows import EventRows
 
 
 class Encoder:
@@ -77,7 +76,6 @@ class Encoder:
         self.scopes = Scopes(columns, self.nodes, self.bindings)
         self.writes = Writes(columns, self.sums, self.nodes, self.scopes, current)
         self.iterations = Iterations(columns, self.nodes, self.scopes, self.writes, self.read)
-        self.event_rows = EventRows()
         self.done = 0
         """Entries of the log that are encoded."""
         self.announced_operands: tuple[Any, ...] = ()
@@ -99,12 +97,6 @@ class Encoder:
     def events(self) -> int:
         """How many events there are so far."""
         return self.nodes.events
-
-    def laid_out(self) -> dict[str, Any]:
-        """The columns, and those that follow from them."""
-        self.sums.gradients.lay_out(self.c)
-        self.event_rows.lay_out(self.c)
-        return {**self.c, **vars(self.sums.gradients), **vars(self.event_rows)}
 
     def close(self) -> None:
         """The episode is over: so are all its scopes."""

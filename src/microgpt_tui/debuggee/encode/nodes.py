@@ -1,4 +1,4 @@
-"""Nodes into columns: values, operands, local gradients; many at once where they are alike."""
+"""Nodes into columns: values, operands, local gradients; many at once where they are of one kind."""
 
 from __future__ import annotations
 
