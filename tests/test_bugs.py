@@ -48,8 +48,8 @@ EXPECTED = {
 }
 
 
-def test_the_guide_tells_of_every_seeded_bug() -> None:
-    assert set(sequences()) == {p.stem for p in BUGS.glob("*.py")} == set(EXPECTED)
+def test_the_guide_tells_of_seeded_bugs_and_of_no_others() -> None:
+    assert set(sequences()) == set(EXPECTED) <= {p.stem for p in BUGS.glob("*.py")}
 
 
 @pytest.mark.parametrize("debugger", list(EXPECTED), indirect=True)
