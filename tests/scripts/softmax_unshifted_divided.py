@@ -1,0 +1,193 @@
+import math
+import random
+
+random.seed(27)
+docs = ["oder", "elbe", "ebro", "lee", "dee", "rhone"]
+letters = sorted(set("".join(docs)))
+BOS = len(letters)
+V = BOS + 1
+
+
+class Var:
+    def __init__(self, data, prev=()):
+        self.data = data
+        self.grad = 0.0
+        self.prev = set(prev)
+        self.push = lambda: None
+
+    def __add__(self, o):
+        o = o if isinstance(o, Var) else Var(o)
+        out = Var(self.data + o.data, (self, o))
+        
+        def push():
+            self.grad += out.grad
+            o.grad += out.grad
+        
+        out.push = push
+        return out
+
+    def __mul__(self, o):
+        o = o if isinstance(o, Var) else Var(o)
+        out = Var(self.data * o.data, (self, o))
+        
+        def push():
+            self.grad += o.data * out.grad
+            o.grad += self.data * out.grad
+        
+        out.push = push
+        return out
+
+    def __pow__(self, k):
+        out = Var(self.data**k, (self,))
+        
+        def push():
+            self.grad += k * self.data ** (k - 1) * out.grad
+        
+        out.push = push
+        return out
+
+    def exp(self):
+        out = Var(math.exp(self.data), (self,))
+        
+        def push():
+            self.grad += out.data * out.grad
+        
+        out.push = push
+        return out
+
+    def log(self):
+        out = Var(math.log(self.data), (self,))
+        
+        def push():
+            self.grad += out.grad / self.data
+        
+        out.push = push
+        return out
+
+    def relu(self):
+        out = Var(max(0.0, self.data), (self,))
+        
+        def push():
+            self.grad += (out.data > 0) * out.grad
+        
+        out.push = push
+        return out
+
+    __radd__ = __add__
+    __rmul__ = __mul__
+
+    def __neg__(self):
+        return self * -1
+
+    def __sub__(self, o):
+        return self + (-o)
+
+    def __truediv__(self, o):
+        o = o if isinstance(o, Var) else Var(o)
+        out = Var(self.data / o.data, (self, o))
+
+        def push():
+            self.grad += out.grad / o.data
+            o.grad -= out.grad * self.data / o.data**2
+
+        out.push = push
+        return out
+
+    def backward(self):
+        order, seen = [], set()
+
+        def visit(node):
+            if node not in seen:
+                seen.add(node)
+                for kid in node.prev:
+                    visit(kid)
+                order.append(node)
+
+        visit(self)
+        self.grad = 1.0
+        for node in reversed(order):
+            node.push()
+
+E, H, T = 4, 2, 5
+
+
+def mat(rows, columns):
+    return [[Var(random.gauss(0, 0.3)) for _ in range(columns)] for _ in range(rows)]
+
+
+weights = {
+    "wte": mat(V, E),
+    "wpe": mat(T, E),
+    "wq": mat(E, E),
+    "wk": mat(E, E),
+    "wv": mat(E, E),
+    "wo": mat(E, E),
+    "up": mat(2 * E, E),
+    "down": mat(E, 2 * E),
+    "head": mat(V, E),
+}
+params = [p for m in weights.values() for row in m for p in row]
+
+
+def linear(x, w):
+    return [sum(a * b for a, b in zip(row, x)) for row in w]
+
+
+def normalise(z):
+    e = [v.exp() for v in z]
+    total = sum(e)
+    return [v / total for v in e]
+
+
+def scale_down(x):
+    s = (sum(a * a for a in x) * (1 / len(x)) + 1e-5) ** -0.5
+    return [a * s for a in x]
+
+
+def gpt(ids):
+    xs = [[a + b for a, b in zip(weights["wte"][token], weights["wpe"][pos])] for pos, token in enumerate(ids)]
+    hs = [scale_down(x) for x in xs]
+    q = [linear(h, weights["wq"]) for h in hs]
+    k = [linear(h, weights["wk"]) for h in hs]
+    v = [linear(h, weights["wv"]) for h in hs]
+    outs = [[] for _ in ids]
+    for head in range(H):
+        dims = range(head * E // H, (head + 1) * E // H)
+        for i in range(len(ids)):
+            scores = [sum(q[i][d] * k[j][d] for d in dims) * (E // H) ** -0.5 for j in range(i + 1)]
+            att = normalise(scores)
+            outs[i] += [sum(att[j] * v[j][d] for j in range(i + 1)) for d in dims]
+    xs = [[a + b for a, b in zip(linear(out, weights["wo"]), x)] for out, x in zip(outs, xs)]
+    hidden = [[a.relu() for a in linear(scale_down(x), weights["up"])] for x in xs]
+    xs = [[a + b for a, b in zip(linear(h, weights["down"]), x)] for h, x in zip(hidden, xs)]
+    return [linear(scale_down(x), weights["head"]) for x in xs]
+
+
+m = [0.0] * len(params)
+v = [0.0] * len(params)
+for step in range(3):
+    ids = [BOS] + [letters.index(c) for c in docs[step]] + [BOS]
+    n = min(T, len(ids) - 1)
+    costs = []
+    for pos, logits in enumerate(gpt(ids[:n])):
+        pred = normalise(logits)
+        costs.append(-pred[ids[pos + 1]].log())
+    loss = sum(costs) * (1 / n)
+    loss.backward()
+    for i, p in enumerate(params):
+        m[i] = 0.9 * m[i] + 0.1 * p.grad
+        v[i] = 0.95 * v[i] + 0.05 * p.grad**2
+        p.data -= 0.02 * (m[i] / (1 - 0.9 ** (step + 1))) / ((v[i] / (1 - 0.95 ** (step + 1))) ** 0.5 + 1e-8)
+        p.grad = 0.0
+    print("step", step, "loss %.8f" % loss.data)
+
+for number in range(2):
+    ids = [BOS]
+    while len(ids) < T:
+        pred = normalise([z * (1 / 0.8) for z in gpt(ids)[-1]])
+        token = random.choices(range(V), weights=[p.data for p in pred])[0]
+        if token == BOS:
+            break
+        ids.append(token)
+    word = "".join(letters[i] for i in ids[1:])
+    print("sample", word)
