@@ -42,6 +42,7 @@ WRONG: dict[str, dict[str, str]] = {
         "samples": "the texts are not those that it prints",
     },
     "operand_free_functions": {
+        "verify": "no autograd class found",
         "output": "ends otherwise than under plain Python",
         "graph": "no training step is found",
         "attention": "no training step is found",
@@ -51,6 +52,7 @@ WRONG: dict[str, dict[str, str]] = {
         "samples": "the texts are not those that it prints",
     },
     "operand_attached": {
+        "verify": "no autograd class found",
         "output": "ends otherwise than under plain Python",
         "graph": "no training step is found",
         "attention": "no training step is found",
@@ -60,6 +62,7 @@ WRONG: dict[str, dict[str, str]] = {
         "samples": "the texts are not those that it prints",
     },
     "operand_base_class": {
+        "verify": "no autograd class found",
         "output": "ends otherwise than under plain Python",
         "graph": "no training step is found",
         "attention": "no training step is found",
@@ -163,6 +166,7 @@ WRONG: dict[str, dict[str, str]] = {
         "optimizer": "the optimizer's numbers are not found",
     },
     "loop_generator": {
+        "verify": "KeyError in the recorder: told as killed",
         "output": "ends otherwise than under plain Python",
         "graph": "no training step is found",
         "attention": "no training step is found",
@@ -172,6 +176,7 @@ WRONG: dict[str, dict[str, str]] = {
         "samples": "the texts are not those that it prints",
     },
     "loop_async": {
+        "verify": "KeyError in the recorder: told as killed",
         "output": "ends otherwise than under plain Python",
         "graph": "no training step is found",
         "attention": "no training step is found",
@@ -181,6 +186,7 @@ WRONG: dict[str, dict[str, str]] = {
         "samples": "the texts are not those that it prints",
     },
     "loop_map": {
+        "verify": "parameters of a run without recognised steps: another list of matrices",
         "graph": "no training step is found",
         "attention": "no training step is found",
         "tokens": "no training step is found",
@@ -188,6 +194,7 @@ WRONG: dict[str, dict[str, str]] = {
         "optimizer": "no training step is found",
     },
     "loop_comprehension": {
+        "verify": "parameters of a run without recognised steps: another list of matrices",
         "graph": "no training step is found",
         "attention": "no training step is found",
         "tokens": "no training step is found",
@@ -195,6 +202,7 @@ WRONG: dict[str, dict[str, str]] = {
         "optimizer": "no training step is found",
     },
     "loop_recursion": {
+        "verify": "parameters of a run without recognised steps: another list of matrices",
         "graph": "no training step is found",
         "attention": "no training step is found",
         "tokens": "no training step is found",
@@ -259,6 +267,7 @@ WRONG: dict[str, dict[str, str]] = {
         "samples": "the texts are not those that it prints",
     },
     "operand_one_operator": {
+        "verify": "no autograd class found",
         "output": "ends otherwise than under plain Python",
         "graph": "no training step is found",
         "attention": "no training step is found",
@@ -268,6 +277,7 @@ WRONG: dict[str, dict[str, str]] = {
         "samples": "the texts are not those that it prints",
     },
     "operand_times_only": {
+        "verify": "no autograd class found",
         "output": "ends otherwise than under plain Python",
         "graph": "no training step is found",
         "attention": "no training step is found",
@@ -277,6 +287,7 @@ WRONG: dict[str, dict[str, str]] = {
         "samples": "the texts are not those that it prints",
     },
     "module_in_folder": {
+        "verify": "no autograd class found",
         "output": "ends otherwise than under plain Python",
         "graph": "no training step is found",
         "attention": "no training step is found",
@@ -286,6 +297,7 @@ WRONG: dict[str, dict[str, str]] = {
         "samples": "the texts are not those that it prints",
     },
     "module_by_path": {
+        "verify": "no autograd class found",
         "output": "ends otherwise than under plain Python",
         "graph": "no training step is found",
         "attention": "no training step is found",
