@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import NoReturn
 
+_PANES = ("attention", "tokens", "weights", "training", "variables", "graph")
 DONE, DIFFERENT, BAD_INPUT = 0, 1, 2
 """Exit statuses: all well; a command failed or found something wrong, or two runs differ; nothing could be run."""
 
@@ -162,15 +163,18 @@ def _verify(words: list[str], script_args: list[str]) -> int:
 
 
 def _show(words: list[str], script_args: list[str]) -> int:
-    parser = _parser("show", "One moment as text: where the script is, the value, its formula, its gradient ledger.")
+    parser = _parser(
+        "show", "One moment as text: where the script is, the value, its formula, its gradient ledger; or a pane."
+    )
     add_script_arguments(parser)
     _add_moment(parser)
+    parser.add_argument("--pane", choices=_PANES, help="what this pane shows at the moment")
     _add_json(parser)
     options = parser.parse_args(words)
     from microgpt_tui.headless.launch import launch_from
     from microgpt_tui.headless.show import show
 
-    return show(launch_from(options, script_args), options.at, as_json=options.json)
+    return show(launch_from(options, script_args), options.at, options.pane, as_json=options.json)
 
 
 def _new(words: list[str], script_args: list[str]) -> int:

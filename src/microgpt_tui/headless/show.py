@@ -16,7 +16,7 @@ The JSON document::
      "sample": {"draw": .., "choice": place among the weights, "weight": its weight} for a sample,
      "printed": the bytes printed up to here, for a print}
 
-A number that is not finite is the text "nan", "inf" or "-inf".
+A number that is not finite is the text "nan", "inf" or "-inf". With ``--pane`` it is that pane's: see ``panes/``.
 """
 
 from __future__ import annotations
@@ -26,6 +26,8 @@ from pathlib import Path
 from typing import Any
 
 from microgpt_tui.headless.launch import recorded
+from microgpt_tui.headless.panes import PANES
+from microgpt_tui.headless.panes.report import Here
 from microgpt_tui.protocol.codes import (
     ACCUMULATE,
     ASSIGN,
@@ -50,14 +52,28 @@ LONGEST = 24
 """Users and contributions listed in the text report; JSON lists all."""
 
 
-def show(launch: Launch, at: str, *, as_json: bool) -> int:
-    """Run up to a moment and print it. Raises InputError where the run has no such moment."""
+def show(launch: Launch, at: str, pane: str | None = None, *, as_json: bool) -> int:
+    """Run up to a moment and print it, or what a pane shows there. Raises InputError where the run has no such one."""
     with recorded(launch, at) as (debugger, trace, event):
+        if pane is not None:
+            _show_pane(launch, Here(debugger, trace, event), pane, as_json=as_json)
+            return 0
         document = {"script": str(launch.script), **moment(trace, event)}
         if trace.kind[event] == PRINT:
             document["printed"] = debugger.process.output(0, trace.print_end[trace.row[event]]).decode(errors="replace")
         print(json.dumps(plain(document), indent=1) if as_json else as_text(document))
         return 0
+
+
+def _show_pane(launch: Launch, here: Here, pane: str, *, as_json: bool) -> None:
+    report = PANES[pane]
+    head = {"script": str(launch.script), "pane": pane, "moment": str(name_at(here.trace, here.event))}
+    document = plain({**head, **report.document(here)})
+    if as_json:
+        print(json.dumps(document))
+        return
+    missing = [f"not known: {sentence}" for sentence in document["missing"]]
+    print("\n".join([f"{launch.script.name} · {pane} · {document['moment']}", "", *missing, *report.lines(document)]))
 
 
 # -- the moment as data ----------------------------------------------------------------------

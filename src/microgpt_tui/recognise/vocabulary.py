@@ -23,6 +23,10 @@ class Vocabulary:
     def __len__(self) -> int:
         return len(self.texts)
 
+    def text(self, token: int) -> str | None:
+        """What the script writes for a token, or None where it is not known."""
+        return self.texts[token] if 0 <= token < len(self.texts) else None
+
     def short(self, token: int) -> str:
         """One column: the character, ``·`` for a special token, ``?`` for none."""
         if not 0 <= token < len(self.texts):
