@@ -18,7 +18,7 @@ from microgpt_tui.trace.trace import Trace
 ROOT = Path(__file__).resolve().parent.parent
 BUNDLED = ROOT / "src" / "microgpt_tui" / "programs" / "microgpt.py"
 NAMES = ROOT / "sample_data" / "names.txt"
-SCRIPTS = {path.stem: path for path in (ROOT / "sample_data" / "scripts").glob("*.py")}
+SCRIPTS = {path.stem: path for folder in ("scripts", "bugs") for path in (ROOT / "sample_data" / folder).glob("*.py")}
 
 
 def short_bundled() -> Path:

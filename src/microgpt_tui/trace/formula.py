@@ -38,7 +38,7 @@ class Formula:
     op: str
     result: str
     symbols: str
-    """``q[3] = … + (wq[3][15] × x[15])``"""
+    """``q[3] = q[3] up to term 15 + (wq[3][15] × x[15])``"""
     numbers: str
     """The same with numbers: ``-0.0731 = -0.0702 + -0.0029``"""
     operands: tuple[Operand, ...]
@@ -164,11 +164,9 @@ def formula(trace: Trace, node: int, event: int) -> Formula:
 
 
 def _operand_name(trace: Trace, node: int) -> str:
-    """An operand's name; an unnamed product is written out, an unnamed sum is "…" (the terms before)."""
+    """An operand's name; an unnamed product is written out."""
     if own_name(trace, node) is None:
         op, children = trace.op_name(node), list(trace.children(node))
-        if op == "add" and children:
-            return "…"
         if op in ("mul", "neg", "truediv") and all(
             own_name(trace, c) is not None or not trace.children(c) for c in children
         ):

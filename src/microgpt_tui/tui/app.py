@@ -301,6 +301,7 @@ class DebuggerApp(App[int]):
         if view is None:
             return
         self.main.timeline.view = view
+        self.main.narration.view = view
         for pane in self.main.visible_panes():
             pane.show(view)
 

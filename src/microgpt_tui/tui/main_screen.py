@@ -11,6 +11,7 @@ from microgpt_tui.session.debugger import Debugger
 from microgpt_tui.tui.command_line import CommandLine
 from microgpt_tui.tui.footer import Footer
 from microgpt_tui.tui.messages import Rearranged
+from microgpt_tui.tui.narration import Narration
 from microgpt_tui.tui.pane import Pane
 from microgpt_tui.tui.panels import LEFT, LeftPanel, RightPanel, panel_of
 from microgpt_tui.tui.status import StatusLine
@@ -40,6 +41,7 @@ class MainScreen(Screen[object], inherit_bindings=False):
                     yield LeftPanel(name)
             yield RightPanel(0, "value")
             yield RightPanel(1, "graph")
+        yield Narration(id="narration")
         yield Timeline(id="timeline")
         with Container(id="bottom"):
             yield Footer(id="footer")
@@ -64,6 +66,11 @@ class MainScreen(Screen[object], inherit_bindings=False):
     def timeline(self) -> Timeline:
         """The line of the episode's phases."""
         return self.query_one(Timeline)
+
+    @property
+    def narration(self) -> Narration:
+        """The lines that say what happened."""
+        return self.query_one(Narration)
 
     def left_pane(self, name: str) -> Pane:
         """Source, Where or Variables."""
