@@ -84,6 +84,8 @@ class Debugger:
         """The last stop at breakpoints: where, and their numbers."""
         self.alterations: list[Any] = []
         """Numbers that the person has set (``alterations.Alteration``): from the first on the run is altered."""
+        self.pokes: dict[int, list[Any]] = {}
+        """Episode -> changes of its record, tried out (``pokes.Poke``): the run itself knows nothing of them."""
         self.bookmarks: dict[str, Moment] = {}
         self.found: list[Moment] = []
         """What the last search has found: where ``findnext`` goes."""

@@ -9,7 +9,17 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from microgpt_tui.protocol.fields import Data
-from microgpt_tui.session.commands import breakpoints, displays, gradients, running, search, stepping, travel, values
+from microgpt_tui.session.commands import (
+    breakpoints,
+    displays,
+    gradients,
+    poking,
+    running,
+    search,
+    stepping,
+    travel,
+    values,
+)
 from microgpt_tui.session.commands.command import Command, CommandError, Effect, Moves, Result, faults, lookup, names
 from microgpt_tui.session.debugger import Debugger
 from microgpt_tui.session.where import where
@@ -84,6 +94,7 @@ GROUPS: dict[str, tuple[Command[Debugger], ...]] = {
     "Go": travel.COMMANDS,
     "Stop": breakpoints.COMMANDS,
     "Look and change": (*values.COMMANDS, *displays.COMMANDS, *search.COMMANDS, *gradients.COMMANDS),
+    "Try out": poking.COMMANDS,
     "Help": (
         Command("help", "[COMMAND]", "Every command, or one of them", _help, Effect.ALWAYS, ("?", "explain")),
     ),
