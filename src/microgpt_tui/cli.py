@@ -84,6 +84,7 @@ def _screen(words: list[str], script_args: list[str]) -> int:
     parser = _parser("", "A time-travelling terminal debugger for pure-Python, scalar-autograd GPT scripts.")
     parser.epilog = _COMMANDS
     add_script_arguments(parser)
+    parser.add_argument("--theme", metavar="NAME", default="", help="colours of the screen: dark, light or projector")
     parser.add_argument("--version", action=_Version, nargs=0, help="show the version and exit")
     options = parser.parse_args(words)
     from microgpt_tui.headless.launch import InputError, launch_from
@@ -98,8 +99,11 @@ def _screen(words: list[str], script_args: list[str]) -> int:
         )
     with _frames_per_second(120):
         from microgpt_tui.tui.opening import run_app
+        from microgpt_tui.tui.themes import LOOKS
 
-    return int(run_app(launch))
+    if options.theme and options.theme not in LOOKS:
+        raise InputError(f"no theme {options.theme!r}: there are {', '.join(LOOKS)}")
+    return int(run_app(launch, theme=options.theme))
 
 
 @contextmanager

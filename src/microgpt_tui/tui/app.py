@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import signal
+from collections.abc import Sequence
 from contextlib import suppress
 from threading import Event
 from time import monotonic
@@ -17,8 +18,8 @@ from textual import events, on
 from textual.app import App
 from textual.binding import Binding, BindingType
 from textual.css.query import NoMatches
+from textual.filter import LineFilter
 from textual.screen import Screen
-from textual.theme import Theme
 from textual.timer import Timer
 
 from microgpt_tui.protocol.messages import Halted
@@ -26,7 +27,6 @@ from microgpt_tui.session.commands import Command, CommandError, Result, start
 from microgpt_tui.session.commands.command import Effect, faults, lookup
 from microgpt_tui.session.debugger import Debugger, Moment
 from microgpt_tui.session.failure import explain
-from microgpt_tui.tui import palette
 from microgpt_tui.tui.collector import Collector
 from microgpt_tui.tui.dialog import Palette
 from microgpt_tui.tui.keymap import KEYS, TYPED, textual_name
@@ -47,6 +47,7 @@ from microgpt_tui.tui.pending import Pending
 from microgpt_tui.tui.providers import PaletteCommands
 from microgpt_tui.tui.screen_commands import ALL, do, read
 from microgpt_tui.tui.screens.page import PageScreen
+from microgpt_tui.tui.themes import LOOKS, Readable, Recolour
 from microgpt_tui.tui.timeline import Timeline
 from microgpt_tui.tui.typeahead import TypeAhead
 
@@ -54,13 +55,6 @@ FRAME = 1 / 15
 """Seconds between repaints while the script runs."""
 PATIENCE = 1.0
 """Seconds after which a script that does not pause is offered a signal."""
-
-THEME = Theme(
-    "microgpt", primary="#56b4e9", secondary="#cc79a7", accent=palette.ACCENT, foreground=palette.TEXT,
-    background=palette.BACKGROUND, surface=palette.SURFACE, panel="#222938", success=palette.GOOD,
-    warning=palette.PHASE_COLORS[3], error=palette.BAD, dark=True,
-)  # fmt: skip
-"""The palette's colours for what Textual draws by itself."""
 
 HINT = "s steps · S steps back · space runs and pauses · ? helps   (any key takes this line away)"
 
@@ -82,8 +76,14 @@ class DebuggerApp(App[int]):
     BINDINGS: ClassVar[list[BindingType]] = [*_BINDINGS, Binding("escape", "calm", "dismiss", show=False)]
     AUTO_FOCUS = None
 
-    def __init__(self, debugger: Debugger, *, hint: bool = True) -> None:
+    def __init__(self, debugger: Debugger, *, hint: bool = True, theme: str = "dark") -> None:
+        self._looks: list[LineFilter] = []
         super().__init__()
+        for look in LOOKS.values():
+            self.register_theme(look.theme)
+        self.theme = theme
+        for name in set(self.available_themes) - set(LOOKS):
+            self.unregister_theme(name)  # what the panes draw has no colours in these
         self.debugger = debugger
         self.failure: str | None = None
         """Set when the script ended before there was anything to look at."""
@@ -117,8 +117,7 @@ class DebuggerApp(App[int]):
             asyncio.get_running_loop().add_signal_handler(number, self._told_to_end, number)
 
     def on_mount(self) -> None:
-        self.register_theme(THEME)
-        self.theme = THEME.name
+        self._watch_theme(self.theme)
 
     def on_ready(self) -> None:
         """The screen stands: fill it."""
@@ -162,6 +161,20 @@ class DebuggerApp(App[int]):
     def last_view(self) -> View | None:
         """What the panes were shown last."""
         return self._last_view
+
+    # -- colours -------------------------------------------------------------------------------
+
+    def get_line_filters(self) -> Sequence[LineFilter]:
+        """Textual's, between the theme's colours and the last look at what can be read."""
+        if not self._looks:
+            return super().get_line_filters()
+        recolour, readable = self._looks
+        return [*([recolour] if recolour.enabled else []), *super().get_line_filters(), readable]
+
+    def _watch_theme(self, theme_name: str) -> None:
+        look = LOOKS.get(theme_name)
+        self._looks = [Recolour(look), Readable()] if look is not None else []
+        super()._watch_theme(theme_name)
 
     # -- typing ahead --------------------------------------------------------------------------
 

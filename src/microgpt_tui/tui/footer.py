@@ -32,7 +32,7 @@ class Hint:
 class Footer(Widget):
     """One line of keys, most important first, as many as fit; a notice takes the line until the next key."""
 
-    DEFAULT_CSS = "Footer { height: 1; background: #1a1f2a; }"
+    DEFAULT_CSS = "Footer { height: 1; background: $surface; }"
 
     def __init__(self, *, id: str | None = None) -> None:
         super().__init__(id=id)

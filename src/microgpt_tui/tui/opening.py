@@ -5,16 +5,19 @@ from __future__ import annotations
 import sys
 from time import monotonic
 
+from rich.console import Console
+
 from microgpt_tui.session.debugger import Debugger
 from microgpt_tui.session.failure import explain
 from microgpt_tui.session.process import Launch
+from microgpt_tui.tui import palette
 from microgpt_tui.tui.app import DebuggerApp
 
 OPENING = 2.0
 """Seconds that the screen waits for the script's first stop before it opens regardless."""
 
 
-def run_app(launch: Launch) -> int:
+def run_app(launch: Launch, *, theme: str = "") -> int:
     """Open the screen on a script; returns the exit status.
 
     A script that is refused, or that fails before it has made a node, is not opened: its message with
@@ -22,7 +25,8 @@ def run_app(launch: Launch) -> int:
     """
     debugger = Debugger(launch)
     try:
-        app = DebuggerApp(debugger)
+        palette.NO_COLOR = palette.NO_COLOR or few_colors()
+        app = DebuggerApp(debugger, theme=theme or "dark")
         app.listen()
         failure = _first_stop(app)
         if failure is None:
@@ -33,6 +37,11 @@ def run_app(launch: Launch) -> int:
         return 130
     finally:
         debugger.close()
+
+
+def few_colors() -> bool:
+    """True for a terminal of 16 colours or fewer: they cannot tell magnitudes."""
+    return Console(force_terminal=True).color_system in (None, "standard", "windows")
 
 
 def _first_stop(app: DebuggerApp) -> str | None:

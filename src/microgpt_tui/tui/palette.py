@@ -1,7 +1,8 @@
 """What colours mean, the same everywhere; each meaning has a sign that works without colour too.
 
 Negative is blue, positive is orange (a pair that survives the common colour-blindnesses);
-magnitude is brightness. Without colour (``NO_COLOR``) the shade characters and signs remain.
+magnitude is brightness. Without colour (``NO_COLOR``), or with 16 of them, shade characters and signs remain.
+These are the colours of the dark theme; ``themes`` has what other themes have in their place.
 """
 
 from __future__ import annotations
@@ -14,13 +15,32 @@ from rich.color import Color
 from rich.style import Style
 
 NO_COLOR = bool(os.environ.get("NO_COLOR"))
+"""Few colours or none: magnitudes are told by characters, places by underlines."""
 
 TEXT = "#d8dee9"
-DIM = "#7b869c"
-FAINT = "#4a5266"
+DIM = "#9aa5bd"
+FAINT = "#8089a0"
+BRIGHT = "#fefefe"
+"""Text on a marked place."""
 BACKGROUND = "#12151c"
 SURFACE = "#1a1f2a"
+PANEL = "#222938"
+PAGE = "#171b25"
+"""What lies over the panes."""
+EDGE = "#39435a"
+EDGE_HERE = "#8a93a8"
+THUMB = "#333d55"
+"""Borders, those around the focus, and scrollbars."""
 HIGHLIGHT = "#2b3550"
+"""The selected line."""
+INSIDE = "#20283a"
+"""The statement being executed."""
+HERE = "#5b4a1c"
+"""The sub-expression being executed."""
+REACHED = "#5c3d57"
+"""In a backward pass, where the forward pass made the node that is reached."""
+PINNED = "#2b2a22"
+"""A line that stands where another would be."""
 ACCENT = "#f2c14e"
 """The cursor: where we are now, in code, model and time."""
 POSITIVE = "#f28e3c"
@@ -56,14 +76,25 @@ BARS = " ▁▂▃▄▅▆▇█"
 LEVELS = 33
 
 
-def _mix(low: tuple[int, int, int], high: tuple[int, int, int], part: float) -> str:
-    return "#" + "".join(f"{round(a + (b - a) * part):02x}" for a, b in zip(low, high, strict=True))
+def _hex(color: tuple[int, int, int]) -> str:
+    return "#" + "".join(f"{part:02x}" for part in color)
+
+
+def mix(low: str, high: str, part: float) -> str:
+    """A colour between two, ``part`` of the way."""
+    ends = ([int(color[i : i + 2], 16) for i in (1, 3, 5)] for color in (low, high))
+    return "#" + "".join(f"{round(a + (b - a) * part):02x}" for a, b in zip(*ends, strict=True))
+
+
+def steps(low: tuple[int, int, int], high: tuple[int, int, int]) -> list[str]:
+    """A scale of colours; the lower half gets more of them, where eyes tell fewer apart."""
+    return [mix(_hex(low), _hex(high), (i / (LEVELS - 1)) ** 0.7) for i in range(LEVELS)]
 
 
 _BASE = (30, 35, 47)
-_POSITIVE = [_mix(_BASE, (255, 158, 64), (i / (LEVELS - 1)) ** 0.7) for i in range(LEVELS)]
-_NEGATIVE = [_mix(_BASE, (84, 166, 255), (i / (LEVELS - 1)) ** 0.7) for i in range(LEVELS)]
-_SEQUENTIAL = [_mix(_BASE, (246, 214, 110), (i / (LEVELS - 1)) ** 0.7) for i in range(LEVELS)]
+SCALES = [steps(_BASE, end) for end in ((255, 158, 64), (84, 166, 255), (246, 214, 110))]
+"""Positive numbers, negative numbers, shares."""
+_POSITIVE, _NEGATIVE, _SEQUENTIAL = SCALES
 
 
 def level(value: float, scale: float) -> int:

@@ -69,7 +69,7 @@ class Pane(ScrollView, can_focus=True, inherit_bindings=False):
     # Not those of a scrolling container: left and right step through time where no pane wants them.
 
     DEFAULT_CSS = """
-    Pane { background: #12151c; color: #d8dee9; scrollbar-size-vertical: 1; scrollbar-size-horizontal: 1; }
+    Pane { background: $background; color: $foreground; scrollbar-size-vertical: 1; scrollbar-size-horizontal: 1; }
     """
 
     title = ""

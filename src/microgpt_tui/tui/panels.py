@@ -114,7 +114,7 @@ class RightPanel(Container):
 
     def _label(self, name: str, key: str, title: str) -> str:
         shown = f"{key} {title}".rstrip()
-        style = "bold #f2c14e underline" if name == self.active else "#9aa5bd"
+        style = "bold $accent reverse" if name == self.active else "$muted"
         return f"[{style}][@click=app.tab('{name}', {self.number})]{shown}[/][/]"
 
 

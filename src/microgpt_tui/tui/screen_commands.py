@@ -7,11 +7,12 @@ from typing import TYPE_CHECKING, Any
 
 from textual.screen import ModalScreen
 
-from microgpt_tui.session.commands import GROUPS, Command, complete, parse
+from microgpt_tui.session.commands import GROUPS, Command, CommandError, complete, parse
 from microgpt_tui.session.commands.breakpoints import toggle
 from microgpt_tui.session.commands.command import Effect
 from microgpt_tui.session.debugger import Debugger
 from microgpt_tui.tui.panels import LEFT, RIGHT
+from microgpt_tui.tui.themes import LOOKS
 
 if TYPE_CHECKING:
     from microgpt_tui.tui.app import DebuggerApp
@@ -120,6 +121,15 @@ def _export(app: DebuggerApp, argument: str) -> None:
         app.push_screen(ExportScreen(app.last_view, app.export_screenshot(), file=argument))
 
 
+def _theme(app: DebuggerApp, argument: str) -> None:
+    if not argument:
+        app.search_themes()
+    elif argument in LOOKS:
+        app.theme = argument
+    else:
+        raise CommandError(f"no theme {argument!r}: {', '.join(LOOKS)}")
+
+
 def _command(app: DebuggerApp, argument: str) -> None:
     app.main.start_typing(argument)
 
@@ -157,6 +167,8 @@ COMMANDS: tuple[Command[DebuggerApp], ...] = (
     Command("follow", "", "To where the selected value is made (Enter in a pane)", _follow, Effect.STEPS),
     Command("full", "", "Every number in full, or short again (v in Value and Variables)", _full, Effect.ALWAYS),
     Command("export", "[FILE]", "A picture of what is shown", _export, Effect.ALWAYS),
+    Command("theme", "[NAME]", f"Other colours: {', '.join(LOOKS)}", _theme, Effect.ALWAYS,
+            choices=lambda debugger: tuple(LOOKS)),
     Command("command", "[TEXT]", "Type a command", _command, Effect.ALWAYS),
     Command("palette", "", "Search everything there is to do", _palette, Effect.ALWAYS),
     Command("pane", "[NAME]", "To the next pane; on a small terminal, flip between the two sides", _pane,

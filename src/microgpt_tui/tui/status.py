@@ -92,7 +92,7 @@ def reason(debugger: Debugger) -> tuple[str, str]:
 class StatusLine(Widget):
     """One line; what matters least goes first when it does not fit."""
 
-    DEFAULT_CSS = "StatusLine { height: 1; background: #222938; }"
+    DEFAULT_CSS = "StatusLine { height: 1; background: $panel; }"
 
     def __init__(self, debugger: Debugger, *, id: str | None = None) -> None:
         super().__init__(id=id)
@@ -165,7 +165,7 @@ class StatusLine(Widget):
         return found
 
     def render_line(self, y: int) -> Strip:
-        base = Style(bgcolor="#222938")
+        base = Style(bgcolor=palette.PANEL)
         width = self.size.width
         parts = self.parts()
         room = width - 1

@@ -29,7 +29,7 @@ SLOW = 0.004
 class Timeline(Widget):
     """One line. ━ is behind the cursor ▲, ─ before it, ┈ not recorded; ╸ a position begins; ● breakpoint, ✕ NaN."""
 
-    DEFAULT_CSS = "Timeline { height: 1; background: #1a1f2a; }"
+    DEFAULT_CSS = "Timeline { height: 1; background: $surface; }"
 
     class Scrubbed(Message):
         """The cursor was dragged over an event."""
@@ -129,7 +129,7 @@ class Timeline(Widget):
         for column in range(a, b + 1):
             behind = column <= cursor
             cells[column] = "━" if behind else "─"
-            styles[column] = base + Style(color=color, dim=not behind)
+            styles[column] = base + Style(color=color)
         label = f" {palette.PHASE_MARKS[phase]} {PHASE_NAMES[phase]} "
         if b - a + 1 < len(label) + 2:
             label = f" {palette.PHASE_MARKS[phase]} "

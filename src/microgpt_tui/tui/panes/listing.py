@@ -109,8 +109,6 @@ class ListingPane(Pane):
                 self.cursor_moved()
 
 
-CURSOR = Style(bgcolor=palette.HIGHLIGHT, bold=True, underline=palette.NO_COLOR)
-
-
 def _marked(segment: Segment) -> Segment:
-    return Segment(segment.text, (segment.style or Style()) + CURSOR)
+    marked = Style(bgcolor=palette.HIGHLIGHT, bold=True, underline=palette.NO_COLOR)
+    return Segment(segment.text, (segment.style or Style()) + marked)

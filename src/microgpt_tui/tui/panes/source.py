@@ -241,7 +241,7 @@ makes, `o` shows another file of the script.
         now, reached = self._is_at(m.here, number, first=True), self._is_at(m.reached, number, first=True)
         inside = self._is_at(m.statement, number) or self._is_at(m.here, number)
         chosen = number == self.line
-        back = palette.HIGHLIGHT if chosen else "#20283a" if inside or self._is_at(m.reached, number) else None
+        back = palette.HIGHLIGHT if chosen else palette.INSIDE if inside or self._is_at(m.reached, number) else None
         base = Style(bgcolor=back, reverse=chosen and palette.NO_COLOR)
         mark = "▶" if now or (self._is_at(m.statement, number, first=True) and m.here is None) else " "
         stop = self._breaks.get(number, " ")
@@ -284,8 +284,14 @@ makes, `o` shows another file of the script.
         spans = [
             (s, style)
             for s, style in (
-                (self.marks.reached, Style(color="#ffffff", bgcolor="#5c3d57", bold=True, underline=True)),
-                (self.marks.here, Style(color="#ffffff", bgcolor="#5b4a1c", bold=True, underline=True)),
+                (
+                    self.marks.reached,
+                    Style(color=palette.BRIGHT, bgcolor=palette.REACHED, bold=True, underline=palette.NO_COLOR),
+                ),
+                (
+                    self.marks.here,
+                    Style(color=palette.BRIGHT, bgcolor=palette.HERE, bold=True, underline=palette.NO_COLOR),
+                ),
             )
             if self._is_at(s, number) and s is not None
         ]
@@ -363,7 +369,7 @@ makes, `o` shows another file of the script.
 def _pinned(segment: Segment) -> Segment:
     """Told from its neighbours: it stands where another line would be."""
     style = segment.style or Style()
-    return Segment(segment.text, Style(bgcolor="#2b2a22") + style if style.bgcolor is None else style)
+    return Segment(segment.text, Style(bgcolor=palette.PINNED) + style if style.bgcolor is None else style)
 
 
 def _before(pieces: list[Piece], column: int) -> list[str]:

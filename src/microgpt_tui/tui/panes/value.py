@@ -322,7 +322,7 @@ def _excerpt(trace: Trace, site: Site, width: int) -> Line:
     left = indent if end - indent <= room else max(indent, min(site.column - 2, end - room))
     shown = content[left : left + room]
     a, b = max(0, site.column - left), max(0, end - left)
-    mark = Style(color="#ffffff", bgcolor="#5b4a1c", underline=True)
+    mark = Style(color=palette.BRIGHT, bgcolor=palette.HERE, underline=palette.NO_COLOR)
     return [
         text("  " + ("…" + shown[1:a] if left > indent and a > 0 else shown[:a]), palette.NEUTRAL),
         Segment(shown[a:b], mark),
