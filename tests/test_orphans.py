@@ -15,7 +15,6 @@ from pathlib import Path
 
 import pytest
 from snippets import PRELUDE, SNIPPETS
-from support import BUNDLED
 
 from microgpt_tui.session import folder as folders
 from microgpt_tui.session.folder import RunFolder
@@ -107,10 +106,26 @@ def test_a_script_ends_with_its_debugger_whatever_it_does(
     commanded.nothing_stays()
 
 
-def test_it_ends_while_it_encodes(commanded: Commanded) -> None:
-    debugger = commanded.start("run", str(BUNDLED), "--steps", "1", "--set", "n_layer=3", "--set", "n_embd=32")
-    wait_for(commanded.folders)
-    time.sleep(2.5)  # somewhere between its start and its end
+ENDLESS = """
+class Operands(tuple):
+    def __len__(self):
+        if "encode" in sys._getframe(1).f_code.co_filename:
+            open({sign!r}, "w").close()
+            while True: pass
+        return tuple.__len__(self)
+
+
+class Value"""
+"""Operands that are counted for ever where the encoder counts them."""
+
+
+def test_it_ends_while_it_encodes(commanded: Commanded, tmp_path: Path) -> None:
+    script, sign = scripted(tmp_path, "")
+    text = Path(script).read_text(encoding="utf-8").replace("\nclass Value", ENDLESS.format(sign=str(sign)), 1)
+    text = text.replace("(self, other), (1, 1)", "Operands((self, other)), (1, 1)")
+    Path(script).write_text(text.replace(f"open({str(sign)!r}, 'w').close()", ""), encoding="utf-8")
+    debugger = commanded.start("show", script, "--at", "1:end")
+    wait_for(sign.exists)
     debugger.kill()
     debugger.wait(AT_MOST)
     commanded.nothing_stays()

@@ -51,7 +51,7 @@ from microgpt_tui.tui.themes import LOOKS, Readable, Recolour
 from microgpt_tui.tui.timeline import Timeline
 from microgpt_tui.tui.typeahead import TypeAhead
 
-FRAME = 1 / 15
+FRAME = 1 / 5
 """Seconds between repaints while the script runs."""
 PATIENCE = 1.0
 """Seconds after which a script that does not pause is offered a signal."""

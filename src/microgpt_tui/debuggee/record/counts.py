@@ -22,8 +22,15 @@ from microgpt_tui.protocol.codes import (
     SiteKind,
 )
 
-WRITES = {SiteKind.ACCUMULATE: ACCUMULATE, SiteKind.ASSIGN: ASSIGN, SiteKind.UPDATE: UPDATE}
-OTHERS = {SiteKind.SAMPLE: SAMPLE, SiteKind.PRINT: PRINT}
+EVENTS = {
+    SiteKind.ACCUMULATE: ACCUMULATE,
+    SiteKind.ASSIGN: ASSIGN,
+    SiteKind.UPDATE: UPDATE,
+    SiteKind.SAMPLE: SAMPLE,
+    SiteKind.PRINT: PRINT,
+}
+"""Kinds of notes that are events."""
+WRITES = (ACCUMULATE, ASSIGN, UPDATE)
 
 
 def count(
@@ -31,35 +38,45 @@ def count(
 ) -> tuple[tuple[int, ...], int]:
     """(events of each kind, operands). ``passes``: where in it loops that propagate begin and end."""
     events = [0] * len(EVENT_NAMES)
-    nodes: list[Any] = []
-    at = 0
-    for begin, end in zip(passes, [*passes[1:], len(log)], strict=False):
-        if begin < at or log[begin] < 0:  # the end of a loop
-            continue
-        nodes += _nodes(log[at:begin])
-        at, sources = _sources(log, begin, end, node_class)
-        loop = records[log[begin]]
+    pieces, loops = apart(log, passes, node_class)
+    for code, sources in loops:
+        loop = records[code]
         assert loop is not None
         events[ACCUMULATE] += _contributions(sources, loop)
-    nodes += _nodes(log[at:])
+    nodes = made(pieces, node_class)
     events[CREATE] = len(nodes)
-    notes = [entry for entry in log if type(entry) is tuple]
-    codes = Counter(map(itemgetter(0), notes))
-    kinds = {code: record.kind for code in codes if (record := records[code]) is not None}
-    for code, kind in kinds.items():
-        if kind in OTHERS:
-            events[OTHERS[kind]] += codes[code]
-    writes = {code: WRITES[kind] for code, kind in kinds.items() if kind in WRITES}
-    for entry in [entry for entry in notes if entry[0] in writes]:
-        if isinstance(entry[1], node_class):
-            written = writes[entry[0]]
-            events[ZERO if written == ASSIGN and _is_zero(entry[2]) else written] += 1
+    kinds = {code: EVENTS[r.kind] for code, r in enumerate(records) if r is not None and r.kind in EVENTS}
+    told = [entry for piece in pieces for entry in piece if type(entry) is tuple and entry[0] in kinds]
+    for code, times in Counter(map(itemgetter(0), told)).items():
+        kind = kinds[code]
+        if kind not in WRITES:
+            events[kind] += times
+            continue
+        notes = [entry for entry in told if entry[0] == code and isinstance(entry[1], node_class)]
+        zeros = sum(map(_is_zero, map(itemgetter(2), notes))) if kind == ASSIGN else 0
+        events[ZERO] += zeros
+        events[kind] += len(notes) - zeros
     return tuple(events), _edges(nodes, node_class)
 
 
-def _nodes(log: list[Any]) -> list[Any]:
-    """The nodes among the entries: what is neither a mark nor a note."""
-    return [entry for entry in log if (kind := type(entry)) is not int and kind is not tuple]
+def apart(
+    log: list[Any], passes: Sequence[int], node_class: type
+) -> tuple[list[list[Any]], list[tuple[int, list[Any]]]]:
+    """The pieces of a log outside of loops that propagate; and the loops: (site, its nodes)."""
+    pieces, loops, at = [], [], 0
+    for begin, end in zip(passes, [*passes[1:], len(log)], strict=False):
+        if begin >= at and log[begin] >= 0:  # else the end of a loop
+            pieces.append(log[at:begin])
+            at, sources = _sources(log, begin, end, node_class)
+            loops.append((log[begin], sources))
+    return [*pieces, log[at:]], loops
+
+
+def made(pieces: list[list[Any]], node_class: type) -> list[Any]:
+    """The nodes that were made, in order, from the pieces of a log outside of loops that propagate."""
+    if node_class.__subclasses__():
+        return [entry for piece in pieces for entry in piece if isinstance(entry, node_class)]
+    return [entry for piece in pieces for entry in piece if type(entry) is node_class]
 
 
 def _sources(log: list[Any], begin: int, end: int, node_class: type) -> tuple[int, list[Any]]:

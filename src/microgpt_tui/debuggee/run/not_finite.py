@@ -11,6 +11,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from microgpt_tui.debuggee.encode.recording import Recording
+from microgpt_tui.debuggee.record.counts import apart, made
 from microgpt_tui.debuggee.record.edges import operands_attribute
 from microgpt_tui.trace.facts import made_here
 
@@ -34,7 +35,7 @@ def suspicious_pass(recorder: Recording, loss: Any) -> bool:
 def suspicious_episode(recorder: Recording) -> bool:
     """As an episode ends: whether to search."""
     node_class, data_of = recorder.node_class, recorder.data_of
-    nodes = [entry for entry in recorder.log if type(entry) is node_class]
+    nodes = made(apart(recorder.log, recorder.passes, node_class)[0], node_class)
     if not all_finite(map(data_of, nodes)) and any(_made_here(recorder, node) for node in nodes):
         return True
     kept = recorder.kept_nodes
