@@ -78,7 +78,7 @@ def main(path: str) -> None:
     loaded = load(path, {})
     names = loaded.autograd.data_name, loaded.autograd.grad_name
     recorder = Tried(loaded.sites, names, {name: i for i, (name, _) in enumerate(loaded.files)})
-    recorder.train_site, recorder.sample_site = loaded.train_site, loaded.sample_site
+    recorder.train_sites, recorder.makers = frozenset(loaded.train_sites), loaded.makers
     first = next(i for i, r in enumerate(loaded.sites) if r is not None and r.kind is SiteKind.MODULE)
     recorder.start_stack = [Scope(first, SiteKind.MODULE)]
     module = main_module(path, [], loaded)

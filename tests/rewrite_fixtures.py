@@ -12,8 +12,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from microgpt_tui.debuggee.rewrite import sites as hooks
-from microgpt_tui.debuggee.rewrite.analyse import AutogradClass, Plan, find_autograd_class, find_plan
+from microgpt_tui.debuggee.rewrite.analyse import AutogradClass, find_autograd_class
 from microgpt_tui.debuggee.rewrite.instrument import instrument
+from microgpt_tui.debuggee.rewrite.loops import Plan, find_plan
 from microgpt_tui.debuggee.rewrite.sites import SiteRecord, Sites
 from microgpt_tui.protocol.codes import SiteKind
 

@@ -312,10 +312,9 @@ def test_the_loops_that_make_the_episodes_are_told_from_the_others() -> None:
     text = Path(BUNDLED).read_text(encoding="utf-8")
     made = rewrite(text)
     lines = text.splitlines()
-    assert made.plan.train is not None
-    assert made.plan.sample is not None
-    assert lines[made.plan.train.lineno - 1] == "for step in range(num_steps):"
-    assert lines[made.plan.sample.lineno - 1] == "for sample_idx in range(num_samples):"
+    (train,), (sample,) = made.plan.train, made.plan.sample
+    assert lines[train.lineno - 1] == "for step in range(num_steps):"
+    assert lines[sample.lineno - 1] == "for sample_idx in range(num_samples):"
     episodes = [n for n in ast.walk(made.tree) if isinstance(n, ast.Call) and ast.unparse(n.func) == "@mg_episode"]
     assert len(episodes) == 4  # each loop: an iteration begins, the loop is over
 

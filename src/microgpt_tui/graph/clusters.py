@@ -38,7 +38,7 @@ def _frames(trace: Trace, box: Box) -> list[int]:
     scopes = trace.scope_path(box.scope)
     if box.node < 0 and scopes and scopes[-1] == box.scope:
         scopes = scopes[:-1]
-    own = {trace.program.train_site, trace.program.sample_site}
+    own = trace.program.episode_sites
     return [s for s in scopes if trace.scope_kind(s) in _FRAMED and trace.scope_site[s] not in own]
 
 

@@ -73,7 +73,7 @@ class Ranks:
         """What each site contains, from the pairs (site, site around it)."""
         program = trace.program
         kinds = {site: program.site(site).kind for site, _ in self._pairs}
-        own = {program.train_site, program.sample_site, self._position}
+        own = {*program.episode_sites, self._position}
         contains = dict.fromkeys(kinds, 0)
         news = True
         while news:
@@ -95,7 +95,7 @@ class Ranks:
         contains, rank, in_layer = self._contains, self.rank, self._in_layer
         parents, sites = trace.scope_parent, trace.scope_site
         program = trace.program
-        roots = {program.train_site, program.sample_site}
+        roots = set(program.episode_sites)
         chain = _ancestors_of(trace, roots)
         kinds = {site: program.site(site).kind for site in set(sites[len(rank) :])}
         for scope in range(len(rank), self._done):

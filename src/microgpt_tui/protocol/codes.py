@@ -42,6 +42,12 @@ class SiteKind(IntEnum):
     """The loop of a backward pass in which every node propagates its gradient to its operands."""
     BEFORE = 17
     """A node's data is about to be written: what it was made with."""
+    SUSPEND = 18
+    """A generator or a coroutine is left, at a ``yield`` or at its end."""
+    RESUME = 19
+    """It goes on."""
+    GIVER = 20
+    """A node's gradient is handed on: what is added from here on comes from it, where nothing else tells."""
 
 
 class BindKind(IntEnum):

@@ -141,8 +141,8 @@ class ScriptRead(Data):
     class_name: str
     data_name: str
     grad_name: str
-    train_site: int
-    sample_site: int
+    train_sites: tuple[int, ...]
+    sample_sites: tuple[int, ...]
     ordered_children: bool
 
 

@@ -172,7 +172,7 @@ def heir_of(trace: Trace, node: int, limit: int = 400) -> int:
 
 def place_text(trace: Trace, event: int) -> str:
     """Where an event happened, by the loops around it: ``pos_id=4 · li=0 · h=2``."""
-    own = {trace.program.train_site, trace.program.sample_site}
+    own = trace.program.episode_sites
     iterations = [
         trace.scope_values.get(s, "")
         for s in trace.scope_path(trace.scope_of(event))

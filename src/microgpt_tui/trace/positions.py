@@ -52,7 +52,7 @@ class _Reader(ast.NodeVisitor):
 
     def __init__(self, program: Program, file: int, places: _Places) -> None:
         self.places = places
-        self.episodes = {program.train_site: "train", program.sample_site: "sample"}
+        self.episodes = {**dict.fromkeys(program.train_sites, "train"), **dict.fromkeys(program.sample_sites, "sample")}
         own = [s for s in program.sites if s is not None and s.file == file]
         self.loop_of = {s.line: s.number for s in own if s.kind == SiteKind.ITERATION}
         self.draws = {s.line for s in own if s.kind == SiteKind.SAMPLE}
@@ -122,10 +122,10 @@ def position_loops(program: Program) -> frozenset[int]:
             chain = (*around, *loops)
             named = [site for site in chain if _named(program, site, "t")]
             found.update(named[-1:] or chain[-1:])
-    if program.sample_site >= 0 and not any(s is not None and s.kind == SiteKind.SAMPLE for s in program.sites):
+    if program.sample_sites and not any(s is not None and s.kind == SiteKind.SAMPLE for s in program.sites):
         found.update(places.in_sampling[:1])
     loops_ = [s.number for s in program.sites if s is not None and s.kind == SiteKind.ITERATION]
-    inner = [site for site in loops_ if site not in (program.train_site, program.sample_site)]
+    inner = [site for site in loops_ if site not in program.episode_sites]
     found.update(site for site in inner if _named(program, site))
     return frozenset(found or (site for site in inner if _named(program, site, "t")))
 

@@ -57,10 +57,10 @@ class Program:
     class_name: str = "Value"
     data_name: str = "data"
     grad_name: str = "grad"
-    train_site: int = -1
-    """The loop whose iteration is a training step, or -1."""
-    sample_site: int = -1
-    """The loop whose iteration is a generated sample, or -1."""
+    train_sites: tuple[int, ...] = ()
+    """The loops whose iteration, or the functions whose call, is a training step."""
+    sample_sites: tuple[int, ...] = ()
+    """The same for a generated sample."""
     total_steps: int | None = None
     """How many training steps the script intends, where its loop says so."""
     kept: array[int] = field(default_factory=lambda: array("q"))
@@ -76,6 +76,11 @@ class Program:
     derived: dict[Any, Any] = field(default_factory=dict)
     grown: dict[Any, tuple[int, Any]] = field(default_factory=dict)
     """What follows from the program: see ``trace.derived``."""
+
+    @property
+    def episode_sites(self) -> frozenset[int]:
+        """What cuts the run into episodes."""
+        return frozenset((*self.train_sites, *self.sample_sites))
 
     def keep(self, setup: SetupEnded) -> None:
         """The setup is over: take in the parameters and the plain values that it has left."""
@@ -607,8 +612,8 @@ def program_from(read: ScriptRead) -> Program:
         class_name=read.class_name,
         data_name=read.data_name,
         grad_name=read.grad_name,
-        train_site=read.train_site,
-        sample_site=read.sample_site,
+        train_sites=read.train_sites,
+        sample_sites=read.sample_sites,
         ordered_children=read.ordered_children,
     )
 

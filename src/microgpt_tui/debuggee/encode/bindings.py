@@ -81,10 +81,12 @@ class Bindings:
                 c["bound_numbers"].extend(doubles(leaves))
             else:
                 which = BIND_OTHER
-        else:
+        elif isinstance(value, self.columns.node_class):
             which, start = BIND_NODE, len(c["bound_nodes"])
             number = self.nodes.ids.get(id(value))
             c["bound_nodes"].append(self.nodes.number_of(value) if number is None else number)
+        else:
+            which, shape = BIND_OTHER, len(value) if kind in (dict, set, frozenset) else 0
         place = self.columns.text(path or name) if path or name else -1
         numbers = (
             event,

@@ -19,7 +19,6 @@ from microgpt_tui.debuggee.encode.sums import Sums
 from microgpt_tui.debuggee.encode.writes import Writes
 from microgpt_tui.debuggee.record.kinds import (
     FRAMES,
-    REFLECTED,
     SITE_ACCUMULATE,
     SITE_APPEND,
     SITE_ASSIGN,
@@ -34,8 +33,10 @@ from microgpt_tui.debuggee.record.kinds import (
     SITE_OPERATION,
     SITE_PRINT,
     SITE_PROPAGATE,
+    SITE_RESUME,
     SITE_SAMPLE,
     SITE_STATEMENT,
+    SITE_SUSPEND,
     SITE_UPDATE,
     Maker,
     Scope,
@@ -51,6 +52,7 @@ from microgpt_tui.protocol.codes import (
     LEAVE,
     LEAVE_PROPAGATE,
     PRINT,
+    REFLECTED,
     REPLACED,
     SAMPLE,
 )
@@ -265,6 +267,10 @@ class Encoder:
             self.scopes.iteration(code, record, ())
         elif kind is SITE_PROPAGATE:
             self.propagating = record
+        elif kind is SITE_SUSPEND:
+            self.scopes.suspend(record.function)
+        elif kind is SITE_RESUME:
+            self.scopes.resume(record.function)
         elif not (kind is SITE_MODULE and self.scopes.stack[-1].site == code):  # the recorder has put that one there
             self.scopes.stack.append(Scope(code, kind))
 

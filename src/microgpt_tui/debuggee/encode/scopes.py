@@ -9,7 +9,6 @@ from microgpt_tui.debuggee.encode.columns import Columns, iteration_text
 from microgpt_tui.debuggee.encode.nodes import Nodes
 from microgpt_tui.debuggee.record.kinds import (
     FRAMES,
-    REFLECTED,
     SITE_BIND,
     SITE_CALL,
     SITE_ITERATION,
@@ -19,7 +18,7 @@ from microgpt_tui.debuggee.record.kinds import (
     Scope,
 )
 from microgpt_tui.debuggee.rewrite.sites import SiteRecord
-from microgpt_tui.protocol.codes import WHOLE, SiteKind
+from microgpt_tui.protocol.codes import REFLECTED, WHOLE, SiteKind
 
 
 class Scopes:
@@ -119,8 +118,13 @@ class Scopes:
     def to_function(self, function: int) -> None:
         """Drop frames that were left without saying so (a generator, an exception)."""
         stack = self.stack
-        top = self.columns.records[stack[-1].site]
+        top = self.columns.records[stack[-1].site] if stack else None
         if top is not None and top.function == function and stack[-1].kind not in FRAMES:
+            return
+        if not any(s.site == function for s in stack):  # one that was suspended, or whose entering was not kept
+            record = self.columns.records[function]
+            if record is not None and record.kind in FRAMES:
+                stack.append(Scope(function, record.kind))
             return
         for i in range(len(stack) - 1, -1, -1):
             if stack[i].kind in FRAMES:
@@ -164,6 +168,16 @@ class Scopes:
         while self.stack:
             if self.pop().kind in kinds:
                 break
+
+    def suspend(self, function: int) -> None:
+        """A generator is left, if it is the innermost call."""
+        innermost = next((s for s in reversed(self.stack) if s.kind in FRAMES), None)
+        if innermost is not None and innermost.site == function:
+            self.leave(FRAMES)
+
+    def resume(self, function: int) -> None:
+        """It goes on: whatever it has called is over."""
+        self.to_function(function)
 
     def pop(self) -> Scope:
         scope = self.stack.pop()

@@ -7,7 +7,6 @@ from typing import Any
 from microgpt_tui.protocol.codes import BindKind, SiteKind
 
 NAN = float("nan")
-REFLECTED = {"radd": "add", "rmul": "mul", "rsub": "sub", "rtruediv": "truediv", "rpow": "pow", "iadd": "add"}
 # An attribute of an enumeration is looked up in 0.1 µs, a global name in 0.01: this file is all about that.
 SITE_ACCUMULATE = SiteKind.ACCUMULATE
 SITE_APPEND = SiteKind.APPEND
@@ -27,6 +26,9 @@ SITE_STATEMENT = SiteKind.STATEMENT
 SITE_ITERATION = SiteKind.ITERATION
 SITE_UPDATE = SiteKind.UPDATE
 SITE_BEFORE = SiteKind.BEFORE
+SITE_SUSPEND = SiteKind.SUSPEND
+SITE_RESUME = SiteKind.RESUME
+SITE_GIVER = SiteKind.GIVER
 BIND_INTEGER = int(BindKind.INTEGER)
 BIND_NODE = int(BindKind.NODE)
 BIND_NODES = int(BindKind.NODES)

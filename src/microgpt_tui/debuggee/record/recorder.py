@@ -64,8 +64,8 @@ class Recorder:
         """Where in the log such loops begin, and end."""
         self.started = time.perf_counter()
         self.cpu_started = time.process_time()
-        self.train_site = -1
-        self.sample_site = -1
+        self.train_sites: frozenset[int] = frozenset()
+        self.makers: dict[int, names.Making] = {}
         self.main_globals: dict[str, Any] = {}
         self.namespaces: list[dict[str, Any]] = []
         self.modules: set[str] = {"__main__"}
@@ -268,10 +268,12 @@ class Recorder:
             self.begin("other", frame)
             self.on_episode()
             return
-        if code == self.train_site and self.total_steps is None:
+        if code in self.train_sites and self.total_steps is None:
             self.total_steps = self.total_of(frame)
-        self.begin("step" if code == self.train_site else "sample", frame)
-        self.log.append((code, values))
+        self.begin("step" if code in self.train_sites else "sample", frame)
+        record = self.records[code]
+        if record is not None and record.kind is SiteKind.ITERATION:
+            self.log.append((code, values))
         self.on_episode()
 
     def begin(self, kind: str, frame: FrameType | None) -> None:
@@ -292,7 +294,7 @@ class Recorder:
 
     def has_event(self) -> bool:
         """True when something has happened in the running episode, apart from statements and variables."""
-        quiet = (SiteKind.BIND, SiteKind.ELEMENT, SiteKind.APPEND, SiteKind.ITERATION)
+        quiet = (SiteKind.BIND, SiteKind.ELEMENT, SiteKind.APPEND, SiteKind.ITERATION, SiteKind.GIVER)
         for entry in self.log:
             if type(entry) is int:
                 continue

@@ -24,6 +24,8 @@ class Emitter:
         self.function = 0
         """The CALL or MODULE site around."""
         self.depth = 0
+        self.resumed = self.suspended = 0
+        """In a generator or a coroutine: the marks for coming back to it and for leaving it."""
         self.globally = True
         """Outside functions, where a name is one of the script's globals."""
 

@@ -31,6 +31,8 @@ class Gradients:
         self.grad, self.data = emit.autograd.grad_name, emit.autograd.data_name
         self.assigned: dict[str, ast.expr] = {}
         """What plain names were computed from in this block: the numbers behind an update."""
+        self.given: set[str] = set()
+        """Parameters of the function around: an upstream gradient may be handed in by one."""
 
     def only(self, body: list[ast.stmt]) -> list[ast.stmt]:
         """Rewrite writes of data and grad, at any depth, and nothing else."""

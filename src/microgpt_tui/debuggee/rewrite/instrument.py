@@ -17,7 +17,6 @@ from microgpt_tui.debuggee.rewrite.analyse import (
     AutogradClass,
     FunctionNode,
     LoopNode,
-    Plan,
     is_class_call,
     methods_of,
 )
@@ -25,6 +24,7 @@ from microgpt_tui.debuggee.rewrite.bindings import bindings, bound
 from microgpt_tui.debuggee.rewrite.emit import Emitter, call, fix, mark, note
 from microgpt_tui.debuggee.rewrite.expressions import CreationMarks, Expressions
 from microgpt_tui.debuggee.rewrite.gradients import Gradients
+from microgpt_tui.debuggee.rewrite.loops import LOOPS, Plan, Unit
 from microgpt_tui.debuggee.rewrite.sites import BACKWARD, CLASS, EPISODE, NODE, SiteRecord, Sites
 from microgpt_tui.debuggee.rewrite.syntax import (
     BINARY,
@@ -50,14 +50,14 @@ BUSY = ast.Call | ast.BinOp | ast.UnaryOp | ast.Attribute
 
 def instrument(
     tree: ast.Module, file: int, sites: Sites, autograd: AutogradClass, plan: Plan
-) -> tuple[ast.Module, int, dict[LoopNode, int]]:
+) -> tuple[ast.Module, int, dict[Unit, int]]:
     """Rewrite a parsed file in place.
 
-    Returns the tree, the number of its MODULE site, and the sites of its loops.
+    Returns the tree, the number of its MODULE site, and the sites of its loops and functions.
     """
     rewriter = Rewriter(Emitter(file, sites, autograd), plan)
     module_site = rewriter.module(tree)
-    return tree, module_site, rewriter.loop_sites
+    return tree, module_site, rewriter.unit_sites
 
 
 class Rewriter:
@@ -65,10 +65,10 @@ class Rewriter:
 
     def __init__(self, emit: Emitter, plan: Plan) -> None:
         self.emit = emit
-        self.plan = plan
         self.autograd = emit.autograd
         self.gradients = Gradients(emit)
-        self.loop_sites: dict[LoopNode, int] = {}
+        self.unit_sites: dict[Unit, int] = {}
+        self.episodes = {*plan.train, *plan.sample}
 
     def module(self, tree: ast.Module) -> int:
         number = self.emit.sites.add(SiteRecord(SiteKind.MODULE, self.emit.file, 1, 0, 1, 0, "module"))
@@ -93,23 +93,31 @@ class Rewriter:
     def function(self, node: Function, rewrite: Callable[[Function], None]) -> None:
         """Rewrite a function; afterwards everything is again as it is around it."""
         emit, gradients = self.emit, self.gradients
-        outer = emit.function, emit.depth, emit.globally, gradients.assigned
+        outer = emit.function, emit.depth, emit.globally, gradients.assigned, gradients.given
         emit.globally = False
         rewrite(node)
-        emit.function, emit.depth, emit.globally, gradients.assigned = outer
+        emit.function, emit.depth, emit.globally, gradients.assigned, gradients.given = outer
 
     def define(self, node: FunctionNode) -> None:
         """A function: enter and leave marks, its arguments as variables, its statements."""
-        if isinstance(node, ast.AsyncFunctionDef) or is_generator(node):
-            node.body = self.gradients.only(node.body)  # its statements interleave with its consumer's
-            return
         emit, original = self.emit, node.body
         number = emit.site(SiteKind.CALL, node, node.name)
+        self.unit_sites[node] = number
         emit.function, emit.depth, self.gradients.assigned = number, 0, {}
+        self.gradients.given = {a.arg for a in parameters_of(node)}
         enter = [mark(number)]
+        if node in self.episodes:
+            enter.append(ast.Expr(call(EPISODE, ast.Constant(number), tuple_of())))
         enter += [bound(emit, a, a.arg) for a in parameters_of(node) if a.arg not in ("self", "cls")]
+        outer, emit.resumed = (emit.resumed, emit.suspended), 0
+        leave = LEAVE
+        if isinstance(node, ast.AsyncFunctionDef) or is_generator(node):
+            leave = emit.site(SiteKind.SUSPEND, node, node.name)
+            emit.resumed = emit.site(SiteKind.RESUME, node, node.name)
+            emit.suspended = leave
         body = self.block(original[prologue_length(original) :])
-        self.frame(node, original, enter, body, LEAVE)
+        emit.resumed, emit.suspended = outer
+        self.frame(node, original, enter, body, leave)
 
     def frame(
         self, node: FunctionNode, original: list[ast.stmt], enter: list[ast.stmt], body: list[ast.stmt], leave: int
@@ -120,27 +128,28 @@ class Rewriter:
         guarded = ast.Try(body or [ast.copy_location(ast.Pass(), begin)], [], [], [ast.copy_location(mark(leave), end)])
         guarded.finalbody += break_cycles(original[prefix:])
         args = [*node.args.posonlyargs, *node.args.args]
-        if node.name == "backward" and args:
+        if node.name in self.autograd.passes and args:
             enter = [*enter, ast.Expr(call(BACKWARD, ast.Name(args[0].arg, ast.Load())))]
             guarded.finalbody.insert(0, ast.copy_location(ast.Expr(call(BACKWARD)), begin))
         node.body = [*original[:prefix], *(ast.copy_location(s, begin) for s in (*enter, guarded))]
         fix(node.body, node)
 
     def class_definition(self, node: ast.ClassDef) -> None:
-        if node is not self.autograd.node:
+        if node not in self.autograd.family:
             for member in node.body:
                 if isinstance(member, ast.FunctionDef | ast.AsyncFunctionDef):
                     self.function(member, self.define)
                 elif isinstance(member, ast.ClassDef):
                     self.class_definition(member)
             return
-        names = {m.name for m in methods_of(node)}
-        maker = "__init__" if "__init__" in names else "__post_init__"
-        if maker not in names:
+        family = self.autograd.family
+        makers = [m for cls in family for m in methods_of(cls) if m.name in ("__init__", "__post_init__")]
+        if not makers and node is self.autograd.node:
             hook = ast.parse("def __post_init__(self): pass").body[0]
             node.body.append(ast.copy_location(hook, node.body[-1]))
         for member in methods_of(node):
-            self.function(member, self.maker if member.name == maker else self.method)
+            is_maker = member is makers[0] if makers else member.name == "__post_init__"
+            self.function(member, self.maker if is_maker else self.method)
         fix(node.body, node)
 
     def maker(self, node: ast.FunctionDef) -> None:
@@ -151,16 +160,20 @@ class Rewriter:
 
     def method(self, node: ast.FunctionDef) -> None:
         """Another method of the autograd class: no statement marks, only creations and gradient writes."""
+        self.operation(node, node.name, is_operation=node.name in self.autograd.operations)
+
+    def operation(self, node: ast.FunctionDef, name: str, *, is_operation: bool = True) -> None:
+        """A method, or a function outside that makes nodes as one does."""
         emit, original = self.emit, list(node.body)
-        is_operation = node.name in self.autograd.operations
+        self.gradients.given = {a.arg for a in parameters_of(node)[1:]}
         number = -1
         if is_operation and any(is_class_call(n, self.autograd.node.name) for n in ast.walk(node)):
-            marks = CreationMarks(emit, node)
+            marks = CreationMarks(emit, node, name)
             node.body = [marks.visit(s) for s in node.body]
         elif is_operation:
-            number = emit.site(SiteKind.OPERATION, node, operation_name(node.name))
-        elif node.name not in NO_OPERATION or node.name in ("backward", "zero_grad"):
-            number = emit.site(SiteKind.CALL, node, node.name)
+            number = emit.site(SiteKind.OPERATION, node, operation_name(name))
+        elif name not in NO_OPERATION or name in (*self.autograd.passes, "zero_grad"):
+            number = emit.site(SiteKind.CALL, node, name)
         if number >= 0:
             emit.function = number
         node.body = self.gradients.only(node.body)
@@ -173,6 +186,10 @@ class Rewriter:
 
     def statement(self, s: ast.stmt) -> list[ast.stmt]:
         """A statement of the script, outside the autograd class."""
+        if isinstance(s, ast.FunctionDef) and s in self.autograd.functions:
+            name = self.autograd.functions[s]
+            self.function(s, lambda node: self.operation(node, name))
+            return [s]
         if isinstance(s, ast.FunctionDef | ast.AsyncFunctionDef):
             self.function(s, self.define)
             return [s]
@@ -184,7 +201,7 @@ class Rewriter:
             return [s]
         number, ambiguous = self.statement_site(s)
         head = [mark(number)] if number >= 0 else []
-        if isinstance(s, ast.For | ast.While):
+        if isinstance(s, LOOPS):
             return [*head, *self.loop(s, ambiguous)]
         gradients = self.gradients
         written = [*gradients.before(s), s, *gradients.after(s)]
@@ -240,7 +257,8 @@ class Rewriter:
             case ast.UnaryOp(op=ast.USub(), operand=operand):
                 return "" if isinstance(operand, ast.Constant) else "neg"
             case ast.Call(func=ast.Name(id=name)):
-                return BUILTIN_CALLS.get(name, "leaf" if name == self.autograd.node.name else "")
+                made = self.autograd.function_names.get(name, "leaf" if name == self.autograd.node.name else "")
+                return BUILTIN_CALLS.get(name, made)
             case ast.Call(func=ast.Attribute(attr=name)) if name in self.autograd.operations:
                 return operation_name(name)
         return ""
@@ -249,12 +267,12 @@ class Rewriter:
         """A loop: each iteration tells its variables; where it cuts the run into episodes, it begins one."""
         emit, gradients = self.emit, self.gradients
         self.expressions(s, ambiguous)
-        target = s.target if isinstance(s, ast.For) else ast.Constant(None)
+        target = ast.Constant(None) if isinstance(s, ast.While) else s.target
         names = tuple(n.id for n in ast.walk(target) if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Store))
         iteration = emit.site(SiteKind.ITERATION, s, ", ".join(names) or "while", names=names)
-        self.loop_sites[s] = iteration
+        self.unit_sites[s] = iteration
         values = tuple_of(*(ast.Name(n, ast.Load()) for n in names))
-        is_episode = s is self.plan.train or s is self.plan.sample
+        is_episode = s in self.episodes
         if is_episode:
             first: ast.stmt = ast.Expr(call(EPISODE, ast.Constant(iteration), values))
         else:

@@ -36,11 +36,25 @@ class SiteRecord:
     """STATEMENT: operation -> expression sites that may make it."""
 
 
+@dataclass(frozen=True, slots=True)
+class Making:
+    """How a call of the autograd class makes a node, beyond its place."""
+
+    reads: tuple[str, ...] = ()
+    """Variables of the operation whose data it reads: its operands, or containers of them."""
+    dispatch: str = ""
+    """The parameter that says which operation is meant."""
+    wraps: bool = False
+    """It makes a node of what it is given: the operation is whichever calls it."""
+
+
 @dataclass(slots=True)
 class Sites:
     """The growing table of sites; numbers below ``FIRST_SITE`` are marks without a place."""
 
     records: list[SiteRecord | None] = field(default_factory=lambda: [None] * FIRST_SITE)
+    makers: dict[int, Making] = field(default_factory=dict)
+    """Of the CREATE sites."""
 
     def add(self, record: SiteRecord) -> int:
         self.records.append(record)

@@ -114,7 +114,7 @@ def blocks_of(statement: ast.stmt) -> Iterator[tuple[ast.AST, str, list[ast.stmt
                 yield owner, name, inner
 
 
-def parameters_of(function: FunctionNode) -> list[ast.arg]:
+def parameters_of(function: FunctionNode | ast.Lambda) -> list[ast.arg]:
     """Its parameters that can be given by position or name, in order."""
     return [*function.args.posonlyargs, *function.args.args, *function.args.kwonlyargs]
 

@@ -12,15 +12,10 @@ from dataclasses import dataclass, field
 from types import CodeType, ModuleType
 from typing import Any
 
-from microgpt_tui.debuggee.rewrite.analyse import (
-    AutogradClass,
-    LoopNode,
-    find_autograd_class,
-    find_plan,
-    literal_assignments,
-)
+from microgpt_tui.debuggee.rewrite.analyse import AutogradClass, find_autograd_class, literal_assignments, methods_of
 from microgpt_tui.debuggee.rewrite.instrument import instrument
-from microgpt_tui.debuggee.rewrite.sites import SiteRecord, Sites
+from microgpt_tui.debuggee.rewrite.loops import Unit, find_plan
+from microgpt_tui.debuggee.rewrite.sites import Making, SiteRecord, Sites
 from microgpt_tui.debuggee.rewrite.syntax import plain
 
 
@@ -38,10 +33,12 @@ class Loaded:
     files: list[tuple[str, str]]
     modules: dict[str, tuple[str, CodeType]] = field(default_factory=dict)
     """Module name -> (path, code) of the instrumented modules beside the script."""
-    train_site: int = -1
-    sample_site: int = -1
-    total_steps: ast.expr | None = None
-    """What the training loop's ``range(...)`` says, where re-evaluating it is harmless."""
+    train_sites: tuple[int, ...] = ()
+    sample_sites: tuple[int, ...] = ()
+    total_steps: tuple[ast.expr, ...] = ()
+    """What the training loops' ``range(...)`` say; empty where one does not, or re-evaluating it may do harm."""
+    makers: dict[int, Making] = field(default_factory=dict)
+    """Of the CREATE sites."""
     ordered_children: bool = True
 
 
@@ -51,23 +48,23 @@ def load(path: str, overrides: dict[str, str]) -> Loaded:
     autograd = find_autograd_class(trees)
     if autograd is None:
         raise Refusal(
-            f"{path}: no autograd class found: a class with __add__ and __mul__ whose instances hold a number and "
-            "its gradient (as Value does). microgpt-tui debugs scripts that train with such a class; "
+            f"{path}: no autograd class found: a class with arithmetic (__add__, __mul__, …) whose instances hold a "
+            "number and its gradient (as Value does). microgpt-tui debugs scripts that train with such a class; "
             "`microgpt-tui new FILE` writes one to start from."
         )
     ordered = not any(
         isinstance(n, ast.Call) and isinstance(n.func, ast.Name) and n.func.id == "set" and n.args
-        for m in autograd.node.body if isinstance(m, ast.FunctionDef) and m.name == "__init__" for n in ast.walk(m)
+        for cls in autograd.family for m in methods_of(cls) if m.name == "__init__" for n in ast.walk(m)
     )  # fmt: skip
     plan = find_plan(trees, autograd)
-    total = _range_end(plan.train)
+    totals = [_range_end(unit) for unit in plan.train]
     sites = Sites()
-    loops: dict[LoopNode, int] = {}
+    units: dict[Unit, int] = {}
     modules: dict[str, tuple[str, CodeType]] = {}
     code: CodeType | None = None
     for file, (name, tree) in enumerate(trees.items()):
         tree, _, found = instrument(tree, file, sites, autograd, plan)
-        loops.update(found)
+        units.update(found)
         try:
             compiled = compile(tree, paths[name], "exec", dont_inherit=True)
         except SyntaxError as error:  # what the grammar lets through: `return` outside a function
@@ -81,9 +78,9 @@ def load(path: str, overrides: dict[str, str]) -> Loaded:
     assert code is not None
     return Loaded(
         code, autograd, sites.records, [(paths[n], texts[n]) for n in trees], modules,
-        loops[plan.train] if plan.train is not None else -1,
-        loops[plan.sample] if plan.sample is not None else -1,
-        total, ordered,
+        tuple(units[unit] for unit in plan.train if unit in units),
+        tuple(units[unit] for unit in plan.sample if unit in units),
+        tuple(t for t in totals if t is not None and None not in totals), sites.makers, ordered,
     )  # fmt: skip
 
 
@@ -163,7 +160,7 @@ def _override(tree: ast.Module, path: str, overrides: dict[str, str]) -> None:
         found.value = value
 
 
-def _range_end(loop: LoopNode | None) -> ast.expr | None:
+def _range_end(loop: Unit) -> ast.expr | None:
     if not isinstance(loop, ast.For):
         return None
     call = loop.iter

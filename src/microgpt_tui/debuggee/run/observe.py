@@ -15,7 +15,9 @@ from types import FrameType, ModuleType
 from typing import Any, BinaryIO, NoReturn
 
 from microgpt_tui.debuggee.record.walk import doubles, walk
-from microgpt_tui.debuggee.rewrite.analyse import AutogradClass, Plan, find_autograd_class, find_plan
+from microgpt_tui.debuggee.rewrite.analyse import AutogradClass, find_autograd_class
+from microgpt_tui.debuggee.rewrite.loops import LOOPS, Plan, find_plan
+from microgpt_tui.debuggee.rewrite.syntax import prologue_length
 from microgpt_tui.debuggee.run.load import ModulesBeside, parse_all
 from microgpt_tui.protocol import frames
 from microgpt_tui.protocol.fields import Data
@@ -97,13 +99,16 @@ def add_looks(tree: ast.Module, autograd: AutogradClass, plan: Plan) -> None:
             block = getattr(node, name, None)
             if isinstance(block, list):
                 setattr(node, name, _looked_at(block, autograd, plan))
-    if plan.train is not None:
-        _insert(plan.train.body, 0, _call(ITERATION, ast.Constant(True)))
+    own = set(ast.walk(tree))
+    for unit in plan.train:
+        if unit in own:
+            at = 0 if isinstance(unit, LOOPS) else prologue_length(unit.body)
+            _insert(unit.body, at, _call(ITERATION, ast.Constant(True)))
     for node in ast.walk(tree):
-        if isinstance(node, ast.FunctionDef) and node.name == "backward":
+        if isinstance(node, ast.FunctionDef) and node.name in autograd.passes:
             arguments = [*node.args.posonlyargs, *node.args.args]
             if arguments:
-                at = 1 if ast.get_docstring(node, clean=False) is not None else 0
+                at = prologue_length(node.body)
                 _insert(node.body, at, _call(LOSS, ast.Name(arguments[0].arg, ast.Load())))
 
 
@@ -113,7 +118,7 @@ def _looked_at(block: list[Any], autograd: AutogradClass, plan: Plan) -> list[An
         out.append(statement)
         if statement is autograd.node:
             _insert(out, len(out), _call(CLASS, ast.Name(autograd.node.name, ast.Load())))
-        elif statement is plan.train:
+        elif statement in plan.train and isinstance(statement, LOOPS):
             _insert(out, len(out), _call(ITERATION, ast.Constant(False)))
     return out
 
@@ -142,7 +147,7 @@ def main() -> NoReturn:
     code = {}
     modules: dict[str, Any] = {}
     for name, tree in trees.items():
-        add_looks(tree, autograd, plan if plan.train in set(ast.walk(tree)) else Plan())
+        add_looks(tree, autograd, plan)
         code[name] = compile(tree, paths[name], "exec", dont_inherit=True)
         if name != "__main__":
             modules[name] = (paths[name], code[name])

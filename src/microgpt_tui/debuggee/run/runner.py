@@ -60,7 +60,7 @@ def _recorder(loaded: Loaded) -> Recording:
         (loaded.autograd.data_name, loaded.autograd.grad_name),
         {name: i for i, (name, _) in enumerate(loaded.files)},
     )
-    made.train_site, made.sample_site = loaded.train_site, loaded.sample_site
+    made.train_sites, made.makers = frozenset(loaded.train_sites), loaded.makers
     made.modules |= set(loaded.modules)
     made.total_of = lambda frame: _evaluate_total(loaded.total_steps, frame)
     first_site = next(i for i, r in enumerate(loaded.sites) if r is not None and r.kind is SiteKind.MODULE)
@@ -77,21 +77,24 @@ def _description(loaded: Loaded) -> ScriptRead:
     autograd = loaded.autograd
     return ScriptRead(
         tuple(loaded.files), sites, autograd.node.name, autograd.data_name, autograd.grad_name,
-        loaded.train_site, loaded.sample_site, loaded.ordered_children,
+        loaded.train_sites, loaded.sample_sites, loaded.ordered_children,
     )  # fmt: skip
 
 
-def _evaluate_total(expression: ast.expr | None, frame: FrameType) -> int | None:
-    if expression is None:
-        return None
-    try:
-        value = eval(  # names, attributes and arithmetic of the script's own: `plain` has seen to it
-            compile(ast.fix_missing_locations(ast.Expression(expression)), "<range>", "eval"),
-            frame.f_globals, frame.f_locals,
-        )  # fmt: skip
-    except Exception:  # whatever it raises, the script will meet it itself
-        return None
-    return value if type(value) is int else None
+def _evaluate_total(expressions: tuple[ast.expr, ...], frame: FrameType) -> int | None:
+    total = 0
+    for expression in expressions:
+        try:
+            value = eval(  # names, attributes and arithmetic of the script's own: `plain` has seen to it
+                compile(ast.fix_missing_locations(ast.Expression(expression)), "<range>", "eval"),
+                frame.f_globals, frame.f_locals,
+            )  # fmt: skip
+        except Exception:  # whatever it raises, the script will meet it itself
+            return None
+        if type(value) is not int:
+            return None
+        total += value
+    return total if expressions else None
 
 
 def _run(loaded: Loaded, module: ModuleType, control: Control, questions: Questions) -> int | str | None:
