@@ -88,6 +88,6 @@ def of_weights(trace: Trace) -> list[str]:
 
 def of_training(trace: Trace) -> list[str]:
     """What is not known of the training."""
-    if trace.program.train_site < 0:
+    if not trace.program.train_sites:
         return ["no training loop: no loop in which a backward pass is begun and parameters are changed"]
     return []
