@@ -206,12 +206,7 @@ def test_a_number_can_be_set_and_put_back_and_the_run_goes_on_from_it() -> None:
         give(debugger, "undo")
         assert said(debugger, "print state_dict['lm_head'][0][0].data") == before
         give(debugger, "set lm_head[0][0] = 3", "tbreak loss", "continue")
-        with pytest.raises(ValueError, match="gone on"):
-            give(debugger, "undo")
         changed = said(debugger, "print loss.data")
-        give(debugger, "back")
-        with pytest.raises(ValueError, match="only the present"):
-            give(debugger, "set lm_head[0][0] = 1")
         give(debugger, "restart", "tbreak loss", "continue")
         assert said(debugger, "print loss.data") != changed
     finally:

@@ -64,6 +64,13 @@ def add_script_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--python", metavar="FILE", help="the Python that runs the script (default: this one)")
 
 
+def _add_history_memory(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--history-memory", metavar="MB", type=_megabytes, default=512,
+        help="memory for going back: checkpoints of the script and recorded steps (default: 512; 0: no checkpoints)",
+    )  # fmt: skip
+
+
 def _add_moment(parser: argparse.ArgumentParser) -> None:
     from microgpt_tui.protocol.moments import SHORT
 
@@ -85,6 +92,7 @@ def _screen(words: list[str], script_args: list[str]) -> int:
     parser.epilog = _COMMANDS
     add_script_arguments(parser)
     parser.add_argument("--theme", metavar="NAME", default="", help="colours of the screen: dark, light or projector")
+    _add_history_memory(parser)
     parser.add_argument("--version", action=_Version, nargs=0, help="show the version and exit")
     options = parser.parse_args(words)
     from microgpt_tui.headless.launch import InputError, launch_from
@@ -127,6 +135,7 @@ def _run(words: list[str], script_args: list[str]) -> int:
     add_script_arguments(parser)
     _add_steps(parser)
     _add_json(parser)
+    _add_history_memory(parser)
     parser.add_argument(
         "-c", dest="commands", metavar="COMMAND", action="append", default=[],
         help="a debugger command, such as 'break 107' or 'continue', at the first operation (can be repeated)",
@@ -219,6 +228,16 @@ def _count(text: str) -> int:
         number = 0
     if number < 1:
         raise argparse.ArgumentTypeError(f"{text!r} is no number of training steps: 1 or more")
+    return number
+
+
+def _megabytes(text: str) -> int:
+    try:
+        number = int(text)
+    except ValueError:
+        number = -1
+    if number < 0:
+        raise argparse.ArgumentTypeError(f"{text!r} is no number of megabytes: 0 or more")
     return number
 
 

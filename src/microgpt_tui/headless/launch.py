@@ -48,6 +48,7 @@ def launch_from(options: argparse.Namespace, script_args: list[str]) -> Launch:
                 "microgpt-tui; `microgpt-tui new FILE` writes a copy of it to modify."
             )
         launch = Launch(script, args=script_args, data=data, overrides=overrides)
+    launch.history_memory = getattr(options, "history_memory", 0) << 20
     if options.python:
         python = shutil.which(options.python)
         if python is None:

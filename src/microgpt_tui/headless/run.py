@@ -98,6 +98,8 @@ def run(launch: Launch, steps: int | None, commands: list[str], *, as_json: bool
     never beyond. Returns 1 where the script or a command failed (those after it are not given) or found something
     wrong, else 0. Raises InputError where the setup failed before there was a node.
     """
+    if not commands:
+        launch.history_memory = 0  # nobody goes back
     launch.most_steps = (steps or 0) if commands else 0
     counted = {"forget": True, "counting": True}
     launch.goal = goals.Episode() if commands else goals.Steps(steps, **counted) if steps else goals.End(**counted)
@@ -109,7 +111,6 @@ def run(launch: Launch, steps: int | None, commands: list[str], *, as_json: bool
 
 
 def _run(debugger: Debugger, steps: int | None, commands: list[str], as_json: bool) -> int:
-    history = debugger.history
     episodes: list[Episode] = []
     printed: list[str] = []
     keep = bool(commands)
@@ -117,6 +118,7 @@ def _run(debugger: Debugger, steps: int | None, commands: list[str], as_json: bo
     def take(message: Data | None) -> None:
         if not isinstance(message, EpisodeEnded):
             return
+        history = debugger.history
         summary = history.summaries[-1]
         episode = episode_from(summary, history.traces.get(summary.index))
         if episode is None:  # run freely by a command
@@ -138,6 +140,7 @@ def _run(debugger: Debugger, steps: int | None, commands: list[str], as_json: bo
             b.enabled = b.enabled and b.log is not None
         debugger.run_steps(steps)
         debugger.wait(take)
+    history = debugger.history
     stop = history.stop
     status = stop.status if stop is not None else None
     if not reason:

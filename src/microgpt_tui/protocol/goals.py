@@ -48,6 +48,22 @@ class Steps(Goal):
 
 
 @dataclass(frozen=True, slots=True)
+class Whole(Goal):
+    """The end of an episode: those from ``first`` to ``last`` (as the run counts them) are recorded whole."""
+
+    first: int
+    last: int
+
+
+@dataclass(frozen=True, slots=True)
+class At(Goal):
+    """So many events of an episode (as the run counts them) have happened."""
+
+    index: int
+    count: int
+
+
+@dataclass(frozen=True, slots=True)
 class Phase(Goal):
     """The first event of another phase."""
 

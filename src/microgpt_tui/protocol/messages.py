@@ -28,6 +28,23 @@ class Start(Command):
     args: tuple[str, ...]
     overrides: dict[str, str]
     goal: Goal
+    checkpoints: str = ""
+    """Where copies of the process connect to; empty for a run without checkpoints."""
+    lifeline: int = -1
+    """The descriptor that ends the process with the debugger."""
+
+
+@dataclass(frozen=True, slots=True)
+class Wake(Command):
+    """To a checkpoint: let a copy of it run on."""
+
+    goal: Goal
+    stdout: str
+    stderr: str
+    """Files for its output."""
+    leave: tuple[int, ...] = ()
+    """Episodes before which it leaves a checkpoint itself."""
+    breakpoints: tuple[LiveBreakpoint, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +63,28 @@ class Quit(Command):
 @dataclass(frozen=True, slots=True)
 class Evaluate(Command):
     """The value of an expression where the script waits: answered by ``Evaluated``."""
+
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Split(Command):
+    """Fork where the script waits; the copy connects (``Awake``): answered by ``Splitted``, in the copy too."""
+
+    stdout: str
+    stderr: str
+
+
+@dataclass(frozen=True, slots=True)
+class Belong(Command):
+    """To a copy: from here on it is a run of its own. Answered by ``Belongs``."""
+
+    run: int
+
+
+@dataclass(frozen=True, slots=True)
+class Execute(Command):
+    """Execute a statement where the script waits: answered by ``Executed``."""
 
     text: str
 
@@ -101,6 +140,26 @@ class NumberSet(Answer):
 
     old: float | bool | str
     new: float | bool | str
+
+
+@dataclass(frozen=True, slots=True)
+class Executed(Answer):
+    """It was, at this line; so many numbers of nodes are others since."""
+
+    line: int
+    changed: int
+
+
+@dataclass(frozen=True, slots=True)
+class Splitted(Answer):
+    """There are two of the process now; this is one of them."""
+
+    pid: int
+
+
+@dataclass(frozen=True, slots=True)
+class Belongs(Answer):
+    """It is."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -235,6 +294,32 @@ class Stopped(Data):
 
     stop: Stop
     hits: Hits = Hits()
+
+
+@dataclass(frozen=True, slots=True)
+class Asleep(Data):
+    """The first message of a checkpoint: it stands at the beginning of this episode."""
+
+    pid: int
+    run: int
+    index: int
+    kind: str
+    number: int
+
+
+@dataclass(frozen=True, slots=True)
+class Awake(Data):
+    """The first message of a copy that was woken."""
+
+    pid: int
+
+
+@dataclass(frozen=True, slots=True)
+class CannotSleep(Data):
+    """No checkpoint can be made here: why."""
+
+    reason: str
+    index: int
 
 
 # -- from a script that is only observed -----------------------------------------------------

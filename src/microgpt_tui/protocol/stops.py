@@ -56,6 +56,17 @@ class AtBreakpoints(Stop):
 
 
 @dataclass(frozen=True, slots=True)
+class Withheld(Stop):
+    """A run that is not the script's first was about to touch something of the user's: it goes no further."""
+
+    reason: ClassVar[str] = "withheld"
+    what: str
+    """The verb: ``write``, ``remove`` …"""
+    target: str
+    line: int = 0
+
+
+@dataclass(frozen=True, slots=True)
 class Finished(Stop):
     """The script ran to its end."""
 

@@ -22,13 +22,16 @@ from microgpt_tui.protocol.messages import (
     Stopped,
 )
 from microgpt_tui.protocol.stops import AtBreakpoints, StepsOver
+from microgpt_tui.session.branches import Branch
 from microgpt_tui.session.breakpoints import BreakpointList, Hit
+from microgpt_tui.session.checkpoints import Checkpoints
 from microgpt_tui.session.cursor import Cursor
 from microgpt_tui.session.displays import Displays
 from microgpt_tui.session.history import History
 from microgpt_tui.session.moment import Moment, name_of
-from microgpt_tui.session.process import Launch, Process, Received
+from microgpt_tui.session.process import Connected, Launch, Process, Received
 from microgpt_tui.session.script import Script
+from microgpt_tui.session.travel import Travel
 from microgpt_tui.trace import navigation
 from microgpt_tui.trace.navigation import BEFORE, BEYOND, Edge
 from microgpt_tui.trace.trace import Trace
@@ -71,24 +74,63 @@ class Debugger:
     def __init__(self, launch: Launch, history: History | None = None) -> None:
         self.breakpoints = BreakpointList()
         self.displays = Displays()
-        self._begin(launch, history or History())
+        self._begin(launch, history or History(launch.history_memory // 2 or 1 << 29))
 
     def _begin(self, launch: Launch, history: History) -> None:
-        self.history = history
-        self.cursor = Cursor(history)
-        self.script = Script(launch)
-        self.breakpoints.attach(history.traces, self._printed)
+        self.notify: Callable[[], None] | None = None
+        self.first = Script(launch)
+        """The script's first process, in whose folder everything is."""
+        self.branch = Branch(0, "main", history, self.first)
+        """The run that is looked at."""
+        self.branches = [self.branch]
+        self.travel = Travel(self)
+        self._look_at(self.branch)
         self.notice = ""
         """One line about the last command, for the person; empty when it did what it says."""
         self.hit: tuple[Moment, tuple[int, ...]] | None = None
         """The last stop at breakpoints: where, and their numbers."""
-        self.alterations: list[Any] = []
-        """Numbers that the person has set (``alterations.Alteration``): from the first on the run is altered."""
         self.pokes: dict[int, list[Any]] = {}
         """Episode -> changes of its record, tried out (``pokes.Poke``): the run itself knows nothing of them."""
         self.bookmarks: dict[str, Moment] = {}
         self.found: list[Moment] = []
         """What the last search has found: where ``findnext`` goes."""
+
+    def _look_at(self, branch: Branch) -> None:
+        self.branch = branch
+        self.history = branch.history
+        self.script = branch.script
+        self.cursor = Cursor(branch.history)
+        self.cursor.moment = branch.moment
+        self.breakpoints.attach(branch.history.traces, self._printed)
+
+    def switch(self, branch: Branch) -> None:
+        """Look at another run, where it was left."""
+        self.branch.moment = self.moment
+        self.travel.close()
+        self._look_at(branch)
+        self.hit = None
+        self.found = []
+        self.breakpoints.changed()
+
+    @property
+    def alterations(self) -> list[Any]:
+        """Numbers that the person has set (``alterations.Alteration``): from the first on the run is altered."""
+        return self.branch.alterations
+
+    @property
+    def checkpoints(self) -> Checkpoints | None:
+        """The copies of the script that sleep, where there can be any."""
+        process = self.first.process
+        return process.checkpoints if isinstance(process, Process) else None
+
+    @property
+    def memory(self) -> str:
+        """What going back takes, for the status line; empty without checkpoints."""
+        checkpoints = self.checkpoints
+        if checkpoints is None:
+            return ""
+        used = self.history.nbytes + checkpoints.memory
+        return f"history {used >> 20:,}/{checkpoints.budget >> 20:,} MB"
 
     def restart(self) -> None:
         """Begin the script anew; breakpoints and displays stay. A reader thread has to be started again: ``listen``."""
@@ -99,7 +141,10 @@ class Debugger:
 
     def close(self) -> None:
         """End the script and forget its files."""
-        self.process.close()
+        self.travel.close()
+        for branch in self.branches[1:]:
+            branch.script.process.close()
+        self.first.process.close()
 
     # -- where -----------------------------------------------------------------------------
 
@@ -109,14 +154,14 @@ class Debugger:
         return self.script.launch
 
     @property
-    def process(self) -> Process:
+    def process(self) -> Connected:
         """The script's process."""
         return self.script.process
 
     @property
     def running(self) -> bool:
         """True while the script runs."""
-        return self.script.running
+        return self.script.running or self.travel.running
 
     @property
     def over(self) -> bool:
@@ -131,6 +176,7 @@ class Debugger:
     @moment.setter
     def moment(self, moment: Moment) -> None:
         self.cursor.moment = moment
+        self.history.touch(moment.episode)
 
     @property
     def now(self) -> tuple[int, int]:
@@ -179,6 +225,9 @@ class Debugger:
         message, blobs = received
         self.history.handle(message, blobs)
         self.script.note(message)
+        if self.checkpoints is not None and isinstance(message, EpisodeEnded | Stopped):
+            self.checkpoints.recorded = self.history.nbytes
+            self.checkpoints.welcome()
         if isinstance(message, EpisodeEnded):
             self.breakpoints.take_hits(message.hits, message.summary.index)
         elif isinstance(message, Stopped):
@@ -193,6 +242,9 @@ class Debugger:
         self.script.running = False
         if follow:
             self.to_frontier()
+            program = self.history.program
+            if self.over and not program.train_sites and not program.sample_sites and self.moment.episode == 0:
+                self.moment = Moment(0, 0)  # all of it is one episode: it is looked at from its beginning
 
     def listen(self, notify: Callable[[], None]) -> None:
         """Read the script's messages in a thread of their own from now on, for callers with an event loop.
@@ -200,15 +252,23 @@ class Debugger:
         ``notify`` is called in that thread after each; ``take_messages`` then handles what has come.
         Questions (``ask``) still work: they wait for their answer in the same queue.
         """
-        self.script.listen(notify)
+        self.notify = notify
+        for branch in self.branches:
+            branch.script.listen(notify)
 
     def take_messages(self) -> list[Data | None]:
         """Handle every message that has come, in order; None when the process is gone."""
-        return [self.receive(received) for received in self.script.come()]
+        taken = [self.receive(received) for received in self.script.come()]
+        while (copy := self.travel.script) is not None and (received := next(copy.come(), ...)) is not ...:
+            self.travel.take(received)
+        return taken
 
     def wait(self, on_message: Callable[[Data | None], None] | None = None) -> None:
         """Receive until the script stops (for callers without an event loop)."""
         while self.running:
+            if (copy := self.travel.script) is not None and copy.running:
+                self.travel.take(copy.next_message())
+                continue
             message = self.receive(self.script.next_message())
             if on_message is not None:
                 on_message(message)
@@ -232,6 +292,9 @@ class Debugger:
         self.notice = ""
         self.hit = None
         if isinstance(answer, Goal):
+            if self.trace is not self.history.newest:
+                self.notice = "this step was run again only as far as here"
+                return False
             return self._live(answer)
         if answer is BEYOND:
             return self.next_episode()
@@ -272,13 +335,10 @@ class Debugger:
     def next_episode(self) -> bool:
         """The first event of the next training step or sample."""
         self.notice = ""
-        later = [i for i in self.history.recorded if i > self.moment.episode]
-        if not later:
+        later = self._neighbour(1)
+        if later is None:
             return self._live(goals.Episode())
-        if later[0] != self.moment.episode + 1:
-            self.notice = "steps between were run freely: only their losses and weights are kept"
-        self.moment = Moment(later[0], 0)
-        return True
+        return self._go_to_episode(later, 0)
 
     def previous_episode(self, *, last: bool = False) -> bool:
         """The first (or last) event of the episode before; in the middle of one, its own first event."""
@@ -286,14 +346,49 @@ class Debugger:
         if not last and self.moment.event > 0:
             self.moment = Moment(self.moment.episode, 0)
             return True
-        earlier = [i for i in self.history.recorded if i < self.moment.episode]
-        if not earlier:
+        earlier = self._neighbour(-1)
+        if earlier is None:
             self.notice = "this is the beginning of the history"
             return False
-        if earlier[-1] != self.moment.episode - 1:
-            self.notice = "the episodes between were run freely: only their losses and weights are kept"
-        self.moment = Moment(earlier[-1], len(self.history.traces[earlier[-1]]) - 1 if last else 0)
+        return self._go_to_episode(earlier, -1 if last else 0)
+
+    def _neighbour(self, direction: int) -> int | None:
+        """The episode before or after the cursor's, recorded or not."""
+        here = self.moment.episode
+        known = {*self.history.recorded, *(s.index for s in self.history.summaries)}
+        empty = {i for i, trace in self.history.traces.items() if not len(trace)}
+        side = [i for i in known - empty if (i > here if direction > 0 else i < here)]
+        return (min if direction > 0 else max)(side, default=None)
+
+    def _go_to_episode(self, index: int, event: int) -> bool:
+        """To an event (-1: the last) of an episode; where it was not kept it is run again."""
+        if self.script.running:
+            self.notice = "the script is running; space pauses it"
+            return False
+        trace = self.history.traces.get(index)
+        if trace is not None:
+            self.moment = Moment(index, len(trace) - 1 if event < 0 else event)
+            return True
+        if self.travel.to(index, event):
+            return True
+        return self._skip_to(index, event)
+
+    def _skip_to(self, index: int, event: int) -> bool:
+        """There is no way to an episode: to the next one that is recorded, and why."""
+        ahead = index > self.moment.episode
+        side = [i for i in self.history.recorded if (i > index if ahead else i < index)]
+        if not side:
+            return False
+        index = min(side) if ahead else max(side)
+        self.notice = f"the episodes between are not kept: {self.notice}"
+        self.moment = Moment(index, len(self.history.traces[index]) - 1 if event < 0 else event)
         return True
+
+    def goto_whole(self, index: int, event: int = -1) -> bool:
+        """To an event of an episode of the past: at once where it is recorded, else by running it again."""
+        self.notice = ""
+        self.hit = None
+        return self._go_to_episode(index, event)
 
     # -- running ---------------------------------------------------------------------------
 
@@ -312,7 +407,7 @@ class Debugger:
     def _resume(self, goal: Goal | None = None) -> None:
         self.history.stop = None
         self.hit = None
-        self.script.resume(self.breakpoints.live(self.history.program, str(self.process.folder.stdout)), goal)
+        self.script.resume(self.breakpoints.live(self.history.program, str(self.process.stdout)), goal)
 
     def run(self) -> bool:
         """Run freely: every step leaves its loss and weights, the last one everything."""
@@ -332,8 +427,11 @@ class Debugger:
         return self._live(goals.Steps(count))
 
     def pause(self) -> None:
-        """Ask the script to stop where it is."""
-        self.script.pause()
+        """Ask the script to stop where it is; a way back is given up."""
+        if self.travel.running:
+            self.travel.cancel()
+        else:
+            self.script.pause()
 
     # -- breakpoints -----------------------------------------------------------------------
 

@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+import os
+import tempfile
+import weakref
 from array import array
+from bisect import bisect_left
 from dataclasses import dataclass
+from pathlib import Path
 
 from microgpt_tui.protocol.fields import Data
 from microgpt_tui.protocol.frames import Blobs
 from microgpt_tui.protocol.messages import (
+    CannotSleep,
     EpisodeBegan,
     EpisodeEnded,
     EpisodeSummary,
@@ -40,10 +46,18 @@ class Summary:
     """How many ledger sums were compared with the node's own grad, where that was asked for."""
     audit_faults: tuple[tuple[int, float, float], ...]
     """(node, sum of its ledger, its own grad) where they differed."""
-    data: array[float] | None = None
-    """Parameters (``program.kept``) after the step, float64."""
-    grad: array[float] | None = None
-    """Their gradients after the last backward pass, float32."""
+    weights: Spooled | None = None
+    gradients: Spooled | None = None
+
+    @property
+    def data(self) -> array[float] | None:
+        """Parameters (``program.kept``) after the step, float64."""
+        return self.weights.read() if self.weights is not None else None
+
+    @property
+    def grad(self) -> array[float] | None:
+        """Their gradients after the last backward pass, float32."""
+        return self.gradients.read() if self.gradients is not None else None
 
 
 class History:
@@ -63,6 +77,15 @@ class History:
         """Bytes that recorded episodes may take; the oldest training steps are dropped first."""
         self.dropped = 0
         """Recorded episodes that were dropped to keep to the budget."""
+        self.pinned: set[int] = set()
+        """Episodes that are never dropped: nothing leads back to them."""
+        self.cannot_sleep = ""
+        """Why the script's process could not be copied, where it was tried last."""
+        self.differing: list[str] = []
+        """Steps that were not the same when they were run again, in words."""
+        self._spool = Spool()
+        self._used: dict[int, None] = {}
+        """Recorded episodes, the one looked at last behind the others."""
 
     @property
     def newest(self) -> Trace | None:
@@ -75,9 +98,47 @@ class History:
         return sorted(i for i, trace in self.traces.items() if len(trace))
 
     @property
+    def nbytes(self) -> int:
+        """Memory that the recorded episodes take."""
+        return sum(t.nbytes for t in self.traces.values())
+
+    @property
     def steps(self) -> list[Summary]:
         """Summaries of the finished training steps, in order."""
         return [s for s in self.summaries if s.kind == "step"]
+
+    def summary_of(self, index: int) -> Summary | None:
+        """The summary of an episode that has ended."""
+        at = bisect_left(self.summaries, index, key=lambda s: s.index)
+        found = self.summaries[at] if at < len(self.summaries) else None
+        return found if found is not None and found.index == index else None
+
+    def blank(self) -> History:
+        """One of the same program, for what is run again."""
+        made = History(self.budget)
+        made.program, made.ready = self.program, self.ready
+        made.traces.update({i: self.traces[i] for i in (0,) if i in self.traces})
+        return made
+
+    def until(self, index: int) -> History:
+        """The part before an episode: what a branch that leaves in it shares."""
+        made = self.blank()
+        made.traces.update({i: trace for i, trace in self.traces.items() if i < index})
+        made.summaries = [s for s in self.summaries if s.index < index]
+        made.current = index
+        made._spool = self._spool
+        return made
+
+    def visit(self, trace: Trace) -> None:
+        """Take in an episode that was run again."""
+        self.traces[trace.index] = trace
+        self.touch(trace.index)
+        self._keep_budget()
+
+    def touch(self, index: int) -> None:
+        """An episode is looked at."""
+        self._used.pop(index, None)
+        self._used[index] = None
 
     def handle(self, message: Data, blobs: Blobs) -> None:
         """Take one message."""
@@ -87,6 +148,8 @@ class History:
             self._take_beginning(message, blobs)
         elif isinstance(message, EpisodeEnded):
             self._take_end(message, blobs)
+        elif isinstance(message, CannotSleep):
+            self.cannot_sleep = message.reason
         elif isinstance(message, ScriptRead):
             self.program = program_from(message)
             self.ready = True
@@ -127,8 +190,8 @@ class History:
 
     def _take_end(self, message: EpisodeEnded, blobs: Blobs) -> None:
         s = message.summary
-        data = array("d", bytes(blobs["data"][1])) if "data" in blobs else None
-        grad = array("f", bytes(blobs["grad"][1])) if "grad" in blobs else None
+        data = self._spool.keep("d", blobs["data"][1]) if "data" in blobs else None
+        grad = self._spool.keep("f", blobs["grad"][1]) if "grad" in blobs else None
         self.summaries.append(
             Summary(
                 s.index, s.kind, s.number, s.loss, s.seconds, s.cpu, message.losses, message.events,
@@ -141,10 +204,50 @@ class History:
         self._keep_budget()
 
     def _keep_budget(self) -> None:
-        total = sum(t.nbytes for t in self.traces.values())
-        for index in sorted(self.traces):
-            if total <= self.budget or index == max(self.traces):
-                break
-            if index:
+        total = self.nbytes
+        if total <= self.budget:
+            return
+        steps = [s.index for s in self.summaries if s.kind == "step"]
+        kept = {0, max(self.traces), *steps[:1], *self.pinned, *list(self._used)[-1:]}
+        order = [*(i for i in sorted(self.traces) if i not in self._used), *self._used]
+        for index in order:
+            if total > self.budget and index not in kept and index in self.traces:
                 total -= self.traces.pop(index).nbytes
+                self._used.pop(index, None)
                 self.dropped += 1
+
+
+class Spool:
+    """A file for the numbers of many steps, so that memory stays flat."""
+
+    def __init__(self) -> None:
+        self._file = -1
+        self._end = 0
+
+    def keep(self, kind: str, raw: bytes | memoryview) -> Spooled:
+        """Put away an array's bytes."""
+        if self._file < 0:
+            self._file, path = tempfile.mkstemp(prefix="microgpt-tui-")
+            Path(path).unlink()
+            weakref.finalize(self, os.close, self._file)
+        start = self._end
+        self._end += os.pwrite(self._file, raw, start)
+        return Spooled(self, kind, start, self._end)
+
+    def read(self, start: int, end: int) -> bytes:
+        """What was put there."""
+        return os.pread(self._file, end - start, start)
+
+
+@dataclass(frozen=True, slots=True)
+class Spooled:
+    """An array in a spool."""
+
+    spool: Spool
+    kind: str
+    start: int
+    end: int
+
+    def read(self) -> array[float]:
+        """The array itself."""
+        return array(self.kind, self.spool.read(self.start, self.end))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import signal
 import socket
 import subprocess
@@ -16,6 +17,7 @@ from microgpt_tui.protocol.fields import Data, MessageError
 from microgpt_tui.protocol.goals import Goal
 from microgpt_tui.protocol.messages import Command, Quit, Start, Stopped
 from microgpt_tui.protocol.stops import Refused
+from microgpt_tui.session.checkpoints import Checkpoints
 from microgpt_tui.session.folder import RunFolder
 
 Received = tuple[Data, frames.Blobs]
@@ -39,23 +41,20 @@ class Launch:
     """What to run until, at first."""
     private_folder: bool = False
     """Run in a private working folder even without ``data``."""
+    history_memory: int = 512 << 20
+    """Bytes that checkpoints and recorded steps may take; 0 for a run without checkpoints."""
     most_steps: int = 0
     """Stop behind so many training steps, whatever is asked for; 0 for no limit."""
 
 
-class Process:
-    """A running script."""
+class Connected:
+    """A process of the script that can be talked to: the first one, or a copy of it that was woken."""
 
-    def __init__(self, launch: Launch) -> None:
-        self.launch = launch
-        self.folder = RunFolder(launch.script, launch.data, launch.private_folder)
-        ours, theirs = socket.socketpair()
-        self.channel = ours
-        self._read = frames.reader(ours)
-        command = [launch.python, "-c", _BOOT, str(theirs.fileno()), str(Path(__file__).resolve().parents[2])]
-        self.popen = self.folder.start(command, [theirs.fileno(), self.folder.lifeline])
-        theirs.close()
-        self.send(Start(self.folder.script, tuple(launch.args), launch.overrides, launch.goal))
+    def __init__(self, channel: socket.socket, pid: int, stdout: Path, stderr: Path) -> None:
+        self.channel = channel
+        self.pid = pid
+        self.stdout, self.stderr = stdout, stderr
+        self._read = frames.reader(channel)
 
     # -- talking ---------------------------------------------------------------------------
 
@@ -70,7 +69,7 @@ class Process:
             return frames.unpack(self._read)
         except MessageError as error:
             self._signal(signal.SIGKILL)
-            return Stopped(Refused(f"{self.launch.script}: the script's process was ended: {error}")), {}
+            return Stopped(Refused(f"{self.stdout}: the script's process was ended: {error}")), {}
         except (EOFError, OSError):
             return None
 
@@ -88,33 +87,30 @@ class Process:
 
     def _signal(self, number: signal.Signals) -> None:
         with contextlib.suppress(OSError):
-            self.popen.send_signal(number)
+            os.kill(self.pid, number)
 
     # -- output ----------------------------------------------------------------------------
 
     def output(self, start: int, end: int | None = None) -> bytes:
         """Bytes of the script's stdout."""
-        return _read_range(self.folder.stdout, start, end)
+        return _read_range(self.stdout, start, end)
 
     def errors(self, start: int = 0, end: int | None = None) -> bytes:
         """Bytes of the script's stderr."""
-        return _read_range(self.folder.stderr, start, end)
+        return _read_range(self.stderr, start, end)
 
     def output_size(self) -> int:
         """How many bytes the script has printed."""
         try:
-            return self.folder.stdout.stat().st_size
+            return self.stdout.stat().st_size
         except OSError:
             return 0
 
     # -- end -------------------------------------------------------------------------------
 
     def wait(self, timeout: float | None = None) -> int | None:
-        """The exit status, or None when it has not ended in time."""
-        try:
-            return self.popen.wait(timeout)
-        except subprocess.TimeoutExpired:
-            return None
+        """The exit status, or None when it has not ended in time or is not known."""
+        return None
 
     def end(self, timeout: float = 30) -> int | None:
         """Let a script that is over leave in its own way (exit handlers, last output); its exit status.
@@ -125,10 +121,48 @@ class Process:
         return self.wait(timeout)
 
     def close(self) -> None:
-        """End the process, if it has not, and remove its folder."""
+        """End it."""
+        self._signal(signal.SIGKILL)
+        with contextlib.suppress(OSError):
+            self.channel.shutdown(socket.SHUT_RDWR)
+        self.channel.close()
+
+
+class Process(Connected):
+    """A running script: its first process, in a folder of its own."""
+
+    def __init__(self, launch: Launch) -> None:
+        self.launch = launch
+        self.folder = RunFolder(launch.script, launch.data, launch.private_folder)
+        self.checkpoints = Checkpoints(self.folder, launch.history_memory) if launch.history_memory else None
+        ours, theirs = socket.socketpair()
+        command = [launch.python, "-c", _BOOT, str(theirs.fileno()), str(Path(__file__).resolve().parents[2])]
+        self.popen = self.folder.start(command, [theirs.fileno(), self.folder.lifeline])
+        theirs.close()
+        super().__init__(ours, self.popen.pid, self.folder.stdout, self.folder.stderr)
+        address = str(self.checkpoints.address) if self.checkpoints is not None else ""
+        self.send(
+            Start(self.folder.script, tuple(launch.args), launch.overrides, launch.goal, address, self.folder.lifeline)
+        )
+
+    def _signal(self, number: signal.Signals) -> None:
+        with contextlib.suppress(OSError):
+            self.popen.send_signal(number)
+
+    def wait(self, timeout: float | None = None) -> int | None:
+        """The exit status, or None when it has not ended in time."""
+        try:
+            return self.popen.wait(timeout)
+        except subprocess.TimeoutExpired:
+            return None
+
+    def close(self) -> None:
+        """End the process, if it has not, with all copies of it, and remove its folder."""
         self.send(Quit())
         with contextlib.suppress(OSError):
             self.channel.shutdown(socket.SHUT_RDWR)
+        if self.checkpoints is not None:
+            self.checkpoints.close()
         if self.wait(0.3) is None:
             self._signal(signal.SIGKILL)
             self.wait(5)

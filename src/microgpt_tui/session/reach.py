@@ -17,7 +17,11 @@ def reach(debugger: Debugger, name: MomentName, *, whole: bool = False, run: boo
     way ends. Raises MomentError for a moment that there is not.
     """
     history = debugger.history
+    debugger.notice = ""
     here = None if run else debugger.moment
+    trace = debugger.trace
+    if here is not None and not name.kind and trace is not None and trace.episode_kind in ("step", "sample"):
+        name = MomentName(trace.episode_kind, trace.number, name.at)
     if run and not name.kind and name.at == "end":
         yield from _on_the_way(debugger, debugger.run())
     if name.kind and episode_index(history, name.kind, name.number) is None:
@@ -33,7 +37,21 @@ def reach(debugger: Debugger, name: MomentName, *, whole: bool = False, run: boo
         yield from _record(debugger, name, whole)
         if debugger.hit is not None:
             return
+    elif name.kind and (index := episode_index(history, name.kind, name.number)) is not None:
+        yield from _again(debugger, index)
     debugger.jump(resolve(history, name, here))
+
+
+def _again(debugger: Debugger, index: int) -> Iterator[None]:
+    """Where the episode was not kept, run it again."""
+    if index not in debugger.history.traces:
+        before = debugger.moment
+        if not debugger.travel.to(index, -1):
+            raise MomentError(debugger.notice)
+        yield
+        if index not in debugger.history.traces:
+            raise MomentError(debugger.notice or "the way there was given up")
+        debugger.cursor.moment = before
 
 
 def _is_to_come(debugger: Debugger, name: MomentName, whole: bool) -> bool:

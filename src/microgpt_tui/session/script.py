@@ -11,7 +11,7 @@ from microgpt_tui.protocol.breakpoints import LiveBreakpoint
 from microgpt_tui.protocol.fields import Data
 from microgpt_tui.protocol.goals import Goal
 from microgpt_tui.protocol.messages import EpisodeBegan, EventsRecorded, Halted, Resume
-from microgpt_tui.session.process import Launch, Process, Received
+from microgpt_tui.session.process import Connected, Launch, Process, Received
 
 SECOND_PAUSE = 0.2
 """Seconds that a pause may wait for the first event of an episode."""
@@ -20,9 +20,9 @@ SECOND_PAUSE = 0.2
 class Script:
     """What runs at the end of the history."""
 
-    def __init__(self, launch: Launch) -> None:
+    def __init__(self, launch: Launch, process: Connected | None = None) -> None:
         self.launch = launch
-        self.process = Process(launch)
+        self.process = process or Process(launch)
         self.running = True
         """It runs now."""
         self.halted_at: int | None = None
@@ -45,6 +45,11 @@ class Script:
                     return
 
         threading.Thread(target=read, name="microgpt-tui reader", daemon=True).start()
+
+    @property
+    def listens(self) -> bool:
+        """A thread reads its messages."""
+        return self._inbox is not None
 
     def next_message(self) -> Received | None:
         """The next message, waiting for it; None when the process is gone."""

@@ -19,6 +19,7 @@ from microgpt_tui.protocol.stops import (
     Refused,
     StepsOver,
     Stop,
+    Withheld,
 )
 from microgpt_tui.session.history import History
 from microgpt_tui.trace.trace import Program, Trace
@@ -141,8 +142,15 @@ _SENTENCES: dict[type[Stop], Callable[[Any, History], Sentence]] = {
     Raised: _exception,
     Interrupted: lambda stop, history: Sentence(f"the script was {SIGNALS[signal.SIGINT]}"),
     Killed: _killed,
+    Withheld: lambda stop, history: Sentence(withheld(stop)),
     Refused: lambda stop, history: Sentence(stop.message),
 }
+
+
+def withheld(stop: Withheld) -> str:
+    """Why a run that is not the script's first goes no further."""
+    line = f"line {stop.line} would " if stop.line else "it would "
+    return f"a step that is run again touches nothing of yours: {line}{stop.what} {stop.target}, so it is stopped there"
 
 
 def _place(stop: Raised, program: Program) -> str:

@@ -134,6 +134,8 @@ class StatusLine(Widget):
             loss = trace.loss()
             if loss is not None:
                 found.append((3, f"loss {loss:.4f}", palette.TEXT))
+        if debugger.memory:
+            found.append((7, debugger.memory, palette.DIM))
         why, color = reason(debugger)
         if why:
             found.append((2, why, color))
@@ -142,6 +144,8 @@ class StatusLine(Widget):
     def _run_parts(self) -> list[tuple[int, str, str]]:
         history = self.debugger.history
         found: list[tuple[int, str, str]] = [(0, "RUNNING", palette.GOOD)]
+        if self.debugger.travel.running:
+            return [(0, self.debugger.travel.progress, palette.ACCENT), (4, "space stays here", palette.DIM)]
         if (at := self.debugger.script.halted_at) is not None:
             site = history.program.site(at) if at >= 0 else None
             place = f" at line {site.line}" if site is not None else ""

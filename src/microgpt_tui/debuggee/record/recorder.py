@@ -48,6 +48,9 @@ class Recorder:
         self.counts = {"setup": 0, "step": 0, "sample": 0, "other": 0}
         self.keep = True
         """Whether whole episodes go to the debugger, or only their summaries."""
+        self.keep_ends = False
+        """The first step, and the last episode of each loop, go to the debugger whatever ``keep`` says."""
+        self.loop_over = False
         self.counting = False
         """Whether the summaries say what the episodes were made of."""
         self.first_node = 0
@@ -265,7 +268,9 @@ class Recorder:
         """An iteration of the training or sampling loop begins; a negative code: the loop is over."""
         frame = sys._getframe(1)
         if code < 0:
+            self.loop_over = True
             self.begin("other", frame)
+            self.loop_over = False
             self.on_episode()
             return
         if code in self.train_sites and self.total_steps is None:
@@ -314,8 +319,21 @@ class Recorder:
         self.losses = []
         self.loss_grads = None
         self.on_open()
-        self.started = time.perf_counter()
-        self.cpu_started = time.process_time()
+        self.restart_clock()
+
+    @property
+    def kept_whole(self) -> bool:
+        """The running episode goes to the debugger with all its events."""
+        first = self.episode_kind == "step" and self.episode_number == 1
+        return self.keep or (self.keep_ends and (self.loop_over or first))
+
+    def restart_clock(self, waited: tuple[float, float] | None = None) -> None:
+        """The running episode's time counts from now on; or without what was ``waited`` (wall clock, CPU)."""
+        if waited is None:
+            self.started, self.cpu_started = time.perf_counter(), time.process_time()
+        else:
+            self.started += waited[0]
+            self.cpu_started += waited[1]
 
     def close(self) -> None:
         """Tell the debugger how the episode went; with ``keep``, all of it."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import socket
+from collections.abc import Callable
 
 from microgpt_tui.protocol import frames
 from microgpt_tui.protocol.fields import Data, MessageError
@@ -17,15 +18,33 @@ class Channel:
     """Messages to and from the debugger. A script whose debugger is gone ends, and cannot catch that."""
 
     def __init__(self, connection: socket.socket) -> None:
+        self.use(connection)
+        self.on_end: Callable[[], None] = lambda: None
+        """What is done at the end, before anything of the script is unwound."""
+
+    def use(self, connection: socket.socket) -> None:
+        """Go on over another connection."""
         self._connection = connection
         self._read = frames.reader(connection)
+
+    def close(self) -> None:
+        """Close this end of it."""
+        self._connection.close()
+
+    def fileno(self) -> int:
+        """The connection's descriptor."""
+        return self._connection.fileno()
+
+    def _ended(self) -> Ended:
+        self.on_end()
+        return Ended()
 
     def send(self, message: Data, blobs: frames.Blobs | None = None) -> None:
         """Tell the debugger. Raises Ended."""
         try:
             self._connection.sendall(frames.pack(message, blobs))
         except (BrokenPipeError, ConnectionError):
-            raise Ended from None
+            raise self._ended() from None
 
     def receive(self) -> Data:
         """The next command, waiting for it. Raises Ended, also where that is the command."""
@@ -36,7 +55,7 @@ class Channel:
                 self.send(Failed(str(error)))
                 continue
             except (EOFError, ConnectionError):
-                raise Ended from None
+                raise self._ended() from None
             if isinstance(command, Quit):
-                raise Ended
+                raise self._ended()
             return command

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import signal
 import sys
+import time
 from collections.abc import Callable
 from typing import Any
 
@@ -41,6 +42,8 @@ class Control:
         self.stopped = False
         self.handlers: dict[type[Data], Callable[[Any], Answer]] = {}
         """Questions that are answered while the script waits."""
+        self.at_boundary: Callable[[], None] = lambda: None
+        """An episode begins: here a copy of the process can be made."""
         self.breaks = Breaks(recorder, self.stop, lambda: self.busy)
         recorder.send_episode = self.episode_ends
         recorder.on_episode = self.episode_begins
@@ -59,7 +62,11 @@ class Control:
 
     def episode_begins(self) -> None:
         """Called at the start of every episode: a goal may be to get here."""
+        self.at_boundary()
         recorder, kind = self.recorder, self.recorder.episode_kind
+        if isinstance(self.goal, goals.Whole | goals.At):
+            self.comes_to(recorder.episode_index)
+            return
         steps_over = recorder.counts["step"] - (kind == "step")
         reached = at_beginning(self.goal, kind, recorder.episode_number, steps_over, pause=self.pause_wanted)
         if isinstance(reached, Paused):
@@ -68,6 +75,16 @@ class Control:
             self.stop(reached)
         elif reached is not None:
             self.go(reached, self.breakpoints)
+
+    def comes_to(self, index: int) -> None:
+        """On the way to an episode of the past, or to a moment in it."""
+        goal = self.goal
+        if isinstance(goal, goals.At) and index == goal.index:
+            self.go(goals.Events(goal.count), self.breakpoints)
+        elif isinstance(goal, goals.Whole):
+            self.recorder.keep = goal.first <= index
+            if index > goal.last:
+                self.stop(GoalMet())
 
     # -- pausing -----------------------------------------------------------------------------
 
@@ -101,6 +118,7 @@ class Control:
     def stop(self, stop: Stop) -> None:
         """Tell the debugger where the script is and why, and wait until it may go on."""
         self.stopped, self.expecting = True, False
+        since = time.perf_counter(), time.process_time()
         if isinstance(stop, Paused):
             # what there is to show follows when it is encoded
             self.channel.send(Halted(self.recorder.places.statement_at(sys._getframe())))
@@ -110,6 +128,7 @@ class Control:
         self.report.events()
         self.tell(stop)
         self.obey()
+        self.recorder.restart_clock((time.perf_counter() - since[0], time.process_time() - since[1]))
         self.stopped = False
 
     def tell(self, stop: Stop) -> None:

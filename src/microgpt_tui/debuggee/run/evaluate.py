@@ -14,7 +14,18 @@ from typing import Any
 from microgpt_tui.debuggee.encode.recording import Recording
 from microgpt_tui.debuggee.rewrite import sites as names
 from microgpt_tui.protocol.fields import Data
-from microgpt_tui.protocol.messages import Answer, Evaluate, Evaluated, Failed, NumberSet, Operate, Operated, SetNumber
+from microgpt_tui.protocol.messages import (
+    Answer,
+    Evaluate,
+    Evaluated,
+    Execute,
+    Executed,
+    Failed,
+    NumberSet,
+    Operate,
+    Operated,
+    SetNumber,
+)
 
 SECONDS = 5
 """An expression that takes longer is given up."""
@@ -35,7 +46,7 @@ class Questions:
 
     def handlers(self) -> dict[type[Data], Callable[[Any], Answer]]:
         """Question -> what answers it."""
-        return {Evaluate: self.evaluate, SetNumber: self.set, Operate: self.operate}
+        return {Evaluate: self.evaluate, Execute: self.execute, SetNumber: self.set, Operate: self.operate}
 
     # -- where -------------------------------------------------------------------------------
 
@@ -172,6 +183,38 @@ class Questions:
         self.send_events()
         return NumberSet(_plain(old), _plain(value))
 
+    # -- exec --------------------------------------------------------------------------------
+
+    def execute(self, question: Execute) -> Answer:
+        """``exec STATEMENT``: what it gives to a node's number is recorded as an update."""
+        try:
+            code = compile(question.text, "<exec>", "exec")
+        except SyntaxError as error:
+            return Failed(f"not a statement: {error.msg}\n  {question.text}")
+        frames = self.frames()
+        globals_, _, line = self.scope(frames)
+        frame = next((f for f in frames if f.f_globals is globals_ and f.f_lineno == line), None)
+        recorder = self.recorder
+        recorder.encoder.feed(recorder.log)
+        made = (entry for entry in recorder.log if isinstance(entry, recorder.node_class))
+        nodes = list({id(node): node for node in (*recorder.kept_nodes, *made)}.values())
+        before = list(map(recorder.data_of, nodes))
+        with self.unrecorded():
+            try:
+                locals_ = frame.f_locals if frame is not None else globals_
+                exec(code, globals_, locals_)  # the person's own statement in their own script
+            except Exception as error:  # the statement's own fault
+                return Failed(f"{type(error).__name__}: {error}")
+            if frame is not None and locals_ is not globals_:
+                _into_frame(frame)
+        changed = 0
+        for node, old in zip(nodes, before, strict=True):
+            if (new := recorder.data_of(node)) is not old:
+                recorder.log.append((self.altered_site, node, new))
+                changed += 1
+        self.send_events()
+        return Executed(line, changed)
+
     # -- check -------------------------------------------------------------------------------
 
     def operate(self, question: Operate) -> Answer:
@@ -192,6 +235,14 @@ class Questions:
                 except Exception:  # outside the operation's domain
                     results.append(None)
         return Operated(tuple(results))
+
+
+def _into_frame(frame: FrameType) -> None:
+    """Write a function's changed ``f_locals`` back into its variables (by itself from Python 3.13 on)."""
+    if sys.version_info < (3, 13):
+        import ctypes
+
+        ctypes.pythonapi.PyFrame_LocalsToFast(ctypes.py_object(frame), ctypes.c_int(0))
 
 
 def failing_operation(recorder: Recording, trace: TracebackType | None) -> tuple[str, tuple[tuple[str, int], ...], int]:

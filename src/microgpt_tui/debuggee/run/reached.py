@@ -13,7 +13,7 @@ from microgpt_tui.protocol.stops import GoalMet, Paused, StepsOver, Stop
 
 def within_episode(goal: Goal) -> bool:
     """True for a goal that every event has to be looked at for."""
-    return not isinstance(goal, goals.End | goals.Episode | goals.Steps | goals.Phase)
+    return not isinstance(goal, goals.End | goals.Episode | goals.Steps | goals.Phase | goals.Whole | goals.At)
 
 
 def checker(goal: Goal, encoder: Encoder, start: int) -> Callable[[], bool]:
@@ -54,7 +54,7 @@ def at_beginning(goal: Goal, kind: str, number: int, steps_over: int, *, pause: 
         return GoalMet() if pause or steps_over >= goal.count else None
     if pause:
         return Paused()
-    if kind == "other" or isinstance(goal, goals.End):
+    if kind == "other" or isinstance(goal, goals.End | goals.Whole | goals.At):
         return None
     if isinstance(goal, goals.Episode) and not goal.is_at(kind, number):
         return None

@@ -32,6 +32,10 @@ class Report:
         self._begun = -1
         """The episode whose beginning was told last."""
 
+    def begin_again(self) -> None:
+        """Another debugger's end: the running episode is told from its beginning."""
+        self._begun = -1
+
     def beginning(self) -> None:
         """How the parameters stood when the episode began: goes before its events, once."""
         recorder = self.recorder
@@ -64,7 +68,7 @@ class Report:
     def end(self, summary: dict[str, Any], setup: SetupEnded | None, hits: Callable[[], Hits]) -> None:
         """An episode is over; ``setup`` is what it has left, if it was the setup."""
         recorder = self.recorder
-        whole = recorder.keep or setup is not None
+        whole = recorder.kept_whole or setup is not None
         if whole:
             self.beginning()
             self.events(complete=True)

@@ -15,6 +15,7 @@ from microgpt_tui.debuggee.encode.recording import Recording
 from microgpt_tui.debuggee.record.kinds import Scope
 from microgpt_tui.debuggee.rewrite.sites import SiteRecord
 from microgpt_tui.debuggee.run.channel import Channel, Ended
+from microgpt_tui.debuggee.run.checkpoints import Checkpoints
 from microgpt_tui.debuggee.run.control import Control, flush_output
 from microgpt_tui.debuggee.run.evaluate import Questions
 from microgpt_tui.debuggee.run.load import Loaded, Refusal, load
@@ -49,6 +50,8 @@ def main() -> NoReturn:
     module = main_module(start.script, start.args, loaded)
     recorder.main_globals = module.__dict__
     recorder.install()
+    if start.checkpoints:
+        Checkpoints(control, start.checkpoints, start.lifeline)
     control.go(start.goal)
     control.listen()
     sys.exit(_run(loaded, module, control, questions))

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from microgpt_tui.protocol.moments import MARKS, parse
 from microgpt_tui.session.commands.command import Command, CommandError, Effect, Moves, Result
 from microgpt_tui.session.debugger import Debugger, Moment
-from microgpt_tui.session.moment import resolve
+from microgpt_tui.session.moment import recorded, resolve
 from microgpt_tui.session.reach import reach
 from microgpt_tui.trace import breakpoints
 
@@ -62,6 +64,31 @@ def _bookmark(debugger: Debugger, argument: str) -> Result:
     return Result("\n".join(rows) or "no bookmarks: `bookmark NAME` sets one here", {"bookmarks": marks})
 
 
+def _history(debugger: Debugger, argument: str) -> Result:
+    history, checkpoints = debugger.history, debugger.checkpoints
+    lines = [recorded(history)]
+    data: dict[str, Any] = {"recorded": history.recorded, "bytes": history.nbytes, "dropped": history.dropped}
+    if checkpoints is None:
+        lines.append("no checkpoints (--history-memory 0): what was run freely is gone")
+    else:
+        checkpoints.welcome()
+        places = sorted({c.index for c in checkpoints.items if c.run == debugger.branch.number})
+        names = [str(debugger.name_of(Moment(i, -1))) for i in places]
+        data.update(checkpoints=names, private=checkpoints.memory, budget=checkpoints.budget,
+                    dropped_checkpoints=checkpoints.dropped)  # fmt: skip
+        lines.append(f"checkpoints before {', '.join(names)}" if names else "no checkpoint")
+        lines.append(debugger.memory)
+        if history.cannot_sleep:
+            lines.append(f"no checkpoint could be made: {history.cannot_sleep}")
+    if history.dropped or (checkpoints is not None and checkpoints.dropped):
+        lines.append(
+            f"let go to keep to it: {history.dropped} recorded episodes, "
+            f"{checkpoints.dropped if checkpoints is not None else 0} checkpoints"
+        )
+    lines += history.differing
+    return Result("\n".join(lines), data)
+
+
 def _moments(debugger: Debugger) -> list[str]:
     marks = [f"bookmark {name}" for name in debugger.bookmarks]
     return [*MARKS, "setup", "line ", "sample ", "step ", "bookmark ", *marks]
@@ -72,6 +99,7 @@ COMMANDS = (
             _goto, Effect.STEPS, ("g",), _moments),
     Command("return", "", "Back to where you came from", _return, Effect.STEPS),
     Command("forward", "", "Undo a return", _forward, Effect.STEPS),
+    Command("history", "", "What there is to go back to: recorded steps, checkpoints, their memory", _history),
     Command("bookmark", "[NAME] [at MOMENT]", "Name this moment or another; list the names", _bookmark,
             choices=lambda debugger: list(debugger.bookmarks)),
 )  # fmt: skip

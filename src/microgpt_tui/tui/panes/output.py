@@ -8,7 +8,7 @@ from typing import ClassVar
 
 from textual.binding import Binding, BindingType
 
-from microgpt_tui.session.process import Process
+from microgpt_tui.session.process import Connected
 from microgpt_tui.trace.trace import Trace
 from microgpt_tui.tui import palette
 from microgpt_tui.tui.lines import Line, empty, text
@@ -115,7 +115,7 @@ printed it (where that step was recorded). What went to stderr stands below, mar
         self._out, self._err = Written(), Written()
         self._upto = 0
         self._rows: tuple[int, int, int] = (0, 0, 0)
-        self._process: Process | None = None
+        self._process: Connected | None = None
 
     def show(self, view: View) -> None:
         """Take what was printed since, and show it up to the moment; the end stays in sight."""

@@ -1,0 +1,222 @@
+"""Going back to steps that were not kept: a copy of the script runs them again, and proves that they are the same."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from microgpt_tui.protocol import goals
+from microgpt_tui.protocol.fields import Data
+from microgpt_tui.protocol.goals import Goal
+from microgpt_tui.protocol.messages import EpisodeEnded, Stopped
+from microgpt_tui.protocol.stops import Stop, Withheld
+from microgpt_tui.session.history import History, Summary
+from microgpt_tui.session.moment import Moment
+from microgpt_tui.session.process import Connected, Received
+from microgpt_tui.session.reproducible import differences
+from microgpt_tui.session.script import Script
+from microgpt_tui.session.stops import withheld
+from microgpt_tui.trace.trace import Trace
+
+if TYPE_CHECKING:
+    from microgpt_tui.session.debugger import Debugger
+
+Test = Callable[[Trace], int | None]
+"""The event of a re-run episode that is looked for, or None."""
+
+
+class Travel:
+    """The copy of the script that runs in its past, and where the cursor goes when it arrives."""
+
+    def __init__(self, debugger: Debugger) -> None:
+        self._debugger = debugger
+        self._script: Script | None = None
+        self._rerun = History()
+        self._standing = -1
+        """The episode before which the copy waits; -1 where it cannot go on."""
+        self._wanted = Moment(-1, -1)
+        self._test: Test | None = None
+        self._compared: set[int] = set()
+        self._leaving = False
+        """The copy is to become a run of its own."""
+        self.found: Moment | None = None
+        """What the last search has found."""
+
+    @property
+    def script(self) -> Script | None:
+        """The copy, where there is one."""
+        return self._script
+
+    @property
+    def running(self) -> bool:
+        """True while it is on the way."""
+        return self._script is not None and self._script.running
+
+    @property
+    def progress(self) -> str:
+        """How far it is, for the status line."""
+        names = {s.index: f"{s.kind} {s.number}" for s in self._debugger.history.summaries}
+        at = self._rerun.summaries[-1].index if self._rerun.summaries else self._standing
+        what = "searching back" if self._test is not None else "going back"
+        return f"{what} to {names.get(self._wanted.episode, 'the present step')}: at {names.get(at, 'its checkpoint')}"
+
+    # -- ways --------------------------------------------------------------------------------
+
+    def why_not(self, index: int) -> str:
+        """Why there is no way to an episode; empty where there is one."""
+        debugger = self._debugger
+        checkpoints = debugger.checkpoints
+        if checkpoints is None:
+            return "it was run freely and checkpoints are off (--history-memory 0): only its loss and weights are kept"
+        checkpoints.welcome()
+        if checkpoints.before(index, debugger.branch.owner(index)) is not None:
+            return ""
+        reason = debugger.history.cannot_sleep
+        if reason:
+            return f"it was run freely, and no checkpoint was made before it: {reason}, so it cannot be copied"
+        return "it was run freely, and no checkpoint before it is left"
+
+    def to(self, index: int, event: int) -> bool:
+        """Run an episode again and go to its event (-1: its last); False, with a notice, where that cannot be."""
+        return self._begin(index, index, Moment(index, event), None)
+
+    def at(self, moment: Moment) -> bool:
+        """Let a copy run to a moment and stop there; ``leave`` gives it away."""
+        debugger = self._debugger
+        reason = self.why_not(moment.episode)
+        if not reason and self.wake(moment.episode, goals.At(moment.episode, moment.event + 1)) is None:
+            reason = "the checkpoint before it is gone"
+        if reason:
+            debugger.notice = reason
+            return False
+        self._wanted, self._test, self._leaving = moment, None, True
+        return True
+
+    def leave(self) -> tuple[Script, Trace] | None:
+        """The copy that stands at the moment that was asked for, with what it has recorded of the episode."""
+        script, self._script, self._standing, self._leaving = self._script, None, -1, False
+        trace = self._rerun.traces.get(self._wanted.episode)
+        if script is None or trace is None or len(trace) != self._wanted.event + 1:
+            if script is not None:
+                script.process.close()
+            return None
+        return script, trace
+
+    def scan(self, first: int, last: int, test: Test) -> bool:
+        """Run episodes again; the last event that ``test`` finds is ``found``, and its episode is kept."""
+        self.found = None
+        return self._begin(first, last, Moment(last, -1), test)
+
+    def _begin(self, first: int, last: int, wanted: Moment, test: Test | None) -> bool:
+        debugger = self._debugger
+        reason = self.why_not(first)
+        if reason:
+            debugger.notice = reason
+            return False
+        if not self._set_out(first, last):
+            debugger.notice = "the checkpoint before it is gone"
+            return False
+        self._wanted, self._test = wanted, test
+        return True
+
+    def _set_out(self, first: int, last: int) -> bool:
+        """Let the copy that stands before the episode, or one of the nearest checkpoint, run on."""
+        checkpoints = self._debugger.checkpoints
+        assert checkpoints is not None
+        nearest = checkpoints.before(first, self._debugger.branch.owner(first))
+        goal = goals.Whole(first, last)
+        if self._script is not None and nearest is not None and nearest.index <= self._standing <= first:
+            self._script.resume((), goal)
+            return True
+        leave = tuple(i for i in (first - 1, first) if i > 0 and (nearest is None or i > nearest.index))
+        return self.wake(first, goal, leave) is not None
+
+    def wake(self, index: int, goal: Goal, leave: tuple[int, ...] = ()) -> Script | None:
+        """A copy of the nearest checkpoint before an episode, on its way; it is the one copy that there is."""
+        debugger = self._debugger
+        checkpoints = debugger.checkpoints
+        assert checkpoints is not None
+        self.close()
+        while (nearest := checkpoints.before(index, debugger.branch.owner(index))) is not None:
+            made = checkpoints.wake(nearest, goal, leave)
+            if made is not None:
+                channel, pid, stdout, stderr = made
+                script = Script(debugger.launch, Connected(channel, pid, stdout, stderr))
+                if debugger.notify is not None:
+                    script.listen(debugger.notify)
+                self._script, self._standing = script, -1
+                self._rerun = debugger.history.blank()
+                return script
+        return None
+
+    def close(self) -> None:
+        """End the copy."""
+        if self._script is not None:
+            self._script.process.close()
+        self._script, self._standing, self._test, self._leaving = None, -1, None, False
+
+    def cancel(self) -> None:
+        """Stay where we are."""
+        self.close()
+        self._debugger.notice = "cancelled: here is where you were"
+
+    # -- messages ----------------------------------------------------------------------------
+
+    def take(self, received: Received | None) -> Data | None:
+        """Take a message of the copy."""
+        script = self._script
+        if script is None:
+            return None
+        if received is None:
+            self.close()
+            self._debugger.notice = "the copy of the script that ran the step again is gone"
+            return None
+        message, blobs = received
+        self._rerun.handle(message, blobs)
+        script.note(message)
+        if isinstance(message, EpisodeEnded):
+            self._ended(self._rerun.summaries[-1])
+        elif isinstance(message, Stopped):
+            script.running = False
+            self._stopped(message.stop)
+        return message
+
+    def _ended(self, summary: Summary) -> None:
+        index = summary.index
+        history = self._debugger.history
+        first = history.summary_of(index)
+        if first is not None and index not in self._compared:
+            self._compared.add(index)
+            history.differing += differences(first, summary, history.program)
+        trace = self._rerun.traces.pop(index, None)
+        if trace is None:
+            return
+        if self._test is None:
+            history.visit(trace)
+        elif (event := self._test(trace)) is not None:
+            if self.found is not None:
+                history.traces.pop(self.found.episode, None)
+            self.found = Moment(index, event)
+            history.visit(trace)
+
+    def _stopped(self, stop: Stop) -> None:
+        debugger, wanted = self._debugger, self._wanted
+        history = debugger.history
+        self._standing = -1 if stop.over or isinstance(stop, Withheld) else self._rerun.current
+        if isinstance(stop, Withheld):
+            debugger.notice = withheld(stop)
+            partial = self._rerun.traces.get(wanted.episode)
+            if partial is not None and len(partial):
+                history.visit(partial)
+            self.close()
+        if self._test is not None or self._leaving:
+            self._test = None
+            return
+        trace = history.traces.get(wanted.episode)
+        if trace is not None and len(trace):
+            last = len(trace) - 1
+            debugger.moment = Moment(wanted.episode, last if wanted.event < 0 else min(wanted.event, last))
+        elif not debugger.notice:
+            debugger.notice = "the step was run again, and did not come to its end"
+        if history.differing:
+            debugger.notice = "; ".join(filter(None, (debugger.notice, history.differing[0])))

@@ -1,0 +1,143 @@
+"""Branches: the run goes on from a change at any moment of any step, and its own run is come back to."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from control_fixtures import give, said
+from test_travel import NODE, digest, ended, launch, scripted
+
+from microgpt_tui.session.commands import execute
+from microgpt_tui.session.commands.command import CommandError
+from microgpt_tui.session.debugger import Debugger
+from microgpt_tui.session.process import Launch
+
+
+def losses(debugger: Debugger) -> list[float | None]:
+    return [s.loss for s in debugger.history.steps]
+
+
+def test_a_number_is_set_in_a_step_of_the_past_and_the_run_goes_on_from_it(tmp_path: Path) -> None:
+    debugger = ended(launch(tmp_path))
+    own = losses(debugger)
+    text = said(debugger, "goto 4:700", "set lm_head[0][0] = 0.5")
+    assert "altered from here on in branch b1" in text
+    assert str(debugger.name_of(debugger.moment)) == "4:701", "the change itself is an event"
+    assert said(debugger, "print state_dict['lm_head'][0][0].data") == "0.5"
+    give(debugger, "run")
+    assert debugger.over
+    assert losses(debugger)[:3] == own[:3]
+    assert len(losses(debugger)) == len(own)
+    assert losses(debugger)[4:] != own[4:]
+    give(debugger, "branch main")
+    assert losses(debugger) == own
+    assert str(debugger.name_of(debugger.moment)) == "4:700"
+    debugger.close()
+
+
+def test_setting_what_it_is_already_changes_nothing(tmp_path: Path) -> None:
+    debugger = ended(launch(tmp_path))
+    own, output = losses(debugger), debugger.process.output(0)
+    give(debugger, "goto 5:300")
+    assert debugger.trace is not None
+    value = execute(debugger, "goto 5:300").data["data"]
+    name = execute(debugger, "where").data["name"]
+    give(debugger, f"set {name} = {value!r}", "run")
+    assert losses(debugger) == own
+    assert debugger.process.output(0) == output
+    debugger.close()
+
+
+def test_a_branch_travels_in_its_own_past(tmp_path: Path) -> None:
+    debugger = ended(launch(tmp_path))
+    give(debugger, "goto 3:400", "set lm_head[0][0] = 0.5", "run", "goto 6")
+    assert debugger.history.differing == []
+    trace = debugger.trace
+    assert trace is not None
+    assert trace.loss() == losses(debugger)[5]
+    give(debugger, "goto 2")
+    before = digest(debugger.trace) if debugger.trace is not None else ""
+    give(debugger, "branch", "goto 2")
+    assert debugger.trace is not None
+    assert digest(debugger.trace) == before, "the part that they share"
+    give(debugger, "goto 6")
+    assert debugger.trace is not None
+    assert debugger.trace.loss() == losses(debugger)[5]
+    debugger.close()
+
+
+def test_a_live_step_is_left_too_and_undo_goes_back(tmp_path: Path) -> None:
+    debugger = Debugger(launch(tmp_path))
+    debugger.wait()
+    give(debugger, "goto 1:500")
+    text = said(debugger, "set lm_head[0][0] = 3")
+    assert "in branch b1" in text
+    assert "b1" in said(debugger, "branches")
+    give(debugger, "step", "step")
+    text = said(debugger, "undo")
+    assert "b1" in text
+    assert "is gone" in text
+    assert str(debugger.name_of(debugger.moment)) == "1:500"
+    with pytest.raises(CommandError, match="nothing was changed"):
+        give(debugger, "undo")
+    assert said(debugger, "print state_dict['lm_head'][0][0].data") != "3.0"
+    debugger.close()
+
+
+def test_branches_are_listed_with_where_what_and_how_far(tmp_path: Path) -> None:
+    debugger = ended(launch(tmp_path))
+    give(debugger, "goto 4:700", "set lm_head[0][0] = 0.5", "run")
+    lines = said(debugger, "branches").splitlines()
+    assert len(lines) == 2
+    assert lines[0].startswith("  main")
+    assert lines[1].startswith("▶ b1")
+    for part in ("from main at 4:700", "lm_head[0][0] = 0.5", "9 steps", "loss "):
+        assert part in lines[1]
+    with pytest.raises(CommandError, match="no branch “x”"):
+        give(debugger, "branch x")
+    debugger.close()
+
+
+def test_a_statement_is_executed_in_the_scripts_frame(tmp_path: Path) -> None:
+    debugger = ended(launch(tmp_path))
+    give(debugger, "goto 3:backward", "exec learning_rate = 0.0", "run")
+    frozen = [s.data for s in debugger.history.steps]
+    assert frozen[2] == frozen[5] == frozen[8]
+    give(debugger, "undo")
+    assert len(debugger.branches) == 1
+    with pytest.raises(CommandError, match="not a statement"):
+        give(debugger, "exec learning_rate =")
+    with pytest.raises(CommandError, match="NameError"):
+        give(debugger, "exec learning_rate = nothing_here")
+    assert len(debugger.branches) == 1, "a statement that fails leaves no branch"
+    debugger.close()
+
+
+def test_a_statement_inside_a_function_binds_its_variable(tmp_path: Path) -> None:
+    head = "def train(n):\n    rate = 0.01\n    for step in range(n):\n"
+    path = tmp_path / "script.py"
+    path.write_text(
+        f"{NODE}\n{head}        loss = weights[0] * weights[1]\n        loss.backward()\n        for w in weights:\n"
+        "            w.data -= rate * w.grad\n            w.grad = 0.0\n\ntrain(6)\n",
+        encoding="utf-8",
+    )
+    debugger = ended(Launch(path))
+    give(debugger, "goto 3:backward", "exec rate = 0.0", "run")
+    frozen = [s.data for s in debugger.history.steps]
+    assert frozen[1] == frozen[2] == frozen[5]
+    debugger.close()
+
+
+def test_a_branch_touches_no_file_of_the_users(tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    body = f"    if step == 6:\n        print(step, file=open({str(out)!r}, 'a'), flush=True)\n"
+    debugger = scripted(tmp_path, body)
+    assert out.read_text() == "6\n"
+    give(debugger, "goto 3:1", "exec weights[0].data = 0.125", "run")
+    stop = debugger.history.stop
+    assert stop is not None
+    assert stop.reason == "withheld"
+    assert "touches nothing of yours" in said(debugger, "where")
+    assert out.read_text() == "6\n"
+    debugger.close()
