@@ -205,7 +205,6 @@ def _new(words: list[str], script_args: list[str]) -> int:
 def _export(words: list[str], script_args: list[str]) -> int:
     parser = _parser("export", "Write pictures and tables of a moment.")
     add_script_arguments(parser)
-    _add_moment(parser)
     from microgpt_tui.graph.command import add_arguments
 
     add_arguments(parser)

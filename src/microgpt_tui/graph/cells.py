@@ -1,10 +1,11 @@
-"""Cells of tables that Graphviz draws: heatmaps and bars."""
+"""Colours between two, and cells of tables: heatmaps and bars."""
 
 from __future__ import annotations
 
-from microgpt_tui.graph.legend import escape
+from microgpt_tui.graph.draw.font import text_width
+from microgpt_tui.graph.draw.shapes import Shape, Text, rectangle
 
-CELL, TEXT = 34, 14
+CELL, TEXT = 34.0, 14.0
 """Points: a cell and its text."""
 
 
@@ -21,9 +22,10 @@ def ink(color: str) -> str:
     return "#101218" if 0.299 * r + 0.587 * g + 0.114 * b > 130 else "#ffffff"
 
 
-def cell(text: str, color: str, text_color: str, width: int = CELL, align: str = "CENTER") -> str:
-    """A cell of fixed size."""
-    return (
-        f'<TD FIXEDSIZE="TRUE" WIDTH="{width}" HEIGHT="{CELL}" BGCOLOR="{color}" ALIGN="{align}">'
-        f'<FONT COLOR="{text_color}" POINT-SIZE="{TEXT}">{escape(text) or " "}</FONT></TD>'
-    )
+def cell(x: float, y: float, text: str, fill: str, color: str) -> list[Shape]:
+    """A square with a short text, which is made smaller where it would not fit."""
+    size = min(TEXT, TEXT * (CELL - 2) / max(1.0, text_width(text, TEXT)))
+    shapes: list[Shape] = [rectangle(x, y, CELL, CELL, fill)] if fill else []
+    if text:
+        shapes.append(Text(x + CELL / 2, y + CELL / 2 + 5, text, size, color))
+    return shapes

@@ -14,6 +14,8 @@ from microgpt_tui.graph.frames import write_frames
 from microgpt_tui.graph.presets import DIRECTIONS, EDGES, LABELS, SIZES, THEMES, Style, style_named
 from microgpt_tui.graph.request import Request
 from microgpt_tui.graph.whats import WHATS
+from microgpt_tui.graph.whats.whole import PLAIN, nodes_below
+from microgpt_tui.protocol.moments import SHORT
 from microgpt_tui.trace.references import NotHere, node_named
 from microgpt_tui.trace.trace import Trace
 
@@ -23,11 +25,20 @@ EPILOG = "what can be drawn:\n" + "\n".join(f"  {what.name:<11} {what.meaning}" 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The arguments that say what to draw and where to."""
     parser.epilog = EPILOG
-    parser.add_argument("--what", choices=list(WHATS), default="cone", help="what to draw (default: cone)")
+    parser.add_argument(
+        "--at", metavar="MOMENT", default="",
+        help=f"{SHORT}; a step alone means the end of its backward pass (default: that of step 1)",
+    )  # fmt: skip
+    parser.add_argument(
+        "--what", choices=list(WHATS), help=f"what to draw (default: the graph where it has at most {PLAIN} nodes, "
+        "else the model)",
+    )  # fmt: skip
     parser.add_argument("-o", "--output", metavar="FILE", help="where to; the ending says the format")
     parser.add_argument("--format", choices=list(FORMATS), help="the format, whatever the ending")
     parser.add_argument("--frames", metavar="DIR", help="the backward pass of the selection as numbered pictures")
-    parser.add_argument("--node", metavar="NODE", help="the value: its number or its name, such as 'q[3]'")
+    parser.add_argument(
+        "--node", metavar="NODE", help="the value: its number or its name, such as 'q[3]' (default: the loss)"
+    )
     parser.add_argument("--to", metavar="NODE", help="the other end of a slice")
     parser.add_argument("--depth", type=int, default=3, metavar="N", help="steps of a cone to each side (default: 3)")
     parser.add_argument(
@@ -51,6 +62,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(trace: Trace, event: int, options: argparse.Namespace, script: str = "") -> str:
     """Write what the options ask for; returns what to tell the person. Raises ExportError."""
+    if options.what is None:
+        small = len(nodes_below(trace, event, PLAIN)) <= PLAIN
+        options.what = "cone" if options.node else "graph" if small or trace.loss_node() < 0 else "model"
     request = request_of(trace, event, options, script)
     renderer = Renderer(options.engine or "", options.timeout)
     form = options.format or ""

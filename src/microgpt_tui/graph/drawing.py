@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from microgpt_tui.graph import dot
-from microgpt_tui.graph.engines import Renderer
+from microgpt_tui.graph.draw.shapes import Sheet
+from microgpt_tui.graph.measure import SMALL_TEXT
 from microgpt_tui.graph.page import Page
+from microgpt_tui.graph.paint import painted
 from microgpt_tui.graph.picture import Picture
 from microgpt_tui.graph.presets import Style
 from microgpt_tui.graph.request import Request
@@ -35,37 +36,34 @@ class Drawing(Sketch):
     """A picture that is laid out, ready for any format."""
 
     page: Page
-    renderer: Renderer
+    engine: str = ""
+    """What laid it out."""
     notes: list[str] = field(default_factory=list)
 
     @property
     def smallest_text(self) -> float:
         """Pixels of the smallest text on the page."""
-        return dot.EDGE_TEXT * self.page.scale
+        return min((text.size for text in self.sheet().texts), default=SMALL_TEXT * self.page.scale)
 
     @property
     def is_readable(self) -> bool:
         """True when no text is smaller than the style wants it, or when there is no slide to fit on."""
-        return not self.style.is_slide or self.smallest_text >= self.style.minimum_text
+        return not self.style.is_slide or self.smallest_text >= self.style.minimum_text - 0.05
 
-    def source(self) -> str:
-        """As a DOT document with all positions pinned."""
-        return dot.document(self.picture, self.style, self.page)
-
-    def rendered(self, form: str, dpi: int = 0) -> bytes:
-        """What the engine makes of it. Raises EngineError."""
-        return self.renderer.render(self.source(), form, layout="nop2", dpi=dpi)
+    def sheet(self) -> Sheet:
+        """Everything in its place."""
+        return painted(self.picture, self.style, self.page)
 
 
 @dataclass(frozen=True, slots=True)
 class Format:
-    """A format of files: made from the drawing, or from the picture alone."""
+    """A format of files: made from a sheet, or from the picture alone."""
 
     name: str
     """The file's ending."""
     meaning: str
     """A few words for docs/export.md."""
-    write: Callable[[Drawing], bytes] | None = None
+    write: Callable[[Sheet], bytes] | None = None
     write_sketch: Callable[[Sketch], bytes] | None = None
     is_frame: bool = False
     """The backward pass can be written as a sequence of these."""

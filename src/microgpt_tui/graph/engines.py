@@ -39,6 +39,10 @@ class EngineError(ExportError):
     """No picture: the message says why and what to do."""
 
 
+class Missing(EngineError):
+    """There is no engine here."""
+
+
 class LayoutFailed(EngineError):
     """The engine itself gave up on this graph."""
 
@@ -90,7 +94,7 @@ def find(name: str = "") -> Engine:
     """The engine to use, or the one named. Raises EngineError that says how to get one."""
     found = [e for e in engines() if name in ("", e.name)]
     if not found:
-        raise EngineError(HOW_TO_GET if not name else f"the engine {name!r} is not here. {HOW_TO_GET}")
+        raise Missing(HOW_TO_GET if not name else f"the engine {name!r} is not here. {HOW_TO_GET}")
     return found[0]
 
 
@@ -115,6 +119,16 @@ class Renderer:
     def engine(self) -> Engine:
         """Raises EngineError where there is none."""
         return find(self.name)
+
+    @property
+    def engine_name(self) -> str:
+        """Empty where there is none. Raises EngineError for one that was asked for by name and is not here."""
+        return self.engine.name if self.name or engines() else ""
+
+    @property
+    def description(self) -> str:
+        """Who places the boxes, for people."""
+        return self.engine.description if self.engine_name else "our own layout (no Graphviz here)"
 
     def check(self) -> None:
         """Raises Cancelled when the person has asked to stop."""

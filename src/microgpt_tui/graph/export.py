@@ -5,8 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 from microgpt_tui.graph import dot
-from microgpt_tui.graph.drawing import Sketch
-from microgpt_tui.graph.engines import EngineError, Renderer
+from microgpt_tui.graph.drawing import Drawing, Sketch
+from microgpt_tui.graph.engines import EngineError, Missing, Renderer
 from microgpt_tui.graph.files import ExportError, Written, check_free, write_whole
 from microgpt_tui.graph.fitting import draw, picture_for, subject_of, what_of
 from microgpt_tui.graph.formats import FORMATS
@@ -54,26 +54,33 @@ def export(
         lines = what.lines[form](subject_of(trace, event, request))
         return Written(path, write_whole(path, (line.encode() for line in lines), overwrite=overwrite))
     write, write_sketch = FORMATS[form].write, FORMATS[form].write_sketch
+    renderer = renderer or Renderer()
+    engine, notes = "", list[str]()
     if write is None:
         assert write_sketch is not None
         picture = picture_for(trace, event, request)
-        data, notes, engine = write_sketch(Sketch(trace, event, request, picture)), [], ""
+        data = write_sketch(Sketch(trace, event, request, picture))
+    elif what.figure is not None:
+        renderer.progress(f"{what.name} · our own layout")
+        found = what.figure(subject_of(trace, event, request))
+        data, notes = write(found.sheet), found.notes
+        size = write_whole(path, [data], overwrite=overwrite)
+        return Written(path, size, len(found.parts), len(found.plan.edges), "", tuple(notes))
     else:
-        renderer = renderer or Renderer()
-        engine = _engine_name(trace, event, request, path, renderer, overwrite)
-        drawing = draw(trace, event, request, renderer)
-        picture, notes = drawing.picture, drawing.notes
+        drawing = _drawing(trace, event, request, path, renderer, overwrite)
+        picture, notes, engine = drawing.picture, drawing.notes, drawing.engine
         renderer.progress(f"{len(picture.boxes)} boxes, {len(picture.arrows)} edges · writing {path.name}")
-        data = write(drawing)
+        data = write(drawing.sheet())
     size = write_whole(path, [data], overwrite=overwrite)
     return Written(path, size, len(picture.boxes), len(picture.arrows), engine, (picture.note, *notes))
 
 
-def _engine_name(trace: Trace, event: int, request: Request, path: Path, renderer: Renderer, overwrite: bool) -> str:
-    """The engine's name; where there is none the DOT document is written, and EngineError raised."""
+def _drawing(trace: Trace, event: int, request: Request, path: Path, renderer: Renderer, overwrite: bool) -> Drawing:
+    """Laid out; where only an engine could do that and there is none, the DOT document is written and the error says
+    so."""
     try:
-        return renderer.engine.name
-    except EngineError as error:
+        return draw(trace, event, request, renderer)
+    except Missing as error:
         kept = path.with_suffix(".dot")
         source = dot.document(picture_for(trace, event, request), request.style).encode()
         if kept.exists() and not overwrite and kept.read_bytes() != source:

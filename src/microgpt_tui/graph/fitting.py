@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import replace
 
-from microgpt_tui.graph import dot, engines
+from microgpt_tui.graph import engines, layouts
 from microgpt_tui.graph.drawing import Drawing
-from microgpt_tui.graph.engines import LayoutFailed, Renderer
+from microgpt_tui.graph.engines import Renderer
 from microgpt_tui.graph.files import ExportError
 from microgpt_tui.graph.legend import head_pixels
-from microgpt_tui.graph.page import place, read_layout
+from microgpt_tui.graph.page import place
 from microgpt_tui.graph.picture import Picture, moment_name
 from microgpt_tui.graph.presets import Style
 from microgpt_tui.graph.request import Request, Subject, What
@@ -30,7 +30,9 @@ def what_of(request: Request) -> What:
 def subject_of(trace: Trace, event: int, request: Request, shown: int | None = None) -> Subject:
     """What a request is about, at a moment."""
     graph_event = event if shown is None else shown
-    node = request.node if request.node >= 0 else node_at(trace, graph_event)
+    loss = trace.loss_node()
+    newest = loss if loss >= 0 and trace.born_at(loss) <= graph_event else node_at(trace, graph_event)
+    node = request.node if request.node >= 0 else newest
     return Subject(trace, event, graph_event, node, request)
 
 
@@ -68,8 +70,9 @@ def draw(trace: Trace, event: int, request: Request, renderer: Renderer | None =
         count, edges = len(picture.boxes), len(picture.arrows)
         first = first or count
         seconds = engines.estimated_seconds(count, edges)
-        renderer.progress(f"{count} boxes, {edges} edges · {renderer.engine.description} · about {seconds:.1f} s")
-        if seconds > renderer.timeout / 2 and not request.force:
+        renderer.progress(f"{count} boxes, {edges} edges · {renderer.description} · about {seconds:.1f} s")
+        too_slow = seconds > renderer.timeout / 2 if renderer.engine_name else count > layouts.MOST
+        if too_slow and not request.force:
             notes.append(f"{count} boxes and {edges} edges would take too long to lay out: folded further")
         elif best is None or not _same_size(best.picture, picture):
             for style in _styles(picture, attempt):
@@ -91,7 +94,8 @@ def draw(trace: Trace, event: int, request: Request, renderer: Renderer | None =
         raise ExportError("too large to be laid out in time: choose less, or allow it with --force")
     if not best.is_readable:
         best.notes.append(
-            f"small text: {best.smallest_text:.0f} pixels on a slide of {best.style.width}×{best.style.height}"
+            f"small text: {best.smallest_text:.0f} pixels on a slide of {best.style.width}×{best.style.height}. "
+            "Draw less (a smaller --budget or --depth, --labels data), or --size free"
         )
     return best
 
@@ -102,12 +106,17 @@ def _same_size(a: Picture, b: Picture) -> bool:
 
 
 def _styles(picture: Picture, request: Request) -> Iterator[Style]:
-    """As asked for; then, while the text is too small to be read, turned, and without counts at the edges."""
+    """As asked for; then, while the text is too small to be read, turned, without counts at the edges, in few words."""
     style = request.style
-    for edges in (style.edges, "none") if style.edges == "count" and picture.arrows else (style.edges,):
-        yield replace(style, edges=edges)
+    ways = [style]
+    if style.edges == "count" and picture.arrows:
+        ways.append(replace(style, edges="none"))
+    if any(box.result for box in picture.boxes):
+        ways.append(replace(ways[-1], compact=True))
+    for way in ways:
+        yield way
         if request.auto_direction and picture.arrows:
-            yield replace(style, edges=edges, direction="TB" if style.direction == "LR" else "LR")
+            yield replace(way, direction="TB" if style.direction == "LR" else "LR")
 
 
 def _smaller(request: Request, count: int, best: Drawing | None) -> int:
@@ -117,20 +126,17 @@ def _smaller(request: Request, count: int, best: Drawing | None) -> int:
     return budget if 3 <= budget < count else 0
 
 
-def _without_clusters(picture: Picture) -> Picture:
-    return replace(picture, boxes=[replace(box, cluster=-1) for box in picture.boxes], clusters={})
-
-
 def lay_out(trace: Trace, event: int, request: Request, picture: Picture, renderer: Renderer) -> Drawing:
-    """Let the engine place everything, and put it on the page. Raises EngineError."""
+    """Give everything its place: Graphviz does, else, where there is none, we do. Raises EngineError."""
     style = request.style
-    try:
-        data = renderer.render(dot.document(picture, style), "json0")
-    except LayoutFailed:
-        if not picture.clusters:
-            raise
-        # Graphviz 2.43 gives up on some graphs with frames ("trouble in init_rank")
-        picture = _without_clusters(picture)
-        data = renderer.render(dot.document(picture, style), "json0")
-    page = place(read_layout(data.decode()), style.width, style.height, head_pixels(picture, style))
-    return Drawing(trace, event, request, picture, page, renderer)
+    engine = renderer.engine_name
+    if not picture.arrows:
+        layout, engine = layouts.by_ourselves(picture, style), ""
+    elif engine:
+        layout = layouts.by_engine(picture, style, renderer)
+    elif len(picture.boxes) <= layouts.MOST:
+        layout = layouts.by_ourselves(picture, style)
+    else:
+        _ = renderer.engine  # says how to get one
+    page = place(layout, style.width, style.height, head_pixels(picture, style))
+    return Drawing(trace, event, request, picture, page, engine)

@@ -220,19 +220,18 @@ def fold_to_budget(
 ) -> Fold:
     """The whole episode in at most ``budget`` boxes where that can be.
 
-    With a scope as ``focus``, the position around it is opened as far as the budget allows and the others stay
+    Parameters do not count: they are written into the boxes that use them. With a scope as ``focus``,
+    the position around it is opened as far as the budget allows and the others stay
     closed; without one, all are opened equally far. What does not fit even at the coarsest level is joined:
     the iterations of a loop become one box. ``note`` says what was done.
     """
     count = nodes_at(trace, event)
     used = {scope for scope, _ in node_runs(trace, 0, count)}
-    names = older_names(trace)
-    older = len({names[node] for node in older_used(trace, count)})
     path = trace.scope_path(focus) if focus >= 0 else []
 
     def size(level: int, opened: dict[int, int] | None) -> int:
         close = closing(trace, level, opened)
-        return older + len({close[s] for s in used})
+        return len({close[s] for s in used})
 
     level = Level.POSITIONS
     if size(level, None) > budget:
@@ -279,7 +278,7 @@ def fold_selection(
             single = inside if level == Level.OPERATIONS else range(0)
             folded = fold_nodes(trace, nodes, Level.POSITIONS, {**outside, scope: level}, single)
             folded.level = level
-        if len(folded.groups) <= budget:
+        if sum(not g.matrix for g in folded.groups) <= budget:
             break
     assert folded is not None
     if folded.level < Level.OPERATIONS:

@@ -7,14 +7,19 @@ from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
+from microgpt_tui.graph.draw.shapes import Sheet
 from microgpt_tui.graph.drawing import Drawing
 from microgpt_tui.graph.engines import Renderer
 from microgpt_tui.graph.files import ExportError, write_whole
-from microgpt_tui.graph.fitting import draw, picture_for
+from microgpt_tui.graph.fitting import draw, picture_for, subject_of
 from microgpt_tui.graph.formats import FORMATS
+from microgpt_tui.graph.model.figure import Figure
+from microgpt_tui.graph.model.numbers import change_events
+from microgpt_tui.graph.model.parts import family
 from microgpt_tui.graph.picture import Picture
 from microgpt_tui.graph.request import Request
 from microgpt_tui.graph.state import backward_span
+from microgpt_tui.graph.whats import WHATS
 from microgpt_tui.protocol.codes import BACKWARD
 from microgpt_tui.trace.trace import Trace
 
@@ -77,6 +82,32 @@ def frames(
         yield replace(final, event=at, picture=picture, notes=[])
 
 
+def figure_frames(
+    trace: Trace, event: int, request: Request, renderer: Renderer | None = None, *, most: int = MOST_FRAMES
+) -> Iterator[Sheet]:
+    """A designed figure at every moment at which one of its boxes begins to get its gradient, or has got all of it."""
+    renderer = renderer or Renderer()
+    make = WHATS[request.what].figure
+    assert make is not None
+    span = backward_of(trace, event)
+    events = figure_events(trace, make(subject_of(trace, span[1], request)), span, most)
+    for number, at in enumerate(events, 1):
+        renderer.check()
+        renderer.progress(f"frame {number} of {len(events)}")
+        yield make(subject_of(trace, at, request)).sheet
+
+
+def figure_events(trace: Trace, found: Figure, span: tuple[int, int], most: int) -> list[int]:
+    """The moments at which a figure's boxes change their state."""
+    changes: set[int] = set()
+    for place in found.parts:
+        changes.update(change_events(trace, family(found.structure, place), span))
+    events = sorted(e for e in changes if e >= 0)
+    if len(events) > most - 2:
+        events = [events[int(i * len(events) / (most - 2))] for i in range(most - 2)]
+    return list(dict.fromkeys([span[0], *events, span[1]]))
+
+
 def write_frames(
     trace: Trace,
     event: int,
@@ -96,12 +127,17 @@ def write_frames(
         raise ExportError(f"{folder}: not a folder. Choose another name for the frames.")
     if folder.exists() and any(folder.iterdir()) and not overwrite:
         raise ExportError(f"{folder} has files in it. Choose an empty folder, or say --overwrite.")
-    drawings = frames(trace, event, request, renderer, most=most)
+    drawings: Iterator[Drawing | Sheet] = (
+        figure_frames(trace, event, request, renderer, most=most)
+        if WHATS[request.what].figure is not None
+        else frames(trace, event, request, renderer, most=most)
+    )
     written: list[Path] = []
     pictures: list[str] = []
     for number, drawing in enumerate(drawings, 1):
         folder.mkdir(parents=True, exist_ok=True)
-        made = {name: write(drawing) for name in dict.fromkeys(("svg", form)) if (write := FORMATS[name].write)}
+        sheet = drawing if isinstance(drawing, Sheet) else drawing.sheet()
+        made = {name: write(sheet) for name in dict.fromkeys(("svg", form)) if (write := FORMATS[name].write)}
         pictures.append(made["svg"].decode())
         path = folder / f"frame-{number:03d}.{form}"
         write_whole(path, [made[form]], overwrite=True)

@@ -1,14 +1,14 @@
-"""A fold as a picture: a box per group, its numbers root mean squares."""
+"""A fold as a picture: a box per group with what it hands on."""
 
 from __future__ import annotations
 
 import math
 from bisect import bisect_right
-from itertools import chain
 
 from microgpt_tui.graph.clusters import add_clusters, iteration_name
 from microgpt_tui.graph.folding import SETUP, Fold, Group
 from microgpt_tui.graph.node_picture import node_arrows, node_box, picture_of_nodes
+from microgpt_tui.graph.numbers import plain, signed
 from microgpt_tui.graph.picture import Arrow, Box, Picture
 from microgpt_tui.graph.selection import Selection
 from microgpt_tui.graph.state import (
@@ -25,7 +25,7 @@ from microgpt_tui.trace.trace import Trace
 
 
 def picture_of_groups(trace: Trace, folded: Fold, event: int, *, focus: int = -1) -> Picture:
-    """A picture of a fold; ``focus`` is a node whose group is marked. Numbers of a group are root mean squares."""
+    """A picture of a fold; ``focus`` is a node whose group is marked."""
     if folded.groups and all(g.node >= 0 for g in folded.groups):
         nodes = tuple(g.node for g in folded.groups)
         picture = picture_of_nodes(trace, Selection(nodes, {}, {}), event, focus=focus)
@@ -80,23 +80,40 @@ def group_box(trace: Trace, key: int, group: Group) -> Box:
 
 
 def _fill_numbers(trace: Trace, folded: Fold, boxes: list[Box], event: int) -> None:
-    """Root mean square of data and grad per group, and the state: one pass over the nodes, one over the writes."""
+    """What each group hands on to others (its last result, where nobody takes it): one pass over the edges."""
     size, group_of, first = len(boxes), folded.group_of, trace.first_node
-    data, grad, count = [0.0] * size, [0.0] * size, [0] * size
-    older = [data_used(trace, node, event) if g >= 0 else 0.0 for node, g in enumerate(group_of[:first])]
-    for g, value in zip(group_of, chain(older, trace.data), strict=False):
-        if g >= 0:
-            data[g] += value * value
-            count[g] += 1
-    for node, value in grads_at(trace, event).items():
-        if node < len(group_of) and group_of[node] >= 0:
-            grad[group_of[node]] += value * value
+    handed: list[dict[int, None]] = [{} for _ in range(size)]
+    end = len(group_of)
+    starts = trace.child_start
+    for node in range(first, end):
+        g, row = group_of[node], node - first
+        if g < 0:
+            continue
+        for child in trace.child[starts[row] : starts[row + 1] if row + 1 < len(starts) else None]:
+            if child < end and group_of[child] != g and group_of[child] >= 0:
+                handed[group_of[child]][child] = None
+    loss = trace.loss_node(event)
+    grads = grads_at(trace, event)
     sums, uses = sums_by_group(trace, event, group_of, size), uses_by_group(trace, group_of, size)
-    for g, box in enumerate(boxes):
+    for g, (box, group) in enumerate(zip(boxes, folded.groups, strict=True)):
+        results = [loss] if 0 <= loss < end and group_of[loss] == g else list(handed[g]) or [group.last]
+        values = [data_used(trace, n, event) for n in results]
         box.state = reached_by_sums(trace, event, sums[g], uses[g])
-        box.data = math.sqrt(data[g] / count[g]) if count[g] else math.nan
+        box.data = values[0] if len(values) == 1 else math.nan
+        box.result = result_text(values)
         if box.state not in (Reached.NONE, Reached.WAITING):
-            box.grad = math.sqrt(grad[g] / count[g])
+            box.grad = math.sqrt(sum(grads.get(n, 0.0) ** 2 for n in results))
+
+
+def result_text(values: list[float]) -> str:
+    """A single number; of several how many, their range and norm."""
+    if len(values) == 1:
+        return signed(values[0])
+    known = [v for v in values if v == v]
+    if not known:
+        return f"{len(values)} numbers"
+    norm = plain(math.sqrt(sum(v * v for v in known)))
+    return f"{len(values):,} numbers, norm {norm} · {signed(min(known))} … {signed(max(known))}"
 
 
 def _fill_contributions(trace: Trace, folded: Fold, arrows: dict[tuple[int, int], Arrow], event: int) -> None:
@@ -118,10 +135,10 @@ def _fill_contributions(trace: Trace, folded: Fold, arrows: dict[tuple[int, int]
         arrows[pair].share = amount / into[pair[0]] if into[pair[0]] else math.nan
 
 
-def list_parameters(picture: Picture, most: int = 2) -> None:
+def list_parameters(picture: Picture, most: int = 0) -> None:
     """Write matrices that feed more than ``most`` boxes into these boxes, instead of drawing an arrow to each.
 
-    A step uses every matrix at every position: drawn, these arrows hide all others.
+    A step uses every matrix at every position: drawn, these arrows hide all others, and the boxes leave no room.
     """
     fed: dict[int, list[Arrow]] = {}
     for arrow in picture.arrows:

@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-from microgpt_tui.graph.page import Page
-from microgpt_tui.graph.picture import Picture
-from microgpt_tui.graph.presets import Style, Theme
+from microgpt_tui.graph.picture import Box, Picture
+from microgpt_tui.graph.presets import Style
 from microgpt_tui.graph.state import Reached
 
-NODE_TEXT, SMALL_TEXT = 14, 12
-"""Points, before a slide scales the whole picture to its size."""
 TITLE_PIXELS, LINE_PIXELS, LEGEND_PIXELS = 36, 21, 18
 """On the slide, whatever the scale of what is drawn below."""
 
@@ -27,87 +24,48 @@ def head_pixels(picture: Picture, style: Style) -> int:
     return height + (50 if style.legend else 0)
 
 
-def heading(picture: Picture, style: Style, page: Page) -> str:
-    """The head as an HTML-like table as wide as the page; empty when the style wants none."""
-    theme = style.theme
-    rows = []
-    unit = 1 / page.scale
-    if style.title and picture.title:
-        rows.append(_line(f"<B>{escape(picture.title)}</B>", TITLE_PIXELS * unit, theme.text))
-    if style.title:
-        for text in (picture.subtitle, picture.note):
-            if text:
-                rows.append(_line(escape(text), LINE_PIXELS * unit, theme.faint))
-    if style.legend and picture.legend:
-        rows.append(_line(escape(picture.legend), LEGEND_PIXELS * unit, theme.faint))
-    elif style.legend and not picture.rows:
-        rows.append(f'<TR><TD ALIGN="LEFT">{_legend(picture, style, LEGEND_PIXELS * unit)}</TD></TR>')
-    if not rows:
-        return ""
-    return (
-        f'<TABLE BORDER="0" CELLBORDER="0" CELLSPACING="0" CELLPADDING="{round(4 * unit)}" '
-        f'WIDTH="{page.inner_width:.0f}">{"".join(rows)}</TABLE>'
-    )
-
-
-def _line(text: str, points: float, color: str) -> str:
-    return f'<TR><TD ALIGN="LEFT"><FONT POINT-SIZE="{points:.2f}" COLOR="{color}">{text}</FONT></TD></TR>'
-
-
-def _legend(picture: Picture, style: Style, points: float) -> str:
-    """A row of samples: only of what is in the picture."""
-    theme = style.theme
-    cells = [
-        _sample(text, fill, pattern, line, theme, points) for text, fill, pattern, line in _samples(picture, theme)
-    ]
-    for text, color in _words(picture, style):
-        cells.append(f'<TD><FONT POINT-SIZE="{points:.2f}" COLOR="{color}">  {escape(text)}</FONT></TD>')
-    gap = max(2, round(points / 2.5))
-    return f'<TABLE BORDER="0" CELLSPACING="{gap}" CELLPADDING="{max(1, gap // 2)}"><TR>{"".join(cells)}</TR></TABLE>'
-
-
-def _words(picture: Picture, style: Style) -> list[tuple[str, str]]:
-    """(what a number or a line means, its colour)."""
+def words(picture: Picture, style: Style) -> list[tuple[str, str]]:
+    """(what a number or a line means, its colour): only of what is in the picture."""
     theme = style.theme
     groups = any(box.node < 0 for box in picture.boxes)
-    words = []
-    if groups:
-        if style.labels != "names":
-            words.append(("numbers: root mean square", theme.faint))
-        if style.edges == "count":
-            words.append(("×N: N operands", theme.faint))
-    else:
-        words += [("+ positive: solid", theme.positive), ("− negative: dashed", theme.negative)]
-    if style.edges == "contribution" and picture.backward:
-        words.append(("edges: contribution to the grad at their start", theme.faint))
-    elif style.edges == "local" and not groups:
-        words.append(("edges: local gradient", theme.faint))
-    return words
-
-
-def _samples(picture: Picture, theme: Theme) -> list[tuple[str, str, str, str]]:
-    kinds = {box.kind for box in picture.boxes}
-    states = {box.state for box in picture.boxes}
     found = []
-    if "parameter" in kinds:
-        found.append(("parameters", theme.parameter, "SOLID", theme.box_line))
-    if kinds & {"operation", "group"} and states <= {Reached.NONE}:
-        found.append(("computed", theme.box, "ROUNDED", theme.box_line))
-    if "loss" in kinds:
-        found.append(("loss", theme.loss, "ROUNDED", theme.box_line))
-    if Reached.WAITING in states:
-        found.append(("grad not reached", theme.waiting, "ROUNDED,DASHED", theme.box_line))
-    if Reached.ACCUMULATING in states:
-        found.append(("grad accumulating", theme.accumulating, "ROUNDED", theme.accumulating_line))
-    if Reached.FINAL in states:
-        found.append(("grad final", theme.final, "ROUNDED", theme.box_line))
-    if any(box.focus for box in picture.boxes):
-        found.append(("selected", theme.background, "ROUNDED", theme.focus))
+    if groups:
+        if style.labels in ("both", "grad"):
+            found.append(("|grad|: norm", theme.faint))
+        if style.edges == "count" and any(a.count > 1 for a in picture.arrows):
+            found.append(("×N: N operands", theme.faint))
+    else:
+        found += [("+ positive: solid", theme.positive), ("− negative: dashed", theme.negative)]
+    if any(a.contribution == a.contribution for a in picture.arrows):
+        found.append(("◂ the gradient came this way", theme.gradient))
+    if style.edges == "contribution" and picture.backward:
+        found.append(("edges: contribution to the grad at their start", theme.faint))
+    elif style.edges == "local" and not groups:
+        found.append(("edges: local gradient", theme.faint))
     return found
 
 
-def _sample(text: str, fill: str, pattern: str, line: str, theme: Theme, points: float) -> str:
-    return (
-        f'<TD BORDER="2" COLOR="{line}" BGCOLOR="{fill}" STYLE="{pattern}">'
-        f'<FONT POINT-SIZE="{points:.2f}" COLOR="{theme.text}"> {escape(text)} </FONT></TD>'
-    )
+def samples(picture: Picture) -> list[tuple[str, Box]]:
+    """(what a look means, a box that looks so)."""
+    kinds = {box.kind for box in picture.boxes}
+    states = {box.state for box in picture.boxes}
+
+    def box(kind: str = "operation", state: Reached = Reached.NONE, *, focus: bool = False) -> Box:
+        return Box(0, "", kind, data=0.0, state=state, focus=focus)
+
+    found = []
+    if "parameter" in kinds:
+        found.append(("parameter", box("parameter")))
+    if kinds & {"operation", "group"} and states <= {Reached.NONE}:
+        found.append(("computed", box()))
+    if "loss" in kinds:
+        found.append(("loss", box("loss")))
+    if Reached.WAITING in states:
+        found.append(("grad not reached", box(state=Reached.WAITING)))
+    if Reached.ACCUMULATING in states:
+        found.append(("grad … accumulating", box(state=Reached.ACCUMULATING)))
+    if Reached.FINAL in states:
+        found.append(("grad ✓ final", box(state=Reached.FINAL)))
+    if any(b.focus for b in picture.boxes):
+        found.append(("selected", box(focus=True)))
+    return found

@@ -17,7 +17,7 @@ from microgpt_tui.trace.trace import Trace
 
 def box_title(trace: Trace, node: int) -> tuple[str, str]:
     """(kind, title) of a single node: its name where a variable has one, else its operation."""
-    if matrix_place(trace, node) is not None:
+    if matrix_place(trace, node) is not None and not len(trace.children(node)):
         return "parameter", name(trace, node)
     op = trace.op_name(node)
     if op == CONSTANT_OP:

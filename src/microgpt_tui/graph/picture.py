@@ -6,6 +6,7 @@ import math
 from dataclasses import dataclass, field
 from typing import Protocol
 
+from microgpt_tui.graph.draw.shapes import Shape
 from microgpt_tui.graph.presets import Style
 from microgpt_tui.graph.state import Reached
 from microgpt_tui.protocol.codes import PHASE_NAMES
@@ -15,8 +16,14 @@ from microgpt_tui.trace.trace import Trace
 class Body(Protocol):
     """A table for a box of its own: a heatmap, bars."""
 
-    def label(self, style: Style) -> str:
-        """As an HTML-like label of Graphviz."""
+    def size(self, style: Style) -> tuple[float, float]:
+        """Width and height in points."""
+
+    def shapes(self, x: float, y: float, style: Style) -> list[Shape]:
+        """Drawn from its upper left corner."""
+
+    def text(self) -> str:
+        """In plain lines."""
 
 
 @dataclass(slots=True)
@@ -34,8 +41,9 @@ class Box:
     """How many nodes it stands for."""
     iterations: int = 1
     data: float = math.nan
-    """Of one node its data; of a group the root mean square."""
+    """Of one node, or of what a group hands on when that is one number."""
     grad: float = math.nan
+    """Of one number; of several the Euclidean norm of their gradients."""
     state: Reached = Reached.NONE
     cluster: int = -1
     """The innermost scope that is drawn as a frame around it, or -1."""
@@ -44,6 +52,8 @@ class Box:
     more_users: int = 0
     uses: str = ""
     """Parameters that it uses and that have no box of their own."""
+    result: str = ""
+    """Of a group: what its statement made, in words."""
     body: Body | None = None
     """Of a table: what is drawn instead of the numbers above."""
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 
+from microgpt_tui.graph.model.figure import Figure
 from microgpt_tui.graph.picture import Picture
 from microgpt_tui.graph.presets import Style
 from microgpt_tui.trace.trace import Trace
@@ -16,7 +17,7 @@ class Request:
 
     what: str = "cone"
     node: int = -1
-    """The selected value; -1 for the one that the moment is about."""
+    """The selected value; -1 for the loss, before there is one for what the moment is about."""
     other: int = -1
     """The other end of a slice."""
     depth: int = 3
@@ -60,6 +61,8 @@ class What:
     """One line for help, the dialog and docs/export.md."""
     picture: Callable[[Subject], Picture] | None = None
     """Raises ExportError where there is nothing of the kind."""
+    figure: Callable[[Subject], Figure] | None = None
+    """It has a design of its own, and needs no layout; ``picture`` says the same in boxes and arrows."""
     lines: Mapping[str, Callable[[Subject], Iterator[str]]] = field(default_factory=dict)
     """Without a picture: format -> what to write."""
     needs_node: bool = True

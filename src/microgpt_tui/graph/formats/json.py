@@ -54,6 +54,7 @@ def _box(trace: Trace, box: Box) -> dict[str, Any]:
     elif box.scope >= 0:
         found |= {"scope": box.scope, "iterations": box.iterations}
     found |= {"data": number(box.data), "grad": number(box.grad), "state": box.state.value}
+    found |= {key: text for key, text in (("result", box.result), ("parameters", box.uses)) if text}
     if box.cluster >= 0:
         found["cluster"] = box.cluster
     return found

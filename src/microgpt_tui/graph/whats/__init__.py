@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from microgpt_tui.graph.request import What
-from microgpt_tui.graph.whats import attention, cone, model, scalars, scopes, slices, step, tokens
+from microgpt_tui.graph.whats import attention, cone, model, scalars, scopes, slices, step, tokens, whole
 
 WHATS: dict[str, What] = {
     what.name: what
-    for module in (cone, slices, scopes, step, model, attention, tokens, scalars)
+    for module in (model, whole, cone, slices, scopes, step, attention, tokens, scalars)
     for what in module.WHATS
 }
 """Name -> what it is, in the order of help and dialog."""

@@ -6,12 +6,16 @@ import math
 from dataclasses import dataclass
 
 from microgpt_tui.graph.cells import CELL, cell, ink, mix
+from microgpt_tui.graph.draw.shapes import Group, Shape, Text
 from microgpt_tui.graph.files import ExportError
 from microgpt_tui.graph.picture import Picture, table_picture
 from microgpt_tui.graph.presets import Style, Theme
 from microgpt_tui.graph.request import Subject, What
 from microgpt_tui.recognise.attention import attention
 from microgpt_tui.recognise.tokens import key_tokens, tokens
+
+STEP, GAP, HEAD = CELL + 2, 28.0, 26.0
+"""Points: from cell to cell, between heads, a head's title."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,16 +26,37 @@ class Heatmaps:
     names: list[str]
     """Of the tokens, by position."""
 
-    def label(self, style: Style) -> str:
+    def _across(self, style: Style) -> int:
+        return _across(len(self.heads), len(self.names), style)
+
+    def _side(self) -> float:
+        return (len(self.names) + 1) * STEP
+
+    def size(self, style: Style) -> tuple[float, float]:
         """All heads, side by side as the page allows."""
-        drawn = [
-            _heatmap(f"head {head}", grid, max((len(row) for row in grid), default=0), self.names, style.theme)
-            for head, grid in enumerate(self.heads)
-        ]
-        across = _across(len(drawn), len(self.names), style)
-        lines = [drawn[i : i + across] for i in range(0, len(drawn), across)]
-        body = "".join("<TR>" + "".join(f'<TD VALIGN="TOP">{h}</TD>' for h in line) + "</TR>" for line in lines)
-        return f'<TABLE BORDER="0" CELLSPACING="14" CELLPADDING="0">{body}</TABLE>'
+        across = self._across(style)
+        down = math.ceil(len(self.heads) / across)
+        side = self._side()
+        return across * (side + GAP) - GAP, down * (side + HEAD + GAP) - GAP
+
+    def shapes(self, x: float, y: float, style: Style) -> list[Shape]:
+        """A square per head."""
+        across, side = self._across(style), self._side()
+        found: list[Shape] = []
+        for head, grid in enumerate(self.heads):
+            left = x + (head % across) * (side + GAP)
+            top = y + (head // across) * (side + HEAD + GAP)
+            inner = _heatmap(f"head {head}", grid, self.names, style.theme, left, top)
+            found.append(Group(inner, about={"head": str(head)}))
+        return found
+
+    def text(self) -> str:
+        """A line per query position."""
+        lines = []
+        for head, grid in enumerate(self.heads):
+            lines.append(f"head {head}")
+            lines += [" ".join(f"{100 * v:.0f}" if v == v else "." for v in row) for row in grid]
+        return "\n".join(lines)
 
 
 def picture(subject: Subject, sequence: int = 0) -> Picture:
@@ -63,7 +88,7 @@ def picture(subject: Subject, sequence: int = 0) -> Picture:
 
 def _across(count: int, length: int, style: Style) -> int:
     """How many heatmaps side by side make the largest picture on the page."""
-    side = (length + 1) * (CELL + 2)
+    side = (length + 1) * STEP
     proportion = style.width / style.height if style.is_slide else 16 / 9
 
     def scale(across: int) -> float:
@@ -72,18 +97,19 @@ def _across(count: int, length: int, style: Style) -> int:
     return max(range(1, count + 1), key=scale)
 
 
-def _heatmap(title: str, grid: list[list[float]], length: int, names: list[str], theme: Theme) -> str:
-    head = "".join(cell(names[i], theme.background, theme.faint) for i in range(length))
-    rows = [f"<TR>{cell('', theme.background, theme.faint)}{head}</TR>"]
+def _heatmap(title: str, grid: list[list[float]], names: list[str], theme: Theme, x: float, y: float) -> list[Shape]:
+    shapes: list[Shape] = [Text(x, y + 16, title, 16, theme.text, True, "start")]
+    top = y + HEAD
+    for i, name in enumerate(names):
+        shapes += cell(x + (i + 1) * STEP, top, name, "", theme.faint)
+        shapes += cell(x, top + (i + 1) * STEP, name, "", theme.faint)
     for q, values in enumerate(grid):
-        cells = [cell(names[q], theme.background, theme.faint)]
-        for value in values + [math.nan] * (length - len(values)):
-            color = theme.background if value != value else mix(theme.box, theme.strongest, value)
-            cells.append(cell("" if value != value else f"{100 * value:.0f}", color, ink(color)))
-        rows.append(f"<TR>{''.join(cells)}</TR>")
-    name = f'<FONT COLOR="{theme.text}" POINT-SIZE="16"><B>{title}</B></FONT>'
-    wide = f'<TR><TD COLSPAN="{length + 1}" ALIGN="LEFT">{name}</TD></TR>'
-    return f'<TABLE BORDER="0" CELLBORDER="0" CELLSPACING="2" CELLPADDING="0">{wide}{"".join(rows)}</TABLE>'
+        for k, value in enumerate(values):
+            if value == value:
+                color = mix(theme.box, theme.strongest, value)
+                text = f"{100 * value:.0f}"
+                shapes += cell(x + (k + 1) * STEP, top + (q + 1) * STEP, text, color, ink(color))
+    return shapes
 
 
 WHATS = (What("attention", "the attention weights of a layer, all heads", picture, needs_node=False),)

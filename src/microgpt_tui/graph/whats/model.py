@@ -1,32 +1,55 @@
-"""``model``: the whole step with the iterations of each loop in one box."""
+"""``model``: the designed figure of the model, from the structure of its computation."""
 
 from __future__ import annotations
 
-from microgpt_tui.graph.folding import fold
-from microgpt_tui.graph.group_picture import list_parameters, picture_of_groups
-from microgpt_tui.graph.levels import Level
-from microgpt_tui.graph.picture import Picture
+from microgpt_tui.graph.files import ExportError
+from microgpt_tui.graph.model.figure import Figure, figure
+from microgpt_tui.graph.model.parts import family
+from microgpt_tui.graph.model.units import held
+from microgpt_tui.graph.picture import Arrow, Box, Picture
 from microgpt_tui.graph.request import Subject, What
 
 
-def picture(subject: Subject) -> Picture:
-    """As fine as the budget allows."""
-    trace, event = subject.trace, subject.shown
-    folded = fold(trace, Level.POSITIONS, event, join=True)
-    for level in (Level.LAYERS, Level.BLOCKS):
-        finer = fold(trace, level, event, join=True)
-        if len(finer.groups) > subject.request.budget:
-            break
-        folded = finer
-    folded.note = f"by {folded.level.label}; ×N: iterations of a loop in one box"
-    found = picture_of_groups(trace, folded, subject.event)
-    list_parameters(found)
-    found.title = "one step as blocks"
+def _figure(subject: Subject) -> Figure:
+    """The model behind the loss. Raises ExportError where the episode has none."""
+    trace = subject.trace
+    target = trace.loss_node() if subject.request.node < 0 else subject.request.node
+    if target < 0:
+        raise ExportError("no loss: the model is what backward() was called on. Choose a training step, such as 1.")
+    if not len(trace.children(target)):
+        raise ExportError("the operands of this script's values are not recorded: there is nothing to draw a model of")
+    request = subject.request
+    title = " · ".join(t for t in (request.script, "the model") if t)
+    found = figure(trace, subject.event, request.style, title, target)
+    if not any(u.matrices for u in found.structure.units):
+        raise ExportError("nothing that the loss was computed from is a parameter. --what graph draws every value")
     return found
+
+
+def picture(subject: Subject) -> Picture:
+    """The same as boxes and arrows: for each its parameters, and the norm of their gradient."""
+    found = _figure(subject)
+    boxes = []
+    for place, part in found.parts.items():
+        numbers = found.numbers[place]
+        group = held([m for u in family(found.structure, place) for m in u.matrices])
+        box = Box(
+            place, part.title, "loss" if part.is_loss else part.unit.kind, count=len(part.unit.vector),
+            data=numbers.low if numbers.size == 1 else float("nan"), grad=numbers.grad, state=numbers.state,
+        )  # fmt: skip
+        box.uses = ", ".join(f"{h.name} {h.shape_text} · {h.count:,}".replace("  ", " ") for h in group)
+        box.result = " · ".join([*part.lines, numbers.result])
+        boxes.append(box)
+    arrows = [Arrow(a, b) for a, b in found.plan.edges]
+    drawn = Picture(boxes, arrows, title="the model", backward=subject.trace.loss_node(subject.event) >= 0)
+    if found.structure.missing:
+        drawn.note = "not used in this step: " + ", ".join(m.name for m in found.structure.missing)
+    return drawn
 
 
 WHATS = (
     What(
-        "model", "the whole step, with one box for all iterations of a loop", picture, needs_node=False, labels="names"
+        "model", "the model: its layers, attention and matrices, with the norm of every gradient", picture, _figure,
+        needs_node=False,
     ),
-)
+)  # fmt: skip

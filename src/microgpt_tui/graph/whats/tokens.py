@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from microgpt_tui.graph.cells import cell
+from microgpt_tui.graph.draw.font import text_width
+from microgpt_tui.graph.draw.shapes import Shape, Text, rectangle
 from microgpt_tui.graph.files import ExportError
 from microgpt_tui.graph.picture import Picture, table_picture
 from microgpt_tui.graph.presets import Style
@@ -13,8 +14,8 @@ from microgpt_tui.recognise.tokens import probability_values, tokens
 
 MOST = 14
 """Tokens that are shown; the target always is."""
-BAR = 420
-"""Points of the longest bar."""
+NAME, BAR, STEP = 110.0, 420.0, 30.0
+"""Points: the names' column, the longest bar, a line."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,22 +24,32 @@ class Bars:
 
     rows: list[tuple[str, float, bool]]
 
-    def label(self, style: Style) -> str:
+    def size(self, style: Style) -> tuple[float, float]:
+        """A line per token."""
+        return NAME + BAR + 200, len(self.rows) * STEP
+
+    def shapes(self, x: float, y: float, style: Style) -> list[Shape]:
         """Names, bars and percentages."""
         theme, longest = style.theme, max(p for _, p, _ in self.rows) or 1.0
-        lines = []
+        found: list[Shape] = []
         for name, p, aim in self.rows:
             color = theme.positive if aim else theme.line
-            bar = max(1, round(BAR * p / longest))
-            lines.append(
-                f"<TR>{cell(name, theme.background, theme.text, 110, 'RIGHT')}"
-                f'<TD ALIGN="LEFT" WIDTH="{BAR + 20}"><TABLE BORDER="0" CELLSPACING="0" CELLPADDING="0"><TR>'
-                f'<TD FIXEDSIZE="TRUE" WIDTH="{bar}" HEIGHT="22" BGCOLOR="{color}"></TD>'
-                f'<TD FIXEDSIZE="TRUE" WIDTH="{BAR + 10 - bar}" HEIGHT="22"></TD></TR></TABLE></TD>'
-                f"{cell(f'{100 * p:.2f} %', theme.background, theme.text, 76, 'RIGHT')}"
-                f"{cell('◀ target' if aim else '', theme.background, theme.positive, 80, 'LEFT')}</TR>"
-            )
-        return f'<TABLE BORDER="0" CELLBORDER="0" CELLSPACING="3" CELLPADDING="0">{"".join(lines)}</TABLE>'
+            bar = max(1.0, BAR * p / longest)
+            line = y + STEP / 2 + 5
+            found += [
+                Text(x + NAME - 12, line, name, 15, theme.text, aim, "end"),
+                rectangle(x + NAME, y + 4, bar, STEP - 8, color, radius=2),
+                Text(x + NAME + bar + 10, line, f"{100 * p:.2f} %", 15, theme.text, aim, "start"),
+            ]
+            if aim:
+                wide = text_width(f"{100 * p:.2f} %", 15, True)
+                found.append(Text(x + NAME + bar + wide + 24, line, "◀ target", 15, theme.positive, True, "start"))
+            y += STEP
+        return found
+
+    def text(self) -> str:
+        """A line per token."""
+        return "\n".join(f"{name} {100 * p:.2f} %" + (" target" if aim else "") for name, p, aim in self.rows)
 
 
 def picture(subject: Subject) -> Picture:

@@ -1,0 +1,1 @@
+"""Drawing without an engine: shapes on a sheet, one font for measuring and drawing, and writers of files."""
