@@ -16,6 +16,7 @@ import tempfile
 import time
 from array import array
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 from textual.app import App, ComposeResult
@@ -24,7 +25,6 @@ from microgpt_tui.protocol.codes import UPDATE
 from microgpt_tui.recognise.attention import attention
 from microgpt_tui.recognise.tokens import tokens
 from microgpt_tui.session.debugger import Debugger
-from microgpt_tui.session.history import Summary
 from microgpt_tui.session.process import Launch
 from microgpt_tui.trace.trace import Matrix, Program, Trace
 from microgpt_tui.tui.pane import Pane, View
@@ -70,7 +70,6 @@ def weights_trace() -> tuple[Trace, Program]:
     trace.start_data = array("d", ((i * 7919 % 1009) / 1009 - 0.5 for i in range(count)))
     trace.start_grad = array("d", bytes(8 * count))
     trace.kind = array("B", bytes([UPDATE]) * count)
-    trace.row = array("i", range(count))
     trace.updated = array("q", range(count))
     trace.old = trace.start_data
     trace.new = array("d", (v * 0.99 for v in trace.start_data))
@@ -147,8 +146,11 @@ def main() -> int:
     results.append(("history of 1,000 steps", each * 1000 / 2**20, HISTORY_MB, "MiB"))
     for i in range(1000):
         debugger.history.summaries.append(
-            Summary(i + 10, "step", i + 2, 3.0 - i / 800 + i % 7 / 10, 0.1, 0.1, summary.data[:], summary.grad[:])
-        )
+            replace(
+                summary, index=i + 10, number=i + 2, loss=3.0 - i / 800 + i % 7 / 10, data=summary.data[:],
+                grad=summary.grad[:],
+            )
+        )  # fmt: skip
     events = [len(trace) // 3 + i * 7 for i in range(45)]
     results.append(
         (

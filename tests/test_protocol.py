@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import dataclasses
 import io
+import itertools
 import math
+from array import array
 from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from microgpt_tui.protocol import frames, goals, messages, stops
+from microgpt_tui.protocol import frames, goals, messages, narrow, stops
 from microgpt_tui.protocol.breakpoints import LiveBreakpoint, Resolved
 from microgpt_tui.protocol.fields import Data, MessageError, from_data
 
@@ -51,6 +53,16 @@ def test_a_message_comes_out_as_it_went_in(message: Data) -> None:
 def test_blobs_come_with_their_places(blobs: dict[str, tuple[int, bytes]]) -> None:
     found = sent(messages.Quit(), blobs)[1]
     assert {name: (start, bytes(raw)) for name, (start, raw) in found.items()} == blobs
+
+
+@given(st.lists(st.integers(0, 300), max_size=20), st.integers(0, 20), st.sampled_from(["child_start", "op", "site"]))
+def test_a_column_is_narrow_on_its_way_only(numbers: list[int], start: int, name: str) -> None:
+    column = array("i", itertools.accumulate(numbers) if name == "child_start" else numbers)
+    start = min(start, len(column))
+    sent_as, raw = narrow.narrowed(name, column, start)
+    assert sent_as.removesuffix(narrow.NARROW) == name
+    assert (len(raw) == len(column) - start) == (sent_as != name or start == len(column))
+    assert narrow.widened(sent_as, column[:start], start, memoryview(raw)) == column[start:].tobytes()
 
 
 def test_a_breakpoint_keeps_its_sets_and_a_number_its_last_bit() -> None:

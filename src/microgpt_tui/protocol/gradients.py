@@ -10,7 +10,7 @@ from array import array
 from bisect import bisect_left
 from collections.abc import Mapping, Sequence
 from itertools import chain, compress, islice, repeat
-from operator import sub
+from operator import itemgetter, sub
 from typing import Any
 
 from microgpt_tui.protocol.codes import ACCUMULATE, ASSIGN, NOTED_ASSIGN, NOTED_INT, ZERO
@@ -97,22 +97,21 @@ class Gradients:
         """A run of nodes that give to their operands, one after another."""
         begin, ends = c["pass_start"][number], c["pass_start"]
         order = c["order"][begin : ends[number + 1] if number + 1 < len(ends) else None]
-        targets, givers, edges = edges_of(order, c, self.first_node)
-        factors = list(chain.from_iterable(map(c["local"].__getitem__, edges)))
+        givers, edges = edges_of(order, c, self.first_node)
+        targets, factors, ints = (picked(c[name], edges) for name in ("child", "local", "local_int"))
         sums, row = self.sums, len(self.after)
         deltas: list[Any] = []
         afters: list[Any] = []
         add_delta, add_after = deltas.append, afters.append
-        ints = chain.from_iterable(map(c["local_int"].__getitem__, edges))
         for target, factor, giver, is_int in zip(targets, factors, givers, ints, strict=True):
             upstream = sums[giver]
             delta = (int(factor) if is_int and type(upstream) is int else factor) * upstream
             after = sums[target] = sums[target] + delta
             add_delta(delta)
             add_after(after)
-        self.target.fromlist(targets)
-        self.source.extend(givers)
-        self.factor.fromlist(factors)
+        self.target.extend(targets)
+        self.source.fromlist(givers)
+        self.factor.extend(factors)
         self.write_site.extend(repeat(c["pass_site"][number], len(targets)))
         if int in set(map(type, afters)):
             self.int_after.extend(row + i for i, after in enumerate(afters) if type(after) is int)
@@ -121,17 +120,18 @@ class Gradients:
         self.after.fromlist(afters)
 
 
-def edges_of(order: Sequence[int], c: Mapping[str, Any], first_node: int) -> tuple[list[int], list[int], list[slice]]:
-    """Of nodes that propagate in this order: operands, as often the nodes, and their places among the edges."""
-    starts, child = c["child_start"], c["child"]
+def edges_of(order: Sequence[int], c: Mapping[str, Any], first_node: int) -> tuple[list[int], list[int]]:
+    """Of nodes that propagate in this order: as often as each has operands the node, and the places of its edges."""
     rows = [number - first_node for number in order]
-    begins = list(map(starts.__getitem__, rows))
-    last = len(starts) - 1
-    ends = [starts[row + 1] if row < last else len(child) for row in rows]
-    places = list(map(slice, begins, ends))
-    targets = list(chain.from_iterable(map(child.__getitem__, places)))
+    starts, last, end = c["child_start"], len(c["child_start"]) - 1, len(c["child"])
+    begins, ends = picked(starts, rows), [starts[row + 1] if row < last else end for row in rows]
     givers = list(chain.from_iterable(map(repeat, order, map(sub, ends, begins))))
-    return targets, givers, places
+    return givers, list(chain.from_iterable(map(range, begins, ends)))
+
+
+def picked(column: Sequence[Any], places: Sequence[int]) -> Sequence[Any]:
+    """The values at these places: at once, which is much faster than one by one."""
+    return itemgetter(*places)(column) if len(places) > 1 else [column[place] for place in places]
 
 
 def as_double(value: Any) -> float:

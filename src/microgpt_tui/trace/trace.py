@@ -29,6 +29,7 @@ from microgpt_tui.protocol.codes import (
 from microgpt_tui.protocol.frames import Blobs
 from microgpt_tui.protocol.gradients import Gradients
 from microgpt_tui.protocol.messages import ScriptRead, SetupEnded, Site
+from microgpt_tui.protocol.narrow import NARROW, widened
 from microgpt_tui.protocol.rows import EventRows
 from microgpt_tui.trace.derived import derived, growing
 from microgpt_tui.trace.index import Phases, Rows, Seeds, Users
@@ -224,8 +225,10 @@ class Trace:
 
     def extend(self, header: dict[str, Any], blobs: Blobs, *, complete: bool) -> None:
         """Take what the recorder sent: per column a start to cut at and the bytes from there on."""
-        for name, (start, raw) in blobs.items():
+        for sent_as, (start, sent) in blobs.items():
+            name = sent_as.removesuffix(NARROW)
             column = getattr(self, name)
+            raw = widened(sent_as, column, start, sent)
             if len(column) > start:
                 cut = column[start:].tobytes()
                 del column[start:]
@@ -249,6 +252,11 @@ class Trace:
             self.site[node - self.first_node] = place
         self.complete = complete
         self.changed()
+
+    def index(self) -> None:
+        """Lay out now what the first looks would ask for: while more of the episode is on its way."""
+        _ = self.write_index, self.phase_spans
+        self._users.update(self)
 
     def changed(self) -> None:
         """The columns have grown: what was derived from them is no longer so."""

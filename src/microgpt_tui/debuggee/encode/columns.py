@@ -10,6 +10,7 @@ from microgpt_tui.debuggee.record.kinds import NAN
 from microgpt_tui.debuggee.rewrite.sites import SiteRecord
 from microgpt_tui.protocol import frames as wire
 from microgpt_tui.protocol.codes import COLUMNS
+from microgpt_tui.protocol.narrow import narrowed
 
 
 class Columns:
@@ -77,7 +78,8 @@ class Columns:
         for name, column in self.c.items():
             start = self.sent[name]
             if len(column) > start:
-                blobs[name] = (start, column[start:].tobytes())
+                sent_as, raw = narrowed(name, column, start)
+                blobs[sent_as] = (start, raw)
             self.sent[name] = len(column)
         header = self.extras
         if len(self.ops) > self.sent_ops:
