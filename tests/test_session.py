@@ -15,7 +15,7 @@ from snippets import PRELUDE, SNIPPETS
 from support import BUNDLED, NAMES, SAMPLES, Session, record
 
 from microgpt_tui.protocol import frames, goals
-from microgpt_tui.protocol.codes import COLUMNS, SiteKind
+from microgpt_tui.protocol.codes import ACCUMULATE, COLUMNS, SiteKind
 from microgpt_tui.protocol.fields import Data
 from microgpt_tui.protocol.messages import Halted, Stopped
 from microgpt_tui.protocol.stops import Raised, Refused
@@ -395,6 +395,22 @@ def test_a_pause_has_the_whole_current_step_behind_it(running: Debugger) -> None
     assert trace.episode_kind == "step"
     assert trace.number == len(history.steps) + 1
     assert trace.scope_first[0] == 0
+
+
+def test_a_pass_that_fails_at_a_local_gradient_that_is_none_ends_as_the_script_does(tmp_path: Path) -> None:
+    path = tmp_path / "none.py"
+    path.write_text(PRELUDE.replace("(other.data, self.data)", "(other.data, None)") + SNIPPETS["train"])
+    debugger = Debugger(Launch(path, goal=goals.Steps(1)))
+    try:
+        debugger.wait()
+        stop = debugger.history.stop
+        assert isinstance(stop, Raised)
+        assert "NoneType" in str(stop)
+        trace = debugger.history.newest
+        assert trace is not None
+        assert trace.kind.count(ACCUMULATE) == 1, "the loss has given to its first operand"
+    finally:
+        debugger.close()
 
 
 def paused_while(debugger: Debugger, seconds: float) -> list[Data | None]:

@@ -253,7 +253,7 @@ class Trace:
         self.complete = complete
         self.changed()
 
-    def index(self) -> None:
+    def look_ahead(self) -> None:
         """Lay out now what the first looks would ask for: while more of the episode is on its way."""
         _ = self.write_index, self.phase_spans
         self._users.update(self)

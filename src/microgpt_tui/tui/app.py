@@ -215,7 +215,7 @@ class DebuggerApp(App[int]):
             if any(isinstance(message, Halted) for message in taken):
                 self._halted()
             elif self.debugger.script.halted_at is not None and (trace := self.debugger.history.newest) is not None:
-                trace.index()  # while the next portion of its record is encoded
+                trace.look_ahead()  # while the next portion of its record is encoded
         elif self._awaiting or (taken and self.debugger.over):
             self._stopped()
 

@@ -168,7 +168,10 @@ class Writes:
         return [(starts[row + 1] if row < last else len(self.columns.c["child"])) - starts[row] for row in rows]
 
     def note_pass(self, nodes: list[Any], loop: SiteRecord) -> None:
-        """What nodes give to their operands, one by one, computed as the script does it: local gradient × own grad."""
+        """What nodes give to their operands, one by one, computed as the script does it: local gradient × own grad.
+
+        Where that raises, the script has raised as well: nothing has been given from there on.
+        """
         targets, givers, factors = self.kept_edges(nodes, loop)
         if not targets:
             return
@@ -176,9 +179,15 @@ class Writes:
         deltas: list[Any] = []
         afters: list[Any] = []
         for target, factor, giver in zip(targets, factors, givers, strict=True):
-            deltas.append(factor * sums[giver])
-            afters += self.added([target], deltas[-1:])
-        self.note_writes(targets, givers, deltas, factors, [loop.statement] * len(targets), afters)
+            try:
+                delta = factor * sums[giver]
+                afters += self.added([target], [delta])
+            except Exception:
+                break
+            deltas.append(delta)
+        n = len(deltas)
+        if n:
+            self.note_writes(targets[:n], givers[:n], deltas, factors[:n], [loop.statement] * n, afters)
 
     def kept_edges(self, nodes: list[Any], loop: SiteRecord) -> tuple[list[int], list[int], list[Any]]:
         """(operand, giver, local gradient) of every contribution, as the nodes keep them."""
