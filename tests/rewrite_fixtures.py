@@ -72,6 +72,7 @@ class Rewritten:
     sites: list[SiteRecord | None]
     autograd: AutogradClass
     plan: Plan
+    makers: dict[int, hooks.Making]
 
     def of(self, kind: SiteKind, *, after: int = 0) -> list[SiteRecord]:
         """The sites of a kind, from a line on."""
@@ -94,7 +95,7 @@ def rewrite(source: str) -> Rewritten:
     plan = find_plan(trees, autograd)
     sites = Sites()
     instrument(tree, 0, sites, autograd, plan)
-    return Rewritten(source, tree, sites.records, autograd, plan)
+    return Rewritten(source, tree, sites.records, autograd, plan, sites.makers)
 
 
 @contextmanager

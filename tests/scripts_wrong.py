@@ -6,53 +6,12 @@ Each is a strict xfail of ``test_scripts_truth.py``: whoever mends it takes the 
 from __future__ import annotations
 
 WRONG: dict[str, dict[str, str]] = {
-    "operand_pairs": {
-        "graph": "operands are missing",
-        "attention": "other rows than the script's",
-        "tokens": "positions are missing or invented",
-        "samples": "the texts are not those that it prints",
-    },
-    "operand_fields": {
-        "graph": "operands are missing",
-        "attention": "other rows than the script's",
-        "tokens": "positions are missing or invented",
-        "samples": "the texts are not those that it prints",
-    },
-    "operand_links": {
-        "graph": "operands are missing",
-        "attention": "other rows than the script's",
-        "tokens": "positions are missing or invented",
-        "samples": "the texts are not those that it prints",
-    },
-    "operand_names": {
-        "graph": "operands are missing",
-        "attention": "other rows than the script's",
-        "tokens": "positions are missing or invented",
-        "samples": "the texts are not those that it prints",
-    },
-    "operand_tape": {
-        "graph": "operands are missing",
-        "attention": "other rows than the script's",
-        "tokens": "positions are missing or invented",
-        "samples": "the texts are not those that it prints",
-    },
-    "operand_dispatch": {
-        "attention": "other rows than the script's",
-        "tokens": "positions are missing or invented",
-        "samples": "the texts are not those that it prints",
-    },
-    "operand_base_class": {
-        "attention": "no training step is found",
-        "tokens": "no training step is found",
-        "samples": "the texts are not those that it prints",
-    },
     "operand_grad_none": {
         "graph": "other backward passes than the script's",
     },
     "operand_float32": {
         "attention": "other rows than the script's",
         "tokens": "positions are missing or invented",
-        "weights": "a matrix is not found",
         "optimizer": "the optimizer's numbers are not found",
     },
     "softmax_eps": {

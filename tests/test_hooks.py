@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from rewrite_fixtures import BODY, VALUE, Rewritten, execute, rewrite
+from rewrite_fixtures import BODY, NAME, VALUE, Rewritten, execute, rewrite
 
 from microgpt_tui.debuggee.record.kinds import Opaque
 from microgpt_tui.debuggee.record.recorder import LONGEST_COPY, LONGEST_GROWING, Recorder
@@ -47,11 +47,41 @@ def clean() -> Iterator[None]:
 def record(text: str, checked: list[bool] | None = None) -> Recorded:
     """Run a text after ``VALUE`` under a recorder; ``checked`` collects what a stepping recorder asks."""
     made = rewrite(VALUE + text)
-    recorder = Recorder(made.sites, ("data", "grad"), {})
+    recorder = Recorder(made.sites, ("data", "grad"), {NAME: 0})
+    recorder.makers = made.makers
     recorder.install()
     if checked is not None:
         recorder.run_checked(checked.append)
     return Recorded(text, made, recorder, execute(made.tree))
+
+
+KEPT = "Value(self.data * other.data, (self, other), (other.data, self.data))"
+APART = {
+    "pairs": "Value(self.data * other.data, ((self, other.data), (other, self.data)))",
+    "with a word": 'Value(self.data * other.data, ("*", self, other))',
+    "objects": "Value(self.data * other.data, (types.SimpleNamespace(node=self), types.SimpleNamespace(node=other)))",
+    "closures": "Value(self.data * other.data, lambda: (self, other))",
+    "a tape": "Value(self.data * other.data)",
+    "by hand later": "Value.late(Value(self.data * other.data), self, other)",
+}
+
+
+@pytest.mark.parametrize("made", APART.values(), ids=APART)
+def test_operands_are_seen_where_a_node_does_not_keep_them_in_a_container(made: str) -> None:
+    assert VALUE.count(KEPT) == 1
+    late = "    @staticmethod\n    def late(new, x, y):\n        new.x, new.y = x, y\n        return new\n\n"
+    source = (
+        VALUE.replace(KEPT, made).replace("    def __pow__", late + "    def __pow__").replace("math", "math, types", 1)
+    )
+    rewritten = rewrite(source + "x = a * b\ny = x * x\n")
+    recorder = Recorder(rewritten.sites, ("data", "grad"), {NAME: 0})
+    recorder.makers = rewritten.makers
+    recorder.install()
+    names = execute(rewritten.tree)
+    recorder.operands.judge()
+    assert recorder.operands.needed
+    assert recorder.operands.of(names["x"]) == (names["a"], names["b"])
+    assert recorder.operands.of(names["y"]) == (names["x"], names["x"])
 
 
 # -- order of the log ------------------------------------------------------------------------
@@ -68,8 +98,10 @@ def test_the_log_is_in_order_of_time_nodes_marks_and_notes() -> None:
 
 
 def test_running_freely_a_hook_is_the_lists_own_append() -> None:
-    found = record("x = a\n")
+    found = record(BACKWARD)  # by the first pass it is clear that operands are where they are read from
     append = found.recorder.log.append
+    assert not found.recorder.operands.watching
+    assert not found.recorder.operands.needed
     assert all(vars(builtins)[name] == append for name in (hooks.MARK, hooks.NODE, hooks.NOTE, hooks.SOURCE))
 
 
@@ -113,7 +145,8 @@ def test_while_stepping_each_contribution_is_told_by_itself() -> None:
 
 def test_stepping_may_end_in_the_middle_and_changes_over_between_two_nodes() -> None:
     made = rewrite(VALUE + BACKWARD)
-    recorder = Recorder(made.sites, ("data", "grad"), {})
+    recorder = Recorder(made.sites, ("data", "grad"), {NAME: 0})
+    recorder.makers = made.makers
     recorder.install()
 
     def check(event: bool) -> None:
@@ -155,7 +188,8 @@ def test_of_a_long_list_only_the_length_is_told() -> None:
 
 def test_weights_are_not_copied() -> None:
     made = rewrite(VALUE + "w = [a, b]\n")
-    recorder = Recorder(made.sites, ("data", "grad"), {})
+    recorder = Recorder(made.sites, ("data", "grad"), {NAME: 0})
+    recorder.makers = made.makers
     recorder.install()
     names = execute(made.tree)
     recorder.weights = {id(names["w"]): names["w"]}
@@ -181,7 +215,8 @@ def test_other_objects_are_nobodys_business() -> None:
 
 def test_before_a_write_the_number_is_told_unless_the_episode_began_with_it() -> None:
     made = rewrite(VALUE + "def update(v):\n    v.data -= 1\n")
-    recorder = Recorder(made.sites, ("data", "grad"), {})
+    recorder = Recorder(made.sites, ("data", "grad"), {NAME: 0})
+    recorder.makers = made.makers
     recorder.install()
     names = execute(made.tree)
     recorder.kept_ids = {id(names["a"]): 0}
@@ -236,7 +271,8 @@ def test_a_print_tells_how_much_output_there_is(capfd: pytest.CaptureFixture[str
 
 def test_episodes_are_counted_by_kind_and_an_empty_one_between_them_is_none() -> None:
     made = rewrite(VALUE)
-    recorder = Recorder(made.sites, ("data", "grad"), {})
+    recorder = Recorder(made.sites, ("data", "grad"), {NAME: 0})
+    recorder.makers = made.makers
     recorder.install()
     names = execute(made.tree)
     recorder.episode_kind, closed = "step", list[dict[str, Any]]()
@@ -255,7 +291,8 @@ def test_episodes_are_counted_by_kind_and_an_empty_one_between_them_is_none() ->
 
 def test_a_new_episode_begins_with_an_empty_log_and_knows_how_the_parameters_stand() -> None:
     made = rewrite(VALUE + "loss = a * b\nloss.backward()\n")
-    recorder = Recorder(made.sites, ("data", "grad"), {})
+    recorder = Recorder(made.sites, ("data", "grad"), {NAME: 0})
+    recorder.makers = made.makers
     recorder.install()
     names = execute(made.tree)
     recorder.kept_nodes, recorder.episode_kind = [names["a"], names["b"]], "step"

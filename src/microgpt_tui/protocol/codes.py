@@ -76,6 +76,8 @@ NOTED_INT, NOTED_ASSIGN = 1, 2
 """Flags of a noted write: its number is a Python int; the grad was set, not added to."""
 REFLECTED = {"radd": "add", "rmul": "mul", "rsub": "sub", "rtruediv": "truediv", "rpow": "pow", "iadd": "add"}
 """Method -> what the nodes that it makes are called, where that is not its own name."""
+SYMBOLS = {"+": "add", "-": "sub", "*": "mul", "/": "truediv", "**": "pow", "^": "pow", "@": "matmul", "%": "mod"}
+"""Operation as it may be written -> what it is called."""
 CONSTANT_OP = "const"
 LEAF_OP = "leaf"
 OUTSIDE_OP = "outside"

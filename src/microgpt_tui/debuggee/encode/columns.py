@@ -7,7 +7,7 @@ from operator import attrgetter
 from typing import Any
 
 from microgpt_tui.debuggee.record.kinds import NAN
-from microgpt_tui.debuggee.rewrite.sites import SiteRecord
+from microgpt_tui.debuggee.rewrite.sites import Making, SiteRecord
 from microgpt_tui.protocol import frames as wire
 from microgpt_tui.protocol.codes import COLUMNS
 from microgpt_tui.protocol.narrow import narrowed
@@ -20,6 +20,8 @@ class Columns:
         self, records: list[SiteRecord | None], node_class: type, names: tuple[str, str], first_node: int
     ) -> None:
         self.records = records
+        self.makers: dict[int, Making] = {}
+        """How the calls of the class make nodes, by site."""
         self.node_class = node_class
         self.data_name, self.grad_name = names
         self.data_of, self.grad_of = attrgetter(self.data_name), attrgetter(self.grad_name)

@@ -24,10 +24,12 @@ from microgpt_tui.debuggee.record.kinds import (
     SITE_ASSIGN,
     SITE_BEFORE,
     SITE_BIND,
+    SITE_CALL,
     SITE_CONSTANT,
     SITE_CREATE,
     SITE_ELEMENT,
     SITE_EXPRESSION,
+    SITE_GIVER,
     SITE_ITERATION,
     SITE_MODULE,
     SITE_OPERATION,
@@ -55,6 +57,7 @@ from microgpt_tui.protocol.codes import (
     REFLECTED,
     REPLACED,
     SAMPLE,
+    SYMBOLS,
 )
 
 
@@ -81,10 +84,14 @@ class Encoder:
         self.done = 0
         """Entries of the log that are encoded."""
         self.announced_operands: tuple[Any, ...] = ()
-        self.makers: dict[tuple[int, int], dict[int, Maker]] = {}
-        """(statement, outermost operation) -> mark before a node -> what is known of such a node."""
+        self.dispatching = {site for site, making in columns.makers.items() if making.dispatch}
+        """Calls of the class that make whatever operation they are told to."""
+        self.makers: dict[tuple[int, int, int], dict[int, Maker]] = {}
+        """(statement, outermost and innermost operation) -> mark before a node -> what is known of such a node."""
         self.waits = bytes(r is not None and r.kind in (SITE_CREATE, SITE_CONSTANT) for r in columns.records)
         """By site: 1 for a mark that only announces a node."""
+        self.called = 0
+        """Functions that run inside that loop."""
         self.propagating: SiteRecord | None = None
         """The loop of a backward pass that runs: nodes in the log are those that propagate their gradients."""
 
@@ -137,7 +144,7 @@ class Encoder:
                     makers = self.makers_here()
                     self.scopes.begin_span()
                 maker = makers.get(announced)
-                if maker is None:
+                if maker is None or announced in self.dispatching:
                     maker = makers[announced] = self.maker(announced)
                 if self.announced_operands:
                     self.note_operands(self.columns.first_node + self.nodes.rows)
@@ -189,27 +196,29 @@ class Encoder:
         return position
 
     def makers_here(self) -> dict[int, Maker]:
-        """What is known already of nodes made in the statement and operation at the top of the stack."""
-        outermost = 0
+        """What is known already of nodes made in the statement and operations at the top of the stack."""
+        outermost = innermost = 0
         place = self.scopes.stack[-1].site
         for entry in reversed(self.scopes.stack):
             kind = entry.kind
             if kind is SITE_OPERATION:
                 outermost = entry.site
+                innermost = innermost or outermost
             elif kind is SITE_STATEMENT:
                 place = entry.site
                 break
             elif kind in FRAMES:
                 place = -self.scopes.stack[-1].site
                 break
-        return self.makers.setdefault((place, outermost), {})
+        return self.makers.setdefault((place, outermost, innermost), {})
 
     def maker(self, announced: int) -> Maker:
         """What a mark before a node says of it, at this place."""
         record = self.columns.records[announced]
         assert record is not None
         constant = record.kind is SITE_CONSTANT
-        operation = REFLECTED.get(record.name, record.name)
+        name = self.operation_name(announced, record)
+        operation = REFLECTED.get(name, name)
         op = self.columns.operation_number(CONSTANT_OP if constant else operation)
         statement = self.scopes.statement_scope()
         ambiguous = (
@@ -217,7 +226,22 @@ class Encoder:
             and statement is not None
             and len(self.scopes.candidates(statement.site).get(operation, ())) > 1
         )
-        return op, self.scopes.site_for(record.name), constant, operation if ambiguous else ""
+        return op, self.scopes.site_for(name), constant, operation if ambiguous else ""
+
+    def operation_name(self, announced: int, record: SiteRecord) -> str:
+        """Which operation makes the node: the method around, or what it was told, or the one that has called it."""
+        making = self.columns.makers.get(announced)
+        if making is None or not (making.dispatch or making.wraps):
+            return record.name
+        if making.dispatch:
+            told = dict(zip(record.names, self.announced_operands, strict=False)).get(making.dispatch)
+            word = told if isinstance(told, str) else getattr(told, "__name__", "")
+            word = SYMBOLS.get(word, word).strip("_")
+            if word.isidentifier() and word != "lambda":
+                return word
+        inner = next((e for e in reversed(self.scopes.stack) if e.kind is SITE_OPERATION or e.kind in FRAMES), None)
+        around = self.columns.records[inner.site] if inner is not None and inner.kind is SITE_OPERATION else None
+        return around.name if around is not None else record.name
 
     def note_operands(self, number: int) -> None:
         """The plain numbers that the next node's operation uses (an exponent)."""
@@ -242,15 +266,19 @@ class Encoder:
         if code < FIRST_SITE:
             if code == LEAVE_PROPAGATE:
                 self.propagating = None
-            elif code == LEAVE:
-                self.propagating = None
-                self.scopes.leave(FRAMES)
+                self.called = 0
             else:
-                self.scopes.leave((SITE_OPERATION,))
+                if self.called:  # a function that the loop has called
+                    self.called -= 1
+                elif code == LEAVE:
+                    self.propagating = None
+                self.scopes.leave(FRAMES if code == LEAVE else (SITE_OPERATION,))
             return
         record = self.columns.records[code]
         assert record is not None
         kind = record.kind
+        if self.propagating is not None and (kind is SITE_CALL or kind is SITE_OPERATION):
+            self.called += 1
         if kind is SITE_STATEMENT:
             self.scopes.enter_statement(code, record)
         elif kind is SITE_CREATE or kind is SITE_CONSTANT:
@@ -267,6 +295,7 @@ class Encoder:
             self.scopes.iteration(code, record, ())
         elif kind is SITE_PROPAGATE:
             self.propagating = record
+            self.called = 0
         elif kind is SITE_SUSPEND:
             self.scopes.suspend(record.function)
         elif kind is SITE_RESUME:
@@ -281,7 +310,7 @@ class Encoder:
         operands = self.nodes.operands(node)
         row = len(c["data"])
         record = self.columns.records[self.scopes.announced] if self.scopes.announced else None
-        operation = record.name if record is not None else ""
+        operation = self.operation_name(self.scopes.announced, record) if record is not None else ""
         self.nodes.last_is_constant = record is not None and record.kind is SITE_CONSTANT
         self.scopes.event(CREATE)
         number = self.columns.first_node + row
@@ -342,6 +371,8 @@ class Encoder:
             self.announced_operands = entry[1:]
         elif kind is SITE_SAMPLE:
             self.sample(code, entry)
+        elif kind is SITE_GIVER:
+            self.writes.giver = entry[1]
         elif kind is SITE_PRINT:
             self.c["print_event"].append(self.nodes.events)
             self.c["print_site"].append(code)

@@ -12,6 +12,7 @@ from microgpt_tui.debuggee.encode.columns import Columns
 from microgpt_tui.debuggee.encode.sums import Sums
 from microgpt_tui.debuggee.record.edges import locals_attribute, operands_attribute
 from microgpt_tui.debuggee.record.kinds import NAN, Maker, Scope
+from microgpt_tui.debuggee.record.operands import Operands
 from microgpt_tui.debuggee.record.walk import doubles
 from microgpt_tui.protocol.codes import CREATE, OUTSIDE_OP
 
@@ -27,6 +28,8 @@ class Nodes:
         self.stack = stack
         self.shifted: Callable[[int, int], None] = lambda row, by: None
         """Rows came in before others that were there already: (the first that moves, by how many)."""
+        self.observed = Operands({})
+        """What operations were seen to be made of."""
         self.ids: dict[int, int] = dict(kept)
         """``id`` of a node -> its number."""
         self.pending: list[Any] = []
@@ -64,7 +67,7 @@ class Nodes:
         count, row = len(nodes), len(c["data"])
         first = self.columns.first_node + row
         self.last_node = nodes[-1]
-        if self.children_name is None:
+        if self.children_name is None and not self.observed.needed:
             any(self.find_edges(node) for node in nodes)
         ids.update(zip(map(id, nodes), range(first, first + count), strict=True))
         edges = self.edges_of(nodes)
@@ -90,6 +93,8 @@ class Nodes:
     def edges_of(self, nodes: list[Any]) -> tuple[list[int], list[int], Any, bytes] | None:
         """(operands per node, operands, local gradients, which of these are ints); None where a node is not like the
         others."""
+        if self.observed.needed:
+            return None
         if self.children_name is None:
             self.kept_locals += repeat((), len(nodes))
             return [0] * len(nodes), [], (), b""
@@ -146,9 +151,12 @@ class Nodes:
 
     def operands(self, node: Any) -> list[int]:
         """The numbers of a node's operands, in the script's order."""
-        if self.children_name is None and not self.find_edges(node):
+        if self.observed.needed:
+            children: Any = self.observed.of(node)
+        elif self.children_name is None and not self.find_edges(node):
             return []
-        children = getattr(node, self.children_name or "", None)
+        else:
+            children = getattr(node, self.children_name or "", None)
         if not children:
             return []
         ids = self.ids
@@ -159,7 +167,8 @@ class Nodes:
 
     def local_gradients(self, node: Any, count: int) -> Any:
         """The derivatives that a node keeps for its operands; NaN each where it keeps none."""
-        factors: Any = getattr(node, self.locals_name, None) if self.locals_name else None
+        own = self.locals_name and not self.observed.needed
+        factors: Any = getattr(node, self.locals_name or "", None) if own else None
         if isinstance(factors, dict):
             factors = [factors.get(k, NAN) for k in getattr(node, self.children_name or "")]
         if factors is None or len(factors) != count:
@@ -181,7 +190,7 @@ class Nodes:
             return
         self.last_node = None
         operands = self.operands(node)
-        if operands and self.locals_name is None:
+        if operands and self.locals_name is None and not self.observed.needed:
             self.locals_name = locals_attribute(node, self.children_name or "", self.columns.node_class)
         c = self.columns.c
         row = self.ids[id(node)] - self.columns.first_node

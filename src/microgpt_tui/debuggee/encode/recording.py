@@ -34,7 +34,9 @@ class Recording(Recorder):
             columns = Columns(self.records, self.node_class, (self.data_name, self.grad_name), self.first_node)
             start_grad = dict(zip(numbers, self.start_grad, strict=True))
             current = dict(zip(numbers, doubles(self.start_data), strict=True))
+            columns.makers = self.makers
             self._encoder = Encoder(columns, self.kept_ids, start_grad, self.start_stack, self.weights, current)
+            self._encoder.nodes.observed = self.operands
         return self._encoder
 
     def define_class(self, cls: type) -> None:

@@ -29,6 +29,8 @@ class Writes:
         self.scopes = scopes
         self.current = current
         """Data of the nodes that may be updated, as it is now."""
+        self.giver: Any = None
+        """The node whose gradient was handed to a function last."""
         self.put_update = [
             columns.c[name].append for name in ("updated", "old", "new", "update_site", "update_event", "used_start")
         ]
@@ -62,12 +64,24 @@ class Writes:
         known = ids.get
         self.note_writes(
             targets,
-            [known(id(entry[2]), NO_NODE) for entry in run],
+            [
+                self.handed_by(target) if entry[2] is None else known(id(entry[2]), NO_NODE)
+                for entry, target in zip(run, targets, strict=True)
+            ],
             [entry[3] for entry in run],
             [NAN if entry[4] is None else entry[4] for entry in run],
             [entry[0] for entry in run],
         )
         return waiting
+
+    def handed_by(self, target: int) -> int:
+        """Who gives where the statement does not say: the node whose gradient was handed on, if this is its operand."""
+        giver = self.nodes.ids.get(id(self.giver), NO_NODE)
+        row, starts = giver - self.columns.first_node, self.columns.c["child_start"]
+        if row < 0 or row >= len(starts):
+            return NO_NODE
+        end = starts[row + 1] if row + 1 < len(starts) else len(self.columns.c["child"])
+        return giver if target in self.columns.c["child"][starts[row] : end] else NO_NODE
 
     def note_writes(
         self, targets: list[int], sources: list[int], deltas: list[Any], factors: list[Any], sites: list[int],

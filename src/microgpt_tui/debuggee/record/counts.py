@@ -8,6 +8,7 @@ from operator import attrgetter, itemgetter
 from typing import Any
 
 from microgpt_tui.debuggee.record.edges import operands_attribute
+from microgpt_tui.debuggee.record.operands import Operands
 from microgpt_tui.debuggee.rewrite.sites import SiteRecord
 from microgpt_tui.protocol.codes import (
     ACCUMULATE,
@@ -15,6 +16,7 @@ from microgpt_tui.protocol.codes import (
     CREATE,
     EVENT_NAMES,
     LEAVE,
+    LEAVE_PROPAGATE,
     PRINT,
     SAMPLE,
     UPDATE,
@@ -34,7 +36,11 @@ WRITES = (ACCUMULATE, ASSIGN, UPDATE)
 
 
 def count(
-    log: list[Any], passes: Sequence[int], records: Sequence[SiteRecord | None], node_class: type
+    log: list[Any],
+    passes: Sequence[int],
+    records: Sequence[SiteRecord | None],
+    node_class: type,
+    operands: Operands | None = None,
 ) -> tuple[tuple[int, ...], int]:
     """(events of each kind, operands). ``passes``: where in it loops that propagate begin and end."""
     events = [0] * len(EVENT_NAMES)
@@ -56,6 +62,8 @@ def count(
         zeros = sum(map(_is_zero, map(itemgetter(2), notes))) if kind == ASSIGN else 0
         events[ZERO] += zeros
         events[kind] += len(notes) - zeros
+    if operands is not None and operands.needed:
+        return tuple(events), sum(len(operands.of(node)) for node in nodes)
     return tuple(events), _edges(nodes, node_class)
 
 
@@ -84,6 +92,8 @@ def _sources(log: list[Any], begin: int, end: int, node_class: type) -> tuple[in
     inside = log[begin + 1 : end]
     if set(map(type, inside)) <= {node_class}:
         return end, inside
+    if end < len(log) and log[end] == LEAVE_PROPAGATE:  # its arithmetic has called functions
+        return end, [entry for entry in inside if isinstance(entry, node_class)]
     left = next((k for k, entry in enumerate(inside) if type(entry) is int and entry == LEAVE), len(inside))
     return begin + 1 + left, [entry for entry in inside[:left] if isinstance(entry, node_class)]
 

@@ -19,6 +19,7 @@ from typing import Any
 from microgpt_tui.debuggee.record.counts import count
 from microgpt_tui.debuggee.record.finished import Finished
 from microgpt_tui.debuggee.record.kinds import Opaque, Scope
+from microgpt_tui.debuggee.record.operands import ENOUGH, Operands
 from microgpt_tui.debuggee.record.places import Places
 from microgpt_tui.debuggee.rewrite import sites as names
 from microgpt_tui.debuggee.rewrite.sites import SiteRecord
@@ -28,6 +29,10 @@ LONGEST_COPY = 4096
 """Items of a list that are copied when it is bound; of a longer one only the length is kept."""
 LONGEST_GROWING = 256
 """The same for a list that grows by ``extend``: each growth copies it."""
+
+
+MOST_BETWEEN = 40
+"""Entries of the log between the announcement of a node and the node: its arguments may call functions."""
 
 
 class Recorder:
@@ -40,6 +45,7 @@ class Recorder:
         self.places = Places(records, files)
         self.log: list[Any] = []
         self.finished = Finished()
+        self.operands = Operands(files)
         self.node_class: type = Nothing
         self.data_of, self.grad_of = attrgetter(names_[0]), attrgetter(names_[1])
         self.episode_index = 0
@@ -92,6 +98,7 @@ class Recorder:
 
     def install(self) -> None:
         """Put the hooks that never change into ``builtins``, and the free ones beside them."""
+        self.operands.watching = bool(self.makers)
         hooks = vars(builtins)
         hooks[names.BIND] = self.bind
         hooks[names.BEFORE] = self.before
@@ -110,8 +117,36 @@ class Recorder:
         self.check = None
         append = self.log.append
         hooks = vars(builtins)
-        hooks[names.MARK] = hooks[names.NODE] = hooks[names.NOTE] = append
+        hooks[names.MARK] = hooks[names.NOTE] = append
+        hooks[names.NODE] = self.node_watched if self.operands.watching else append
         hooks[names.SOURCE] = self.source_freely if hooks.get(names.STEPPING) else append
+
+    def node_watched(self, node: Any) -> None:
+        """A node was made by a class that keeps its operands apart, or of which it is not clear yet how it does."""
+        log, operands = self.log, self.operands
+        making = None
+        for entry in reversed(log[-MOST_BETWEEN:]):
+            making = (
+                self.makers.get(entry[0] if type(entry) is tuple else entry) if type(entry) in (tuple, int) else None
+            )
+            if making is not None or isinstance(entry, self.node_class):
+                break
+        log.append(node)
+        if making is not None and isinstance(node, self.node_class):
+            operands.made(node, making, sys._getframe(2))
+            if operands.kept > ENOUGH:
+                self.stop_watching()
+        if self.check is not None:
+            self.check(True)
+
+    def stop_watching(self) -> None:
+        """Once it is clear that the class keeps its operands where they are read from, nothing more is looked at."""
+        if self.operands.watching and self.operands.is_clear():
+            self.operands.watching = False
+            if self.check is None:
+                self.run_freely()
+            else:
+                self.run_checked(self.check)
 
     def source_freely(self, node: Any) -> None:
         """A node begins to propagate its gradient: from this one on, one entry a node again."""
@@ -154,7 +189,8 @@ class Recorder:
 
         hooks = vars(builtins)
         hooks[names.MARK] = mark
-        hooks[names.NODE] = hooks[names.NOTE] = event
+        hooks[names.NODE] = self.node_watched if self.operands.watching else event
+        hooks[names.NOTE] = event
         hooks[names.SOURCE] = self.source_checked
 
     def bind(self, code: int, value: Any, path: Any = None, one: bool = False, root: Any = None) -> None:
@@ -203,7 +239,7 @@ class Recorder:
 
     def define_class(self, cls: type) -> None:
         """The script has defined its autograd class."""
-        self.node_class = cls
+        self.node_class = self.operands.node_class = cls
 
     def backward(self, loss: Any = None) -> None:
         """A backward pass begins (with the node it starts from) or, without one, has ended."""
@@ -213,6 +249,7 @@ class Recorder:
                 self.loss_grads = list(map(self.grad_of, self.kept_nodes)) if self.kept_nodes else None
                 self.on_backward(None)
             return
+        self.stop_watching()
         self.backward_depth += 1
         if self.backward_depth == 1 and isinstance(loss, self.node_class):
             self.losses.append(getattr(loss, self.data_name))
@@ -316,6 +353,7 @@ class Recorder:
         self.start_stack = self.places.stack_of(frame)
         self.finished.take(self.log)
         self.passes.clear()
+        self.operands.episode_opens()
         self.losses = []
         self.loss_grads = None
         self.on_open()
@@ -353,7 +391,7 @@ class Recorder:
 
     def made_of(self) -> tuple[tuple[int, ...], int]:
         """What the running episode was made of so far: see ``record.counts``."""
-        return count(self.log, self.passes, self.records, self.node_class)
+        return count(self.log, self.passes, self.records, self.node_class, self.operands)
 
     def end_of_setup(self, frame: FrameType | None) -> None:
         """The setup is over."""

@@ -30,6 +30,8 @@ class AutogradClass:
     """Functions outside the class that make a node of others' data, and the operations that they are."""
     passes: frozenset[str] = frozenset({"backward"})
     """Functions that begin a backward pass."""
+    wrappers: frozenset[str] = frozenset()
+    """Functions and methods that operations hand a computed number to, for a node to be made of it."""
 
     @property
     def function_names(self) -> dict[str, str]:
@@ -151,6 +153,16 @@ class _Search:
         for free in self.outside:
             if free not in functions and makes_a_node(free, node.name, data_name):
                 functions[free] = free.name
+        operating = [*methods.values(), *functions]
+        wrappers = {
+            name for f in operating for n in ast.walk(f) if isinstance(n, ast.Call)
+            if (name := getattr(n.func, "attr", getattr(n.func, "id", ""))) in methods or name in self.functions
+            if any(reads_data(a, data_name, computed_names(f, data_name)) for a in n.args)
+        }  # fmt: skip
+        for name in wrappers & self.functions.keys():
+            wrapper = self.functions[name]
+            if wrapper not in functions and any(is_class_call(n, node.name) for n in ast.walk(wrapper)):
+                functions[wrapper] = name
         named = ARITHMETIC.intersection((*methods, *attached, *_aliases(family)))
         if not named and len(functions) < 2:
             return None
@@ -160,8 +172,9 @@ class _Search:
         }  # fmt: skip
         operations = frozenset((*_operations(methods, seeding), *(set(attached) - NO_OPERATION - seeding)))
         return AutogradClass(
-            node, module, data_name, grad_name, operations, family, functions, frozenset({"backward", *seeding})
-        )
+            node, module, data_name, grad_name, operations, family, functions, frozenset({"backward", *seeding}),
+            frozenset(wrappers),
+        )  # fmt: skip
 
     def family(self, node: ast.ClassDef) -> tuple[ast.ClassDef, ...]:
         """A class and its bases as far as the script defines them, itself first."""

@@ -24,8 +24,12 @@ class CreationMarks(ast.NodeTransformer):
         self.operands = tuple(a for a in given[1:] if a not in rebound)
         """Arguments that are still what they were when a node is made: plain numbers may be among them."""
         self.computed = computed_names(method, data)
+        if getattr(method, "name", "") in emit.autograd.wrappers:
+            self.computed.update(given)
         self.reads = names_read(method, data, given)
         self.dispatch = "" if name.startswith("__") else dispatching(method, self.operands)
+        self.creates = False
+        """A node was found to be made of others here, not only of a plain number."""
         self.wraps = not name.startswith("__") and not self.reads
 
     def visit_Call(self, node: ast.Call) -> ast.expr:
@@ -37,6 +41,7 @@ class CreationMarks(ast.NodeTransformer):
         if isinstance(wrapped, ast.Constant) or (isinstance(wrapped, ast.Name) and wrapped.id not in self.computed):
             hook = call(MARK, ast.Constant(emit.site(SiteKind.CONSTANT, node, self.op)))
         else:
+            self.creates = True
             site = emit.site(SiteKind.CREATE, node, self.op, names=self.operands)
             emit.sites.makers[site] = Making(self.reads, self.dispatch, self.wraps)
             values = [ast.Name(a, ast.Load()) for a in self.operands]

@@ -12,12 +12,29 @@ from microgpt_tui.debuggee.rewrite.syntax import (
     header_of,
     load_of,
     names_bound_inside,
+    parameters_of,
     plain,
     same,
     tuple_of,
 )
 from microgpt_tui.protocol.codes import LEAVE_PROPAGATE, SiteKind
 
+KNOWN_FUNCTIONS = {
+    "print",
+    "abs",
+    "float",
+    "int",
+    "max",
+    "min",
+    "round",
+    "sum",
+    "isinstance",
+    "zip",
+    "len",
+    "str",
+    "repr",
+}
+"""Functions that give no gradient on."""
 MOST_NUMBERS = 12
 """Numbers noted with one update."""
 Write = ast.Assign | ast.AugAssign
@@ -41,8 +58,12 @@ class Gradients:
             _Setattrs(self).visit(statement)
             new = self.propagate(statement)
             if new is None:
+                given = self.given
+                if isinstance(statement, ast.FunctionDef):
+                    self.given = {a.arg for a in parameters_of(statement)}
                 for owner, name, inner in blocks_of(statement):
                     setattr(owner, name, self.only(inner))
+                self.given = given
                 new = [*self.before(statement), statement, *self.after(statement), *self.forget(statement)]
             fix(new, statement)
             out.extend(new)
@@ -113,15 +134,31 @@ class Gradients:
         return notes
 
     def before(self, statement: ast.stmt) -> list[ast.stmt]:
-        """What to do before a node's data is written: the recorder may have to know what it was."""
+        """What to tell before a statement: a node's data that it writes, a gradient that it hands to a function."""
+        handed = self.handed(statement)
         if not isinstance(statement, Write):
-            return []
-        return [
+            return handed
+        return handed + [
             ast.Expr(call(BEFORE, ast.Constant(self.emit.site(SiteKind.BEFORE, statement)), load_of(t.value)))
             for t in _targets(statement)
             if isinstance(t, ast.Attribute) and t.attr == self.data and plain(t.value)
             and (isinstance(t.value, ast.Name) or isinstance(statement, ast.AugAssign))
         ]  # fmt: skip
+
+    def handed(self, statement: ast.stmt) -> list[ast.stmt]:
+        """``v.pull(v.grad)``: what the function adds to gradients comes from ``v``."""
+        if isinstance(statement, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
+            return []
+        for node in evaluated_in_place(header_of(statement)):
+            if not isinstance(node, ast.Call) or getattr(node.func, "id", "") in KNOWN_FUNCTIONS:
+                continue
+            for argument in node.args:
+                if isinstance(argument, ast.Attribute) and self.is_grad(argument):
+                    root = next((n for n in ast.walk(argument) if isinstance(n, ast.Name)), None)
+                    bound = {n for e in header_of(statement) for n in names_bound_inside(e)}
+                    if root is not None and root.id not in bound:
+                        return [note(self.emit.site(SiteKind.GIVER, statement), load_of(argument.value))]
+        return []
 
     def forget(self, statement: ast.stmt) -> list[ast.stmt]:
         """Outside functions, names of ours would stay among the script's globals: deleted right after use."""
@@ -159,7 +196,7 @@ class Gradients:
         nothing = ast.Constant(None)
         upstream = next((n for n in ast.walk(added) if self.is_grad(n)), None)
         if not isinstance(upstream, ast.Attribute):
-            return nothing, nothing
+            return nothing, self.factor_of_given(added)
         source = load_of(upstream.value)
         if added is upstream:
             return source, ast.Constant(1)
@@ -169,6 +206,16 @@ class Gradients:
             named = isinstance(local, ast.Name | ast.Constant)
             return source, load_of(local) if named else _named(FACTOR, added, side)
         return source, nothing
+
+    def factor_of_given(self, added: ast.expr) -> ast.expr:
+        """The local gradient in ``slope * g``, where ``g`` is a parameter: the upstream gradient."""
+        if isinstance(added, ast.BinOp) and isinstance(added.op, ast.Mult):
+            sides = [(side, getattr(added, side)) for side in ("left", "right")]
+            given = [isinstance(e, ast.Name) and e.id in self.given for _, e in sides]
+            if sum(given) == 1:
+                side, local = sides[given.index(False)]
+                return load_of(local) if isinstance(local, ast.Name | ast.Constant) else _named(FACTOR, added, side)
+        return ast.Constant(None)
 
     def is_grad(self, node: ast.AST) -> bool:
         """True for an expression that reads a node's gradient."""

@@ -167,12 +167,12 @@ class Rewriter:
         emit, original = self.emit, list(node.body)
         self.gradients.given = {a.arg for a in parameters_of(node)[1:]}
         number = -1
+        marks = CreationMarks(emit, node, name)
         if is_operation and any(is_class_call(n, self.autograd.node.name) for n in ast.walk(node)):
-            marks = CreationMarks(emit, node, name)
             node.body = [marks.visit(s) for s in node.body]
-        elif is_operation:
+        if is_operation and not marks.creates:
             number = emit.site(SiteKind.OPERATION, node, operation_name(name))
-        elif name not in NO_OPERATION or name in (*self.autograd.passes, "zero_grad"):
+        elif not is_operation and (name not in NO_OPERATION or name in (*self.autograd.passes, "zero_grad")):
             number = emit.site(SiteKind.CALL, node, name)
         if number >= 0:
             emit.function = number

@@ -47,8 +47,9 @@ def _made_here(recorder: Recording, node: Any) -> bool:
     value = recorder.data_of(node)
     if all_finite([value]):
         return False
-    operands = operands_attribute(node, recorder.node_class)
+    name = operands_attribute(node, recorder.node_class)
+    operands = recorder.operands.of(node) or getattr(node, name or "", ())
     try:
-        return made_here(value, tuple(map(recorder.data_of, getattr(node, operands or "", ()))))
+        return made_here(value, tuple(map(recorder.data_of, operands)))
     except TypeError:
         return True
