@@ -46,6 +46,7 @@ class Recorder:
         self.log: list[Any] = []
         self.finished = Finished()
         self.operands = Operands(files)
+        self.node_hook: Callable[[Any], None] = self.log.append
         self.node_class: type = Nothing
         self.data_of, self.grad_of = attrgetter(names_[0]), attrgetter(names_[1])
         self.episode_index = 0
@@ -118,35 +119,37 @@ class Recorder:
         append = self.log.append
         hooks = vars(builtins)
         hooks[names.MARK] = hooks[names.NOTE] = append
-        hooks[names.NODE] = self.node_watched if self.operands.watching else append
+        self.bind_node(append)
         hooks[names.SOURCE] = self.source_freely if hooks.get(names.STEPPING) else append
 
-    def node_watched(self, node: Any) -> None:
-        """A node was made by a class that keeps its operands apart, or of which it is not clear yet how it does."""
-        log, operands = self.log, self.operands
+    def bind_node(self, hook: Callable[[Any], None]) -> None:
+        """What is called with every node; where operands are still looked at, these first."""
+        self.node_hook = hook
+
+        def watched(node: Any) -> None:
+            self.observe(node, sys._getframe(2))
+            self.node_hook(node)
+
+        vars(builtins)[names.NODE] = watched if self.operands.watching else hook
+
+    def observe(self, node: Any, frame: FrameType) -> None:
+        """An operation has made a node, in this function or one that it has called."""
         making = None
-        for entry in reversed(log[-MOST_BETWEEN:]):
-            making = (
-                self.makers.get(entry[0] if type(entry) is tuple else entry) if type(entry) in (tuple, int) else None
-            )
+        for entry in reversed(self.log[-MOST_BETWEEN:]):
+            kind = type(entry)
+            making = self.makers.get(entry[0] if kind is tuple else entry) if kind is int or kind is tuple else None
             if making is not None or isinstance(entry, self.node_class):
                 break
-        log.append(node)
         if making is not None and isinstance(node, self.node_class):
-            operands.made(node, making, sys._getframe(2))
-            if operands.kept > ENOUGH:
+            self.operands.made(node, making, frame)
+            if self.operands.kept > ENOUGH:
                 self.stop_watching()
-        if self.check is not None:
-            self.check(True)
 
     def stop_watching(self) -> None:
         """Once it is clear that the class keeps its operands where they are read from, nothing more is looked at."""
         if self.operands.watching and self.operands.is_clear():
             self.operands.watching = False
-            if self.check is None:
-                self.run_freely()
-            else:
-                self.run_checked(self.check)
+            vars(builtins)[names.NODE] = self.node_hook
 
     def source_freely(self, node: Any) -> None:
         """A node begins to propagate its gradient: from this one on, one entry a node again."""
@@ -189,7 +192,7 @@ class Recorder:
 
         hooks = vars(builtins)
         hooks[names.MARK] = mark
-        hooks[names.NODE] = self.node_watched if self.operands.watching else event
+        self.bind_node(event)
         hooks[names.NOTE] = event
         hooks[names.SOURCE] = self.source_checked
 

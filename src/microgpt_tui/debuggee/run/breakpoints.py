@@ -238,6 +238,8 @@ class Breaks:
         for hook in (names.NODE, names.NOTE, names.MARK, names.SOURCE):
             if hook in made:
                 hooks[hook] = made[hook]
+        if names.NODE in made:
+            self.recorder.bind_node(made[names.NODE])
         self.recorder.check = self.look
         self.hook_binds()
 
