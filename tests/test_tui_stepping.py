@@ -47,13 +47,13 @@ async def test_keys_pressed_faster_than_the_script_answers_are_not_lost(launch: 
 async def test_n_goes_to_the_next_statement_and_back(launch: Launch) -> None:
     async with opened(launch) as screen:
         source = screen.app.query_one(SourcePane)
-        line = source.marks.statement.line
+        line = source.sites.statement.line
         await screen.press("n")
-        assert source.marks.statement.line > line or source.marks.statement.line < line
-        moved = source.marks.statement.line
+        assert source.sites.statement.line > line or source.sites.statement.line < line
+        moved = source.sites.statement.line
         assert moved != line
         await screen.press("N")
-        assert source.marks.statement.line == line
+        assert source.sites.statement.line == line
 
 
 async def test_f_goes_to_the_end_of_the_scope_and_capital_f_to_its_start(launch: Launch) -> None:

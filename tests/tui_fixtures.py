@@ -96,12 +96,14 @@ class Screen:
 
 
 @asynccontextmanager
-async def opened(launch: Launch, size: tuple[int, int] = (120, 40), *, hint: bool = False) -> AsyncIterator[Screen]:
+async def opened(
+    launch: Launch, size: tuple[int, int] = (120, 40), *, hint: bool = False, remember: Path | None = None
+) -> AsyncIterator[Screen]:
     """The screen on a script that has come to its first stop."""
     debugger = Debugger(launch)
     try:
         debugger.wait()
-        app = DebuggerApp(debugger, hint=hint)
+        app = DebuggerApp(debugger, hint=hint, remember=remember)
         async with app.run_test(size=size) as pilot:
             screen = Screen(app, pilot)
             await screen.settle()

@@ -10,6 +10,7 @@ import asyncio
 import signal
 from collections.abc import Sequence
 from contextlib import suppress
+from pathlib import Path
 from threading import Event
 from time import monotonic
 from typing import Any, ClassVar
@@ -39,6 +40,7 @@ from microgpt_tui.tui.messages import (
     NodeChosen,
     Rearranged,
     ScriptSpoke,
+    SharesChanged,
     StepChosen,
 )  # fmt: skip
 from microgpt_tui.tui.pane import View
@@ -47,6 +49,7 @@ from microgpt_tui.tui.pending import Pending
 from microgpt_tui.tui.providers import PaletteCommands
 from microgpt_tui.tui.screen_commands import ALL, do, read
 from microgpt_tui.tui.screens.page import PageScreen
+from microgpt_tui.tui.shares import Shares, load, save
 from microgpt_tui.tui.themes import LOOKS, Readable, Recolour
 from microgpt_tui.tui.timeline import Timeline
 from microgpt_tui.tui.typeahead import TypeAhead
@@ -76,12 +79,15 @@ class DebuggerApp(App[int]):
     BINDINGS: ClassVar[list[BindingType]] = [*_BINDINGS, Binding("escape", "calm", "dismiss", show=False)]
     AUTO_FOCUS = None
 
-    def __init__(self, debugger: Debugger, *, hint: bool = True, theme: str = "dark") -> None:
+    def __init__(self, debugger: Debugger, *, hint: bool = True, theme: str = "", remember: Path | None = None) -> None:
         self._looks: list[LineFilter] = []
         super().__init__()
         for look in LOOKS.values():
             self.register_theme(look.theme)
-        self.theme = theme
+        self._remember = remember
+        """Where the places of edges and the theme are kept; None to keep nothing."""
+        self._shares = load(remember) if remember is not None else Shares()
+        self.theme = theme or (self._shares.theme if self._shares.theme in LOOKS else "dark")
         for name in set(self.available_themes) - set(LOOKS):
             self.unregister_theme(name)  # what the panes draw has no colours in these
         self.debugger = debugger
@@ -109,7 +115,7 @@ class DebuggerApp(App[int]):
 
     def get_default_screen(self) -> Screen[object]:
         """The one screen."""
-        return MainScreen(self.debugger)
+        return MainScreen(self.debugger, self._shares)
 
     def on_load(self) -> None:
         """Before the terminal is taken."""
@@ -161,6 +167,13 @@ class DebuggerApp(App[int]):
     def last_view(self) -> View | None:
         """What the panes were shown last."""
         return self._last_view
+
+    # -- what is remembered ----------------------------------------------------------------------
+
+    @on(SharesChanged)
+    def _shares_changed(self) -> None:
+        if self._remember is not None:
+            save(self._remember, self.main.shares)
 
     # -- colours -------------------------------------------------------------------------------
 

@@ -10,7 +10,7 @@ KEYS = {
     "b": "break", "B": "breakpoints", "w": "display", "W": "watch", "i": "set", "k": "check",
     ":": "command", "ctrl+p": "palette", "?": "help", "q": "quit", "tab": "pane", "shift+tab": "rpane",
     "1": "source", "2": "where", "3": "variables", "4": "value", "5": "graph", "6": "attention", "7": "tokens",
-    "8": "weights", "9": "training", "0": "output",
+    "Z": "zoom", "}": "wider", "{": "narrower", "8": "weights", "9": "training", "0": "output",
 }  # fmt: skip
 """A key, as a person writes it, and the command that it gives. The first of several keys is the one that is shown."""
 
@@ -27,7 +27,7 @@ TYPED = frozenset({"command", "display", "find"})
 _TEXTUAL = {
     ")": "right_parenthesis", "(": "left_parenthesis", "]": "right_square_bracket", "[": "left_square_bracket",
     ">": "greater_than_sign", "<": "less_than_sign", ":": "colon", "?": "question_mark", "/": "slash",
-    ",": "comma", ".": "full_stop", "!": "exclamation_mark",
+    "}": "right_curly_bracket", "{": "left_curly_bracket", ",": "comma", ".": "full_stop", "!": "exclamation_mark",
 }  # fmt: skip
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from textual import events
 from textual.app import ComposeResult
 from textual.containers import Container
 from textual.screen import Screen
@@ -10,15 +11,16 @@ from textual.widgets import Label, Static
 from microgpt_tui.session.debugger import Debugger
 from microgpt_tui.tui.command_line import CommandLine
 from microgpt_tui.tui.footer import Footer
-from microgpt_tui.tui.messages import Rearranged
+from microgpt_tui.tui.messages import Rearranged, SharesChanged
 from microgpt_tui.tui.narration import Narration
 from microgpt_tui.tui.pane import Pane
 from microgpt_tui.tui.panels import LEFT, LeftPanel, RightPanel, panel_of
+from microgpt_tui.tui.shares import Shares
 from microgpt_tui.tui.status import StatusLine
 from microgpt_tui.tui.timeline import Timeline
 
 SMALLEST = (60, 16)
-COMPACT, WIDE = 100, 160
+COMPACT, WIDE = 110, 160
 """Below so many columns one side at a time; from so many two panels at the right."""
 
 
@@ -27,11 +29,14 @@ class MainScreen(Screen[object], inherit_bindings=False):
 
     AUTO_FOCUS = None
 
-    def __init__(self, debugger: Debugger) -> None:
+    def __init__(self, debugger: Debugger, shares: Shares) -> None:
         super().__init__(id="_default")
         self.debugger = debugger
         self._last_right = 0
         """The right-hand panel that had the focus last."""
+        self.shares = shares
+        self._dragged = ""
+        """The edge that follows the mouse: ``left`` or ``source``."""
 
     def compose(self) -> ComposeResult:
         yield StatusLine(self.debugger, id="status")
@@ -101,6 +106,7 @@ class MainScreen(Screen[object], inherit_bindings=False):
         """Lay out for a size."""
         self.set_class(width < COMPACT, "compact")
         self.set_class(width >= WIDE, "wide")
+        self.share_out(width)
         small = width < SMALLEST[0] or height < SMALLEST[1]
         self.set_class(small, "small")
         if small:
@@ -109,10 +115,95 @@ class MainScreen(Screen[object], inherit_bindings=False):
                 "\n\nMake it larger, or press q to quit."
             )
 
+    def share_out(self, width: int = 0) -> None:
+        """Give the sides their columns and the left panes their rows."""
+        width = width or self.size.width
+        if not self.compact:
+            self.query_one("#left").styles.width = self.shares.left_columns(width)
+        for name, rows in zip(("source", "where", "variables"), self.shares.rows, strict=True):
+            self.query_one(f"#panel-{name}").styles.height = f"{rows}fr"
+
+    def widen(self, by: int) -> None:
+        """Move the edge between the sides."""
+        self.shares.left = self.shares.left_columns(self.size.width) + by
+        self.shares.left = self.shares.left_columns(self.size.width)
+        self._shared()
+
+    def heighten(self, by: int) -> None:
+        """Move the edge below the source."""
+        first, where, variables = self.shares.rows
+        self.shares.rows = (max(4, min(40, first + by)), where, variables)
+        self._shared()
+
+    def _shared(self) -> None:
+        self.share_out()
+        self.post_message(SharesChanged())
+        self.call_after_refresh(self.post_message, Rearranged())
+
+    def on_mouse_down(self, event: events.MouseDown) -> None:
+        edge = self.query_one("#left").region
+        below = self.query_one("#panel-source").region.bottom
+        if self.compact or self.zoomed is not None or not edge.height or not edge.y <= event.screen_y < edge.bottom:
+            return
+        if event.screen_x in (edge.right - 1, edge.right):
+            self._dragged = "left"
+        elif edge.x <= event.screen_x < edge.right and event.screen_y in (below - 1, below):
+            self._dragged = "source"
+        if self._dragged:
+            self.capture_mouse()
+
+    def on_mouse_move(self, event: events.MouseMove) -> None:
+        if self._dragged == "left":
+            self.widen(int(event.screen_x) - self.shares.left_columns(self.size.width))
+        elif self._dragged == "source":
+            source, whole = self.query_one("#panel-source").region, self.query_one("#left").region
+            wanted, rest = event.screen_y - source.y, whole.bottom - event.screen_y
+            others = sum(self.shares.rows[1:])
+            self.heighten(round(others * wanted / max(1, rest)) - self.shares.rows[0])
+
+    def on_mouse_up(self, event: events.MouseUp) -> None:
+        if self._dragged:
+            self._dragged = ""
+            self.release_mouse()
+
+    # -- one pane alone ------------------------------------------------------------------------
+
+    @property
+    def zoomed(self) -> LeftPanel | RightPanel | None:
+        """The panel that has the screen for itself."""
+        found = self.query(".zoomed").results()
+        return next((p for p in found if isinstance(p, LeftPanel | RightPanel)), None)
+
+    def zoom(self, panel: LeftPanel | RightPanel | None) -> None:
+        """Give a panel the whole screen; None gives every panel its place back."""
+        for other in (*self.query(LeftPanel), *self.query(RightPanel)):
+            other.set_class(other is panel, "zoomed")
+        left = isinstance(panel, LeftPanel)
+        self.set_class(panel is not None, "zooming")
+        self.set_class(left, "zooming-left")
+        if self.compact:
+            self.set_class(left or (panel is None and self.has_class("flipped")), "flipped")
+        self.query_one("#left").styles.width = (
+            "1fr" if left or self.compact else self.shares.left_columns(self.size.width)
+        )
+        self.call_after_refresh(self.post_message, Rearranged())
+
+    def toggle_zoom(self) -> None:
+        """The focused pane alone, or all panes again."""
+        self.zoom(None if self.zoomed is not None else self._panel_around(self.focused_pane or self.home()))
+
+    def _panel_around(self, pane: Pane) -> LeftPanel | RightPanel:
+        return panel_of(pane) or next(panel for panel in self.query(LeftPanel) if panel.pane is pane)
+
     def visible_panes(self) -> list[Pane]:
         """The panes that are on the screen."""
         if self.has_class("small"):
             return []
+        if self.zoomed is not None:
+            return [self.zoomed.pane]
+        return self._panes_in_place()
+
+    def _panes_in_place(self) -> list[Pane]:
         found: list[Pane] = []
         flipped = self.has_class("flipped")
         if not self.compact or flipped:
@@ -127,6 +218,8 @@ class MainScreen(Screen[object], inherit_bindings=False):
 
     def focus_pane(self, pane: Pane) -> None:
         """Give a visible pane the focus."""
+        if self.zoomed is not None:
+            self.zoom(self._panel_around(pane))
         pane.focus()
         panel = panel_of(pane)
         if panel is not None:
@@ -141,7 +234,7 @@ class MainScreen(Screen[object], inherit_bindings=False):
             self.set_class(flipped, "flipped")
             self.call_after_refresh(self.focus_pane, self.home())
             return
-        panes = self.visible_panes()
+        panes = self._panes_in_place()
         focused = self.focused_pane
         at = panes.index(focused) if focused in panes else -by
         self.focus_pane(panes[(at + by) % len(panes)])

@@ -53,5 +53,9 @@ class StepChosen(Message):
     """Index among the finished training steps; None for the cursor's own moment."""
 
 
+class SharesChanged(Message):
+    """An edge between panes was moved."""
+
+
 class Rearranged(Message):
     """Other panes are on the screen now, or another one has the focus."""

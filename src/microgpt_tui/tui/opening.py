@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import sys
+from pathlib import Path
 from time import monotonic
 
 from rich.console import Console
@@ -26,7 +28,7 @@ def run_app(launch: Launch, *, theme: str = "") -> int:
     debugger = Debugger(launch)
     try:
         palette.NO_COLOR = palette.NO_COLOR or few_colors()
-        app = DebuggerApp(debugger, theme=theme or "dark")
+        app = DebuggerApp(debugger, theme=theme, remember=remembered())
         app.listen()
         failure = _first_stop(app)
         if failure is None:
@@ -37,6 +39,12 @@ def run_app(launch: Launch, *, theme: str = "") -> int:
         return 130
     finally:
         debugger.close()
+
+
+def remembered() -> Path:
+    """Where the screen keeps what a person made of it: the places of the edges, the theme."""
+    home = os.environ.get("XDG_STATE_HOME") or Path.home() / ".local" / "state"
+    return Path(home) / "microgpt-tui" / "screen.json"
 
 
 def few_colors() -> bool:

@@ -7,6 +7,7 @@ from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass
 from typing import ClassVar, TypeVar
 
+from rich.segment import Segment
 from rich.style import Style
 from textual.binding import Binding, BindingType
 from textual.geometry import Region, Size
@@ -21,6 +22,8 @@ from microgpt_tui.tui.lines import Line
 
 BASE = Style(color=palette.TEXT, bgcolor=palette.BACKGROUND)
 """What every line is drawn on."""
+_CUT = Segment("…", Style(color=palette.DIM))
+"""Stands where a line is longer than its pane."""
 KEPT = 512
 """Answers that a pane keeps beyond its picture."""
 
@@ -216,4 +219,7 @@ class Pane(ScrollView, can_focus=True, inherit_bindings=False):
         segments = self.row(view, inner, y, self.line_count(view, inner))
         if not segments:
             return Strip.blank(width, base)
-        return Strip(segments).adjust_cell_length(width).apply_style(base)
+        strip = Strip(segments)
+        if strip.cell_length > inner:
+            strip = Strip([*strip.crop(0, inner - 1), _CUT])
+        return strip.adjust_cell_length(width).apply_style(base)

@@ -11,6 +11,7 @@ from microgpt_tui.session.commands import GROUPS, Command, CommandError, complet
 from microgpt_tui.session.commands.breakpoints import toggle
 from microgpt_tui.session.commands.command import Effect
 from microgpt_tui.session.debugger import Debugger
+from microgpt_tui.tui.messages import SharesChanged
 from microgpt_tui.tui.panels import LEFT, RIGHT
 from microgpt_tui.tui.themes import LOOKS
 
@@ -121,11 +122,23 @@ def _export(app: DebuggerApp, argument: str) -> None:
         app.push_screen(ExportScreen(app.last_view, app.export_screenshot(), file=argument))
 
 
+def _share(word: str) -> Callable[[DebuggerApp, str], None]:
+    def run(app: DebuggerApp, argument: str) -> None:
+        main = app.main
+        if word in ("wider", "narrower"):
+            main.widen(4 if word == "wider" else -4)
+        else:
+            main.heighten(2 if word == "taller" else -2)
+
+    return run
+
+
 def _theme(app: DebuggerApp, argument: str) -> None:
     if not argument:
         app.search_themes()
     elif argument in LOOKS:
-        app.theme = argument
+        app.theme = app.main.shares.theme = argument
+        app.post_message(SharesChanged())
     else:
         raise CommandError(f"no theme {argument!r}: {', '.join(LOOKS)}")
 
@@ -169,6 +182,11 @@ COMMANDS: tuple[Command[DebuggerApp], ...] = (
     Command("export", "[FILE]", "A picture of what is shown", _export, Effect.ALWAYS),
     Command("theme", "[NAME]", f"Other colours: {', '.join(LOOKS)}", _theme, Effect.ALWAYS,
             choices=lambda debugger: tuple(LOOKS)),
+    Command("zoom", "", "The focused pane alone on the screen, and back", lambda app, argument: app.main.toggle_zoom(),
+            Effect.ALWAYS),
+    *(Command(word, "", f"{what} by a few {unit}", _share(word), Effect.ALWAYS) for word, what, unit in (
+        ("wider", "More room for the code", "columns"), ("narrower", "Less room for the code", "columns"),
+        ("taller", "More room for the source", "rows"), ("lower", "Less room for the source", "rows"))),
     Command("command", "[TEXT]", "Type a command", _command, Effect.ALWAYS),
     Command("palette", "", "Search everything there is to do", _palette, Effect.ALWAYS),
     Command("pane", "[NAME]", "To the next pane; on a small terminal, flip between the two sides", _pane,

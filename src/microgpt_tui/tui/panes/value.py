@@ -195,11 +195,13 @@ numbers in full.
                 hint = f"  {count_of(len(users), 'user')} so far; the backward pass adds one contribution each"
                 lines.append([text(hint, palette.DIM)])
             return
-        columns = self._columns(width)
+        columns, stacked = self._columns(width), self._stacked(width)
         title = "gradient ledger"
         head = title.ljust(columns[0] + 6)
         for label, size in zip(("local", "× upstream", "= delta", "sum"), columns[1:], strict=True):
-            head += label.rjust(size)
+            head += label.rjust(size) if size else ""
+        if stacked:
+            head = f"{title}  local × upstream = delta"
         lines.append([text(title, palette.TEXT, bold=True), text(head[len(title) :], palette.FAINT)])
         if start:
             lines.append([text("      at the start of the episode: ", palette.DIM), signed(self.number(start), start)])
@@ -211,22 +213,25 @@ numbers in full.
                 self._current = index
             self.targets[index] = Target(event=contribution.event, node=contribution.source, episode=trace.index)
             lines.append(partial(self._entry, trace, contribution, number, columns, contribution.event == event))
-            if self.full and contribution.kind == ACCUMULATE:
-                lines.append(partial(self._entry_in_full, contribution))
+            if stacked and contribution.kind == ACCUMULATE:
+                lines.append(partial(self._numbers_below, contribution))
 
     def _columns(self, width: int) -> tuple[int, int, int, int, int]:
-        """Widths: name, local, upstream, delta, sum."""
-        if self.full:
+        """Widths: name, local, upstream, delta, sum; where the numbers have a row of their own, of the name alone."""
+        if self._stacked(width):
             return max(8, width - 6), 0, 0, 0, 0
         sizes = (10, 11, 11, 11) if width >= 62 else (9, 10, 10, 10)
         return max(6, width - 6 - sum(sizes)), *sizes
+
+    def _stacked(self, width: int) -> bool:
+        return self.full or width < 58
 
     def _entry(self, trace: Trace, c: Contribution, number: int, columns: tuple[int, ...], current: bool) -> Line:
         mark = "▶" if current else " " if c.done else "·"
         tone = palette.TEXT if c.done else palette.FAINT
         if c.kind == ZERO:
             line = [text(f"{mark}     ", palette.ACCENT), text(fit("set to zero", columns[0]), tone)]
-            return line if self.full else [*line, text(self.number(c.total, sum(columns[1:])), tone)]
+            return [*line, text(self.number(c.total, sum(columns[1:])), tone)] if columns[1] else line
         from_whom = "the script itself"
         if c.source >= 0:
             from_whom = f"{name(trace, c.source)} {place_text(trace, trace.born_at(c.source))}"
@@ -234,10 +239,10 @@ numbers in full.
             text(mark + f"{number:>4} ", palette.ACCENT if current else palette.DIM, bold=current),
             text(fit(from_whom, columns[0]), palette.ACCENT if current else tone),
         ]
-        if self.full and c.kind == ACCUMULATE:
+        if not columns[1] and c.kind == ACCUMULATE:
             return line
         if c.kind == ASSIGN:
-            return [*line, text("set to".rjust(sum(columns[1:4])), palette.DIM), self._tone(c.total, columns[4], c)]
+            return [*line, text(" set to ".rjust(sum(columns[1:4])), palette.DIM), self._tone(c.total, columns[4], c)]
         line.append(text(("?" if c.factor != c.factor else self.number(c.factor)).rjust(columns[1]), tone))
         if not c.done:
             return [*line, text("not yet".rjust(columns[2]), palette.FAINT)]
@@ -248,14 +253,15 @@ numbers in full.
         shown = self.number(value, width)
         return signed(shown, value) if c.done else text(shown, palette.FAINT)
 
-    def _entry_in_full(self, c: Contribution) -> Line:
+    def _numbers_below(self, c: Contribution) -> Line:
+        factor = "?" if c.factor != c.factor else self.number(c.factor)
         if not c.done:
-            return [text(f"      {c.factor!r} × not yet", palette.FAINT)]
+            return [text(f"      {factor} × not yet", palette.FAINT)]
         return [
-            text(f"      {c.factor!r} × {c.upstream!r} = ", palette.DIM),
-            signed(repr(c.delta), c.delta),
-            text("   sum ", palette.DIM),
-            signed(repr(c.total), c.total),
+            text(f"      {factor} × {self.number(c.upstream)} = ", palette.DIM),
+            signed(self.number(c.delta), c.delta),
+            text("  sum ", palette.DIM),
+            signed(self.number(c.total), c.total),
         ]
 
     def _users(self, lines: list[Line | Late], view: View, width: int) -> None:
