@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import errno
 import os
 import sys
 from collections.abc import Callable, Iterator, Sequence
@@ -246,17 +247,37 @@ def main(arguments: Sequence[str] | None = None) -> int:
     cut = words.index("--") if "--" in words else len(words)
     words, script_args = words[:cut], words[cut + 1 :]
     command = _BY_NAME.get(words[0]) if words else None
-    try:
-        return command(words[1:], script_args) if command else _screen(words, script_args)
-    except KeyboardInterrupt:
-        return 130
-    except BrokenPipeError:  # `| head`: nobody reads on
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return DONE
-    except Exception as error:
-        from microgpt_tui.headless.launch import InputError
+    from microgpt_tui.headless.terminal import escaped
 
-        if not isinstance(error, InputError):
-            raise
-        print(f"microgpt-tui: {error}", file=sys.stderr)
-        return BAD_INPUT
+    with escaped():
+        try:
+            status = command(words[1:], script_args) if command else _screen(words, script_args)
+            sys.stdout.flush()
+            return status
+        except KeyboardInterrupt:
+            return 130
+        except BrokenPipeError:  # `| head`: nobody reads on
+            _write_no_more()
+            return DONE
+        except Exception as error:
+            print(f"microgpt-tui: {_told(error)}", file=sys.stderr)
+            return BAD_INPUT
+
+
+def _told(error: Exception) -> str:
+    """What a person is told of a fault that is none of ours. Raises any other."""
+    from microgpt_tui.headless.launch import InputError
+
+    if isinstance(error, InputError):
+        return str(error)
+    if not isinstance(error, OSError) or error.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS):
+        raise error
+    if error.filename is not None:
+        return f"{error.filename}: {error.strerror}. Make room there, or name another folder for it: TMPDIR=FOLDER."
+    _write_no_more()
+    return f"what is to be shown cannot be written to stdout: {error.strerror}."
+
+
+def _write_no_more() -> None:
+    """What is still to be written to stdout is let go."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -17,7 +17,6 @@ The JSON document::
 
 from __future__ import annotations
 
-import json
 import sys
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
@@ -25,6 +24,7 @@ from pathlib import Path
 from typing import Any
 
 from microgpt_tui.headless.launch import InputError, check
+from microgpt_tui.headless.terminal import print_json, replay
 from microgpt_tui.protocol import goals
 from microgpt_tui.protocol.codes import CREATE, EVENT_NAMES
 from microgpt_tui.protocol.fields import Data
@@ -34,6 +34,8 @@ from microgpt_tui.session.history import Summary
 from microgpt_tui.session.process import Launch
 from microgpt_tui.trace.trace import Trace
 
+_UNFLUSHED = 120
+"""Python's own exit status where its output cannot be written."""
 LAST_LINES = 20
 """How much of the script's output the text report ends with."""
 
@@ -147,21 +149,23 @@ def _run(debugger: Debugger, steps: int | None, commands: list[str], as_json: bo
         reason = stop.reason if stop is not None and (commands or stop.reason != "step") else "steps"
     end = {"reason": reason, "status": status}
     if debugger.over and reason != "killed":
-        debugger.process.end()
-    output = debugger.process.output(0).decode(errors="replace")
+        ended = debugger.process.end()  # an exit handler may have changed its mind
+        if stop is not None and reason == stop.reason == "end" and ended not in (None, 0, _UNFLUSHED):
+            end["reason"] = "exit" if ended > 0 else "killed"
+        end["status"] = status = ended if ended is not None else status
+    output = debugger.process.output(0)
     if as_json:
         program = history.program
         document = {
             "script": str(debugger.launch.script), "class": program.class_name, "parameters": len(program.kept),
             "total_steps": program.total_steps, "episodes": [asdict(e) for e in episodes], "commands": results,
-            "not_given": commands[len(results) :], "end": end, "output": output,
+            "not_given": commands[len(results) :], "end": end,
+            "output": output.decode(errors="replace"),
         }  # fmt: skip
-        print(json.dumps(document, indent=1))
+        print_json(document)
     else:
         _print_end(end, output)
-    errors = debugger.process.errors().decode(errors="replace")
-    if errors:
-        sys.stderr.write(errors)
+    replay(sys.stderr, debugger.process.errors())
     return 1 if status not in (None, 0) or any(r["status"] for r in results) else 0
 
 
@@ -197,12 +201,11 @@ def _obey(
     return results, reason
 
 
-def _print_end(end: dict[str, Any], output: str) -> None:
+def _print_end(end: dict[str, Any], output: bytes) -> None:
     status = "" if end["status"] is None else f", exit status {end['status']}"
     print(f"ended: {end['reason']}{status}")
-    lines = [line.rsplit("\r", 1)[-1] for line in output.replace("\r\n", "\n").rstrip("\r\n").split("\n")]
+    lines = [line.rsplit(b"\r", 1)[-1] for line in output.replace(b"\r\n", b"\n").rstrip(b"\r\n").split(b"\n")]
     if any(lines):
         more = len(lines) - LAST_LINES
         print(f"the script's output{f', last {LAST_LINES} lines of {len(lines)}' if more > 0 else ''}:")
-        for line in lines[-LAST_LINES:]:
-            print(f"  {line}")
+        replay(sys.stdout, b"".join(b"  %b\n" % line for line in lines[-LAST_LINES:]))

@@ -21,13 +21,13 @@ A number that is not finite is the text "nan", "inf" or "-inf". With ``--pane`` 
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Any
 
 from microgpt_tui.headless.launch import recorded
 from microgpt_tui.headless.panes import PANES
 from microgpt_tui.headless.panes.report import Here
+from microgpt_tui.headless.terminal import print_json
 from microgpt_tui.protocol.codes import (
     ACCUMULATE,
     ASSIGN,
@@ -61,7 +61,10 @@ def show(launch: Launch, at: str, pane: str | None = None, *, as_json: bool) -> 
         document = {"script": str(launch.script), **moment(trace, event)}
         if trace.kind[event] == PRINT:
             document["printed"] = debugger.process.output(0, trace.print_end[trace.row[event]]).decode(errors="replace")
-        print(json.dumps(plain(document), indent=1) if as_json else as_text(document))
+        if as_json:
+            print_json(plain(document))
+        else:
+            print(as_text(document))
         return 0
 
 
@@ -70,7 +73,7 @@ def _show_pane(launch: Launch, here: Here, pane: str, *, as_json: bool) -> None:
     head = {"script": str(launch.script), "pane": pane, "moment": str(name_at(here.trace, here.event))}
     document = plain({**head, **report.document(here)})
     if as_json:
-        print(json.dumps(document))
+        print_json(document, None)
         return
     missing = [f"not known: {sentence}" for sentence in document["missing"]]
     print("\n".join([f"{launch.script.name} · {pane} · {document['moment']}", "", *missing, *report.lines(document)]))

@@ -16,7 +16,6 @@ The JSON document::
 
 from __future__ import annotations
 
-import json
 import math
 import os
 import struct
@@ -26,6 +25,7 @@ from dataclasses import asdict, dataclass
 
 from microgpt_tui.headless.bare import Outcome, run_bare, run_observed
 from microgpt_tui.headless.launch import check
+from microgpt_tui.headless.terminal import print_json
 from microgpt_tui.protocol import goals
 from microgpt_tui.session.debugger import Debugger
 from microgpt_tui.session.history import History
@@ -70,7 +70,7 @@ def verify(launch: Launch, steps: int | None, *, as_json: bool) -> int:
             "script": str(launch.script), "python": launch.python, "steps": steps, "same": same,
             "checks": [asdict(c) for c in checks],
         }  # fmt: skip
-        print(json.dumps(document, indent=1))
+        print_json(document)
         return 0 if same else 1
     print(f"{launch.script}: {'the whole run' if steps is None else f'{steps} training steps'} under {launch.python}")
     for c in checks:

@@ -87,6 +87,17 @@ class Exited(Stop):
 
 
 @dataclass(frozen=True, slots=True)
+class Replaced(Stop):
+    """It is about to become another program, by ``os.execv`` or one of its kin."""
+
+    reason: ClassVar[str] = "exec"
+    over: ClassVar[bool] = True
+    program: str
+    line: int = 0
+    """Where, or 0."""
+
+
+@dataclass(frozen=True, slots=True)
 class Raised(Stop):
     """An exception that nobody caught."""
 

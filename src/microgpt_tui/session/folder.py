@@ -45,15 +45,22 @@ class RunFolder:
             if data is not None:
                 shutil.copyfile(data, self.cwd / "input.txt")
 
-    def start(self, command: Sequence[str], inherited: Sequence[int] = ()) -> subprocess.Popen[bytes]:
+    def start(
+        self, command: Sequence[str], inherited: Sequence[int] = (), *, first: Path | None = None
+    ) -> subprocess.Popen[bytes]:
         """Start a process here, in a session of its own, its output in files: a flood neither blocks nor is lost.
 
-        One that inherits ``lifeline`` ends with the debugger even where the watcher was killed before.
+        One that inherits ``lifeline`` ends with the debugger even where the watcher was killed before. A folder that
+        comes ``first`` in PYTHONPATH is there before anything else is imported.
         """
+        environment = dict(os.environ)
+        if first is not None:
+            before = environment.get("PYTHONPATH", "")
+            environment["PYTHONPATH"] = f"{first}{os.pathsep}{before}" if before else str(first)
         with self.stdout.open("ab") as out, self.stderr.open("ab") as err:
             started = subprocess.Popen(
                 command, stdin=subprocess.DEVNULL, stdout=out, stderr=err, cwd=self.cwd, start_new_session=True,
-                pass_fds=inherited,
+                pass_fds=inherited, env=environment,
             )  # fmt: skip
         if KILLED_BY_KERNEL:  # at once, whatever the script does: in a loop, inside C, waiting for us
             fcntl.fcntl(self.lifeline, fcntl.F_SETOWN, -started.pid)

@@ -21,10 +21,8 @@ from microgpt_tui.session.checkpoints import Checkpoints
 from microgpt_tui.session.folder import RunFolder
 
 Received = tuple[Data, frames.Blobs]
-_BOOT = (
-    "import sys; sys.path.insert(1, sys.argv[2]); "
-    "from microgpt_tui.debuggee.run.runner import main; sys.path.pop(1); main()"
-)
+_PACKAGES = Path(__file__).resolve().parents[2]
+_BOOT = _PACKAGES / "microgpt_tui" / "debuggee" / "boot"
 
 
 @dataclass(slots=True)
@@ -136,8 +134,8 @@ class Process(Connected):
         self.folder = RunFolder(launch.script, launch.data, launch.private_folder)
         self.checkpoints = Checkpoints(self.folder, launch.history_memory) if launch.history_memory else None
         ours, theirs = socket.socketpair()
-        command = [launch.python, "-c", _BOOT, str(theirs.fileno()), str(Path(__file__).resolve().parents[2])]
-        self.popen = self.folder.start(command, [theirs.fileno(), self.folder.lifeline])
+        command = [launch.python, str(_BOOT), str(theirs.fileno()), str(_PACKAGES)]
+        self.popen = self.folder.start(command, [theirs.fileno(), self.folder.lifeline], first=_BOOT)
         theirs.close()
         super().__init__(ours, self.popen.pid, self.folder.stdout, self.folder.stderr)
         address = str(self.checkpoints.address) if self.checkpoints is not None else ""

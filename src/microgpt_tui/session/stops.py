@@ -17,6 +17,7 @@ from microgpt_tui.protocol.stops import (
     Paused,
     Raised,
     Refused,
+    Replaced,
     StepsOver,
     Stop,
     Withheld,
@@ -139,6 +140,10 @@ _SENTENCES: dict[type[Stop], Callable[[Any, History], Sentence]] = {
     AtBreakpoints: _break,
     Finished: lambda stop, history: Sentence("the script has ended with exit status 0"),
     Exited: _exit,
+    Replaced: lambda stop, history: Sentence(
+        f"the script has become another program, {stop.program}" + (f", on line {stop.line}" if stop.line else ""),
+        "That program runs when the debugger lets go; nothing of it is recorded.",
+    ),
     Raised: _exception,
     Interrupted: lambda stop, history: Sentence(f"the script was {SIGNALS[signal.SIGINT]}"),
     Killed: _killed,

@@ -31,6 +31,7 @@ from microgpt_tui.session.failure import explain
 from microgpt_tui.tui.collector import Collector
 from microgpt_tui.tui.dialog import Palette
 from microgpt_tui.tui.keymap import KEYS, TYPED, textual_name
+from microgpt_tui.tui.lines import Visible
 from microgpt_tui.tui.main_screen import MainScreen
 from microgpt_tui.tui.messages import (
     CommandCancelled,
@@ -110,8 +111,13 @@ class DebuggerApp(App[int]):
         self._ticker: Timer | None = None
         self._collector = Collector()
         self._last_view: View | None = None
+        self._visible = Visible()
 
     # -- layout ------------------------------------------------------------------------------
+
+    def get_line_filters(self) -> Sequence[LineFilter]:
+        """What every line goes through on its way to the terminal."""
+        return [self._visible, *super().get_line_filters()]
 
     def get_default_screen(self) -> Screen[object]:
         """The one screen."""

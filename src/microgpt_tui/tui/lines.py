@@ -8,7 +8,10 @@ from typing import Self
 from rich.cells import cell_len, set_cell_size
 from rich.segment import Segment
 from rich.style import Style
+from textual.color import Color
+from textual.filter import LineFilter
 
+from microgpt_tui.protocol.escape import visible
 from microgpt_tui.tui import palette
 
 Line = list[Segment]
@@ -20,7 +23,7 @@ BLANK = Style()
 
 def text(content: str, look: str | Style = palette.TEXT, *, bold: bool = False) -> Segment:
     """A piece of a line in a colour or a style."""
-    return Segment(content, palette.style(look, bold) if isinstance(look, str) else look)
+    return Segment(visible(content), palette.style(look, bold) if isinstance(look, str) else look)
 
 
 def signed(content: str, value: float) -> Segment:
@@ -89,6 +92,16 @@ def wrapped(pieces: Line, width: int, indent: int = 0) -> list[Line]:
     return lines
 
 
+class Visible(LineFilter):
+    """Lets no control character through to the terminal, whatever drew the line."""
+
+    def apply(self, segments: list[Segment], background: Color) -> list[Segment]:
+        """The segments of one line."""
+        if all(s.control or s.text.isprintable() for s in segments):
+            return segments
+        return [s if s.control else Segment(visible(s.text), s.style) for s in segments]
+
+
 class Row:
     """A line under construction; neighbours of one style are joined."""
 
@@ -106,7 +119,7 @@ class Row:
         if style is not self._style:
             self._flush()
             self._style = style
-        self._pieces.append(content)
+        self._pieces.append(visible(content))
         self.width += len(content)
         return self
 

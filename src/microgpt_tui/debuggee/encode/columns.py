@@ -65,11 +65,11 @@ class Columns:
         return number
 
     def odd_number(self, number: int, value: Any) -> float:
-        if type(value) is int or type(value) is bool:
-            self.c["int_data"].append(number)
-            return float(value)
         try:
-            return float(value)
+            found = float(value)
+            if type(value) is int or type(value) is bool:
+                self.c["int_data"].append(number)
+            return found
         except (TypeError, ValueError, OverflowError):
             self.extras.setdefault("odd_data", []).append((number, f"<{type(value).__name__}>"))
             return NAN

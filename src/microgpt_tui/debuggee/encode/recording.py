@@ -9,7 +9,7 @@ from typing import Any
 from microgpt_tui.debuggee.encode.columns import Columns
 from microgpt_tui.debuggee.encode.encoder import Encoder
 from microgpt_tui.debuggee.record.recorder import Nothing, Recorder
-from microgpt_tui.debuggee.record.walk import Kept, doubles, plain_namespace, walk
+from microgpt_tui.debuggee.record.walk import Kept, double, doubles, plain_namespace, walk
 from microgpt_tui.debuggee.rewrite.sites import SiteRecord
 
 
@@ -69,7 +69,7 @@ class Recording(Recorder):
                 found = sums[number]
                 self.audits += 1
                 if (found != real or math.copysign(1, found) != math.copysign(1, real)) and found == found:
-                    self.audited.append((number, float(found), float(real)))
+                    self.audited.append((number, double(found), double(real)))
 
     def end_of_setup(self, frame: FrameType | None) -> None:
         """The setup is over: find the parameters and their names, and let the rest of it go."""

@@ -21,6 +21,7 @@ from microgpt_tui.debuggee.record.finished import Finished
 from microgpt_tui.debuggee.record.kinds import Opaque, Scope
 from microgpt_tui.debuggee.record.operands import ENOUGH, Operands
 from microgpt_tui.debuggee.record.places import Places
+from microgpt_tui.debuggee.record.walk import double
 from microgpt_tui.debuggee.rewrite import sites as names
 from microgpt_tui.debuggee.rewrite.sites import SiteRecord
 from microgpt_tui.protocol.codes import SiteKind
@@ -407,7 +408,7 @@ class Nothing:
 
 
 def _loss(losses: list[Any]) -> float | None:
-    numbers = [float(x) for x in losses if isinstance(x, int | float)]
+    numbers = [double(x) for x in losses if isinstance(x, int | float)]
     if not numbers:
         return None
     return numbers[0] if len(numbers) == 1 else sum(numbers)

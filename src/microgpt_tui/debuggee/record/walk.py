@@ -134,10 +134,11 @@ def doubles(values: list[float]) -> array[float]:
     try:
         return array("d", values)
     except (TypeError, OverflowError):
-        return array("d", [_number(v) for v in values])
+        return array("d", [double(v) for v in values])
 
 
-def _number(value: Any) -> float:
+def double(value: Any) -> float:
+    """A number as a double; NaN for what is none, or too large for one."""
     try:
         return float(value)
     except (TypeError, ValueError, OverflowError):

@@ -2,12 +2,33 @@
 
 from __future__ import annotations
 
+import builtins
 import socket
 from collections.abc import Callable
 
 from microgpt_tui.protocol import frames
 from microgpt_tui.protocol.fields import Data, MessageError
 from microgpt_tui.protocol.messages import Failed, Quit
+
+_USUAL = dict(vars(builtins))
+_ABSENT = object()
+
+
+def _usual_builtins() -> dict[str, object]:
+    """Whatever the script has done to them: what it had instead, for ``_give_back``."""
+    now = vars(builtins)
+    changed = {name: now.get(name, _ABSENT) for name, usual in _USUAL.items() if now.get(name, _ABSENT) is not usual}
+    now.update((name, _USUAL[name]) for name in changed)
+    return changed
+
+
+def _give_back(changed: dict[str, object]) -> None:
+    now = vars(builtins)
+    for name, value in changed.items():
+        if value is _ABSENT:
+            del now[name]
+        else:
+            now[name] = value
 
 
 class Ended(BaseException):
@@ -41,14 +62,18 @@ class Channel:
 
     def send(self, message: Data, blobs: frames.Blobs | None = None) -> None:
         """Tell the debugger. Raises Ended."""
+        changed = _usual_builtins()
         try:
             self._connection.sendall(frames.pack(message, blobs))
         except (BrokenPipeError, ConnectionError):
             raise self._ended() from None
+        finally:
+            _give_back(changed)
 
     def receive(self) -> Data:
         """The next command, waiting for it. Raises Ended, also where that is the command."""
         while True:
+            changed = _usual_builtins()
             try:
                 command, _ = frames.unpack(self._read)
             except MessageError as error:
@@ -56,6 +81,8 @@ class Channel:
                 continue
             except (EOFError, ConnectionError):
                 raise self._ended() from None
+            finally:
+                _give_back(changed)
             if isinstance(command, Quit):
                 raise self._ended()
             return command

@@ -11,7 +11,7 @@ from typing import Any
 
 from microgpt_tui.debuggee.encode.recording import Recording
 from microgpt_tui.debuggee.run.breakpoints import NEXT_PHASE, Breaks
-from microgpt_tui.debuggee.run.channel import Channel
+from microgpt_tui.debuggee.run.channel import Channel, Ended
 from microgpt_tui.debuggee.run.reached import at_beginning, checker, within_episode
 from microgpt_tui.debuggee.run.report import Report
 from microgpt_tui.protocol import goals
@@ -40,6 +40,8 @@ class Control:
         self.expecting = False
         """A pause waits for the first event of an episode."""
         self.stopped = False
+        self.alone = False
+        """This is a copy of the script's process that it has forked itself: there is no debugger."""
         self.handlers: dict[type[Data], Callable[[Any], Answer]] = {}
         """Questions that are answered while the script waits."""
         self.at_boundary: Callable[[], None] = lambda: None
@@ -141,7 +143,9 @@ class Control:
             handler = self.handlers.get(type(command))
             try:
                 answer = handler(command) if handler else Failed(f"no question: {command}")
-            except Exception as error:  # a question's fault is answered, it must not end the script
+            except Ended:
+                raise
+            except BaseException as error:  # a question's fault is answered, it must not end the script
                 answer = Failed(f"{type(error).__name__}: {error}")
             self.channel.send(answer)
         self.go(command.goal, command.breakpoints)

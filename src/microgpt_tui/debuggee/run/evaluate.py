@@ -12,7 +12,8 @@ from types import FrameType, TracebackType
 from typing import Any
 
 from microgpt_tui.debuggee.encode.recording import Recording
-from microgpt_tui.debuggee.rewrite import sites as names
+from microgpt_tui.debuggee.record.silent import silence
+from microgpt_tui.debuggee.run.forked import SECONDS, answered
 from microgpt_tui.protocol.fields import Data
 from microgpt_tui.protocol.messages import (
     Answer,
@@ -27,9 +28,10 @@ from microgpt_tui.protocol.messages import (
     SetNumber,
 )
 
-SECONDS = 5
-"""An expression that takes longer is given up."""
 MOST_ITEMS = 256
+"""Of one list that are told."""
+MOST_VALUES = 10_000
+"""In all."""
 LONGEST_TEXT = 2000
 DEEPEST = 5
 
@@ -41,6 +43,7 @@ class Questions:
         self.recorder = recorder
         self.altered_site = altered_site
         self.send_events = send_events
+        self._values_left = MOST_VALUES
         self.post_mortem: TracebackType | None = None
         """Where the exception was raised that has ended the script."""
 
@@ -93,18 +96,7 @@ class Questions:
     @contextmanager
     def unrecorded(self) -> Iterator[None]:
         """What the script does meanwhile is not part of the record; it is given up after a while."""
-        hooks = vars(builtins)
-        saved = {name: hooks[name] for name in hooks if name.startswith("@mg_")}
-        scratch: list[Any] = []
-
-        def nothing(*_: Any, **__: Any) -> None:
-            scratch.clear()
-
-        hooks[names.MARK] = hooks[names.NODE] = hooks[names.NOTE] = hooks[names.SOURCE] = nothing
-        hooks[names.PROPAGATE] = hooks[names.BIND] = hooks[names.PRINTED] = nothing
-        hooks[names.EPISODE] = hooks[names.BACKWARD] = hooks[names.CLASS] = nothing
-        hooks[names.CHOOSE] = lambda code, function, *args, **options: function(*args, **options)
-        hooks[names.DRAW] = lambda code, function: function()
+        saved = silence()
 
         def late(number: int, frame: Any) -> None:
             raise TimeoutError(f"gave up after {SECONDS} seconds")
@@ -116,38 +108,42 @@ class Questions:
         finally:
             signal.setitimer(signal.ITIMER_REAL, 0)
             signal.signal(signal.SIGALRM, handler if handler is not None else signal.SIG_DFL)
-            hooks.update(saved)
+            vars(builtins).update(saved)
 
     # -- print -------------------------------------------------------------------------------
 
     def evaluate(self, question: Evaluate) -> Answer:
-        """``print EXPR``: evaluated where the script waits, with all that it can do there."""
+        """``print EXPR``: evaluated where the script waits, in a copy of it: what it does there is undone."""
         globals_, locals_, line = self.scope(self.frames())
         text = question.text
         try:
             code = compile(text, "<print>", "eval")
         except SyntaxError as error:
             return Failed(f"not an expression: {error.msg}\n  {text}\n  {' ' * max(0, (error.offset or 1) - 1)}^")
-        with self.unrecorded():
-            try:
-                value = eval(code, {**globals_, **locals_})  # the person's own expression in their own script
-                return Evaluated(self.shown(value, 0), line)
-            except Exception as error:  # the expression's own fault
-                return Failed(f"{type(error).__name__}: {error}")
+        self.recorder.encoder.feed(self.recorder.log)  # the numbers of all nodes made so far
+
+        def answer() -> Answer:
+            value = eval(code, {**globals_, **locals_})  # the person's own expression in their own script
+            self._values_left = MOST_VALUES
+            return Evaluated(self.shown(value, 0), line)
+
+        return answered(answer)
 
     def shown(self, value: Any, depth: int) -> dict[str, Any]:
         """A value as data: nodes by number, lists item by item; a node's own ``repr`` is never called."""
         node_class = self.recorder.node_class
+        self._values_left -= 1
+        most = min(MOST_ITEMS, max(0, self._values_left))
         if isinstance(value, node_class):
             number = self.recorder.encoder.nodes.ids.get(id(value), -1)
             data, grad = getattr(value, self.recorder.data_name), getattr(value, self.recorder.grad_name)
             return {"node": number, "data": _plain(data), "grad": _plain(grad)}
         if isinstance(value, list | tuple | set | frozenset) and depth < DEEPEST:
             items = list(value)
-            return {"list": [self.shown(v, depth + 1) for v in items[:MOST_ITEMS]], "length": len(items)}
+            return {"list": [self.shown(v, depth + 1) for v in items[:most]], "length": len(items)}
         if isinstance(value, dict) and depth < DEEPEST:
             pairs = list(value.items())
-            return {"dict": [[str(k)[:100], self.shown(v, depth + 1)] for k, v in pairs[:MOST_ITEMS]],
+            return {"dict": [[str(k)[:100], self.shown(v, depth + 1)] for k, v in pairs[:most]],
                     "length": len(pairs)}  # fmt: skip
         if type(value) in (int, float, bool, str, type(None), complex, bytes, range):
             number_ = _plain(value) if type(value) in (int, float) else None

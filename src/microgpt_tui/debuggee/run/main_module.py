@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import builtins
 import importlib.machinery
 import os
 import sys
-from types import FrameType, ModuleType
+from types import ModuleType
 
+from microgpt_tui.debuggee.run.hidden import hidden
 from microgpt_tui.debuggee.run.load import Loaded, ModulesBeside
 
 
@@ -15,22 +17,39 @@ def main_module(path: str, args: tuple[str, ...], loaded: Loaded) -> ModuleType:
     module = ModuleType("__main__")
     whole = os.path.abspath(path)  # as Python has it since 3.9; sys.argv[0] stays as it was given
     loader = importlib.machinery.SourceFileLoader("__main__", whole)
-    module.__dict__.update(__file__=whole, __builtins__=__builtins__, __cached__=None, __loader__=loader)
+    module.__dict__.update(__file__=whole, __builtins__=builtins, __cached__=None, __loader__=loader)
     sys.modules["__main__"] = module
     sys.argv = [path, *args]
-    sys.path[0] = os.path.dirname(os.path.abspath(path))
+    sys.path[:1] = [] if sys.flags.safe_path else [os.path.dirname(os.path.abspath(path))]
     sys.meta_path.insert(0, ModulesBeside(loaded.modules))
     return module
 
 
+_PROBE = """
+def deeper(n=1):
+    try:
+        return deeper(n + 1)
+    except RecursionError:
+        return n
+depth = deeper()
+"""
+_ENOUGH = 100
+_HOOK = 1 if sys.version_info < (3, 13) else 0
+"""Levels that the hook takes which is called where a function begins."""
+
+
+@hidden
 def leave_recursion_to_the_script() -> None:
     """The script has the depth that it would have without our frames below it, and is told the limit it knows."""
-    frame: FrameType | None = sys._getframe(1)
-    ours = 1  # the `exec` that runs the script
-    while frame is not None:
-        frame, ours = frame.f_back, ours + 1
     limit, set_limit = sys.getrecursionlimit, sys.setrecursionlimit
-    set_limit(limit() + ours)
+    usual = limit()
+    probe: dict[str, int] = {}
+    code = compile(_PROBE, "<probe>", "exec")
+    set_limit(_ENOUGH)
+    exec(code, probe)
+    ours = _ENOUGH - 1 - probe["depth"]  # a script's own frame, and no more, is below what it calls
+    ours += _HOOK
+    set_limit(usual + ours)
 
     def getrecursionlimit() -> int:
         return limit() - ours

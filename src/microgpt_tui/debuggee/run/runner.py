@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import ast
-import gc
+import fcntl
 import os
+import resource
 import signal
 import socket
 import sys
@@ -18,18 +19,27 @@ from microgpt_tui.debuggee.run.channel import Channel, Ended
 from microgpt_tui.debuggee.run.checkpoints import Checkpoints
 from microgpt_tui.debuggee.run.control import Control, flush_output
 from microgpt_tui.debuggee.run.evaluate import Questions
+from microgpt_tui.debuggee.run.hidden import hidden
 from microgpt_tui.debuggee.run.load import Loaded, Refusal, load
 from microgpt_tui.debuggee.run.main_module import leave_recursion_to_the_script, main_module
+from microgpt_tui.debuggee.run.replaced import replace
 from microgpt_tui.debuggee.run.tracebacks import last_line, show, told
 from microgpt_tui.protocol.codes import ALTERED_LINE, SiteKind
 from microgpt_tui.protocol.messages import ScriptRead, Site, Start, Stopped
 from microgpt_tui.protocol.stops import Exited, Finished, Interrupted, Refused, Stop
 
+_leave = os._exit
 
-def main() -> NoReturn:
+
+@hidden
+def main(*_: object) -> NoReturn:
     """Obey the first command (what to run), run it, and end as the script ends."""
-    connection = socket.socket(fileno=int(sys.argv[1]))
-    connection.set_inheritable(False)
+    del sys.modules["runpy"]  # ours, that has brought us here
+    if os.path.dirname(getattr(sys.modules.get("sitecustomize"), "__file__", "")) == sys.argv[0]:
+        del sys.modules["sitecustomize"]
+    descriptors = {int(name) for name in os.listdir("/dev/fd") if int(name) > 2}
+    connection = _out_of_the_way(int(sys.argv[1]))
+    descriptors.add(connection.fileno())
     channel = Channel(connection)
     start = channel.receive()
     assert isinstance(start, Start)
@@ -54,7 +64,29 @@ def main() -> NoReturn:
         Checkpoints(control, start.checkpoints, start.lifeline)
     control.go(start.goal)
     control.listen()
-    sys.exit(_run(loaded, module, control, questions))
+    undo = replace(control, filter(_is_open, descriptors))
+    leave_recursion_to_the_script()
+    status = _run(loaded, module, control, questions)
+    undo()  # what still refers to the record is let go, as the script's own objects are
+    channel.close()
+    sys.exit(status)
+
+
+def _out_of_the_way(descriptor: int) -> socket.socket:
+    """The channel under a high number: the script's own files have those that they have without us."""
+    most, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = 1000 if most == resource.RLIM_INFINITY or most > 1010 else max(3, most - 10)
+    moved = fcntl.fcntl(descriptor, fcntl.F_DUPFD_CLOEXEC, wanted)
+    os.close(descriptor)
+    return socket.socket(fileno=moved)
+
+
+def _is_open(descriptor: int) -> bool:
+    try:
+        os.fstat(descriptor)
+    except OSError:  # the listing's own, the channel's first
+        return False
+    return True
 
 
 def _recorder(loaded: Loaded) -> Recording:
@@ -100,46 +132,40 @@ def _evaluate_total(expressions: tuple[ast.expr, ...], frame: FrameType) -> int 
     return total if expressions else None
 
 
+@hidden
 def _run(loaded: Loaded, module: ModuleType, control: Control, questions: Questions) -> int | str | None:
     """Execute the script; its exit status, with everything told to the debugger."""
     recorder = control.recorder
-    leave_recursion_to_the_script()
-    os_exit = os._exit
-
-    def leave_at_once(status: int) -> NoReturn:
-        try:
-            control.stop(Exited("os._exit", status=status))
-        finally:
-            os_exit(status)
-
-    os._exit = leave_at_once
-    gc.disable()
-    status: int | str | None = 0
+    caught: BaseException | None = None
     try:
         exec(loaded.code, module.__dict__)
-        _end(control, Finished())
-    except Ended:
-        os_exit(0)
-    except SystemExit as leaving:
-        status = leaving.code
-        line = last_line(leaving.__traceback__, recorder)
-        _end(control, Exited("sys.exit", line, status=_status(leaving.code)))
-    except KeyboardInterrupt as interrupt:
-        show(interrupt)
+    except BaseException as error:
+        caught = error
+    if isinstance(caught, Ended):
+        _leave(0)
+    if caught is not None and not isinstance(caught, SystemExit):
+        questions.post_mortem = caught.__traceback__
+        try:
+            show(caught)
+        except SystemExit as leaving:  # its excepthook's wish
+            _end(control, told(recorder, caught))
+            return leaving.code
+    if isinstance(caught, SystemExit):
+        line = last_line(caught.__traceback__, recorder)
+        _end(control, Exited("sys.exit", line, status=_status(caught.code)))
+        return caught.code
+    if isinstance(caught, KeyboardInterrupt):
         _end(control, Interrupted(status=-int(signal.SIGINT)))
         signal.signal(signal.SIGINT, signal.SIG_DFL)
         os.kill(os.getpid(), signal.SIGINT)
-    except BaseException as error:
-        status = 1
-        questions.post_mortem = error.__traceback__
-        show(error)
-        _end(control, told(recorder, error))
-    os._exit = os_exit
-    return status
+    _end(control, Finished() if caught is None else told(recorder, caught))
+    return 0 if caught is None else 1
 
 
 def _end(control: Control, stop: Stop) -> None:
     """The script is over: its last episode goes to the debugger whole, and the debugger may still ask."""
+    if control.alone:
+        return
     flush_output()
     try:
         _send_last_episode(control, whole=isinstance(stop, Finished))
@@ -169,4 +195,9 @@ def _send_last_episode(control: Control, *, whole: bool) -> None:
 
 
 def _status(code: object) -> int:
-    return 0 if code is None else code if isinstance(code, int) else 1
+    """As the system tells it: the last byte of a number, all bits set for one that C has no room for."""
+    if code is None:
+        return 0
+    if not isinstance(code, int):
+        return 1
+    return code & 0xFF if -(1 << 63) <= code < 1 << 63 else 0xFF

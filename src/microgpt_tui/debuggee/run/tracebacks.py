@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import sys
 import traceback
@@ -24,21 +25,47 @@ def told(recorder: Recording, error: BaseException) -> Raised:
         for f in traceback.extract_tb(error.__traceback__) if f.filename in recorder.files
     ]  # fmt: skip
     shown = own[:MOST_FRAMES] + own[-MOST_FRAMES:] if len(own) > 2 * MOST_FRAMES else own
-    message = str(error)[:LONGEST_MESSAGE]
+    message = _text(error)[:LONGEST_MESSAGE]
     operation, operands, line = failing_operation(recorder, error.__traceback__)
     return Raised(type(error).__name__, message, tuple(shown), len(own), operation, operands, line)
 
 
-def show(error: BaseException) -> None:
-    """Print the traceback as Python would, without the debugger's own frames."""
-    trace = error.__traceback__
-    while trace is not None and trace.tb_frame.f_code.co_filename.startswith(_OURS):
-        trace = trace.tb_next
-    error.__traceback__ = _without_ours(trace)
+def _text(error: BaseException) -> str:
     try:
-        sys.excepthook(type(error), error, error.__traceback__)
-    except Exception:  # the script's own excepthook may be broken: Python prints the error itself then
+        return str(error)
+    except Exception:  # the class is the script's
+        return "<exception str() failed>"
+
+
+def show(error: BaseException) -> None:
+    """Print the traceback as Python would, without the debugger's own frames. Raises SystemExit: the hook's wish.
+
+    Called where no exception is handled: the script's hook may look.
+    """
+    error.__traceback__ = _without_ours(error.__traceback__)
+    sys.last_type, sys.last_value, sys.last_traceback = type(error), error, error.__traceback__
+    if sys.version_info >= (3, 12):
+        sys.last_exc = error
+    hook = getattr(sys, "excepthook", None)
+    if hook is None:
+        _write("sys.excepthook is missing\n")
         sys.__excepthook__(type(error), error, error.__traceback__)
+        return
+    try:
+        hook(type(error), error, error.__traceback__)
+    except SystemExit:
+        raise
+    except BaseException as second:
+        _write("Error in sys.excepthook:\n")
+        second.__traceback__ = _without_ours(second.__traceback__)
+        sys.__excepthook__(type(second), second, second.__traceback__)
+        _write("\nOriginal exception was:\n")
+        sys.__excepthook__(type(error), error, error.__traceback__)
+
+
+def _write(text: str) -> None:
+    with contextlib.suppress(Exception):  # the script may have replaced it
+        sys.stderr.write(text)
 
 
 def _without_ours(trace: TracebackType | None) -> TracebackType | None:

@@ -8,6 +8,7 @@ from typing import ClassVar
 
 from textual.binding import Binding, BindingType
 
+from microgpt_tui.protocol.escape import visible
 from microgpt_tui.session.process import Connected
 from microgpt_tui.trace.trace import Trace
 from microgpt_tui.tui import palette
@@ -21,7 +22,6 @@ LONGEST = 1000
 """Characters of a line that are shown."""
 
 _ESCAPES = re.compile(r"\x1b(\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(\x07|\x1b\\)?|[PX^_][^\x1b]*(\x1b\\)?|[ -/]*[0-~])?")
-_CONTROLS = {i: 0x2400 + i for i in range(32) if i != 9} | {127: 0x2421} | dict.fromkeys(range(128, 160), 65533)
 
 
 def harmless(raw: bytes) -> str:
@@ -34,7 +34,7 @@ def harmless(raw: bytes) -> str:
             shown = part + shown[len(part) :]
     while "\b" in shown:
         shown = re.sub("[^\b]\b", "", shown, count=1) if not shown.startswith("\b") else shown[1:]
-    return shown.translate(_CONTROLS).expandtabs(8)[:LONGEST]
+    return visible(shown.expandtabs(8))[:LONGEST]
 
 
 class Written:
