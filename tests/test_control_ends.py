@@ -188,7 +188,7 @@ def test_print_sees_the_paused_frame_and_never_calls_the_scripts_repr() -> None:
         assert len(debugger.trace or ()) == events, "what it makes is not part of the record"
         with pytest.raises(ValueError, match="NameError"):
             give(debugger, "print nothing_of_that_name")
-        with pytest.raises(ValueError, match="gave up"):
+        with pytest.raises(ValueError, match="given up"):
             give(debugger, "print [0 for _ in iter(int, 1)]")
     finally:
         debugger.close()

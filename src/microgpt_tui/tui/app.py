@@ -115,10 +115,6 @@ class DebuggerApp(App[int]):
 
     # -- layout ------------------------------------------------------------------------------
 
-    def get_line_filters(self) -> Sequence[LineFilter]:
-        """What every line goes through on its way to the terminal."""
-        return [self._visible, *super().get_line_filters()]
-
     def get_default_screen(self) -> Screen[object]:
         """The one screen."""
         return MainScreen(self.debugger, self._shares)
@@ -184,11 +180,12 @@ class DebuggerApp(App[int]):
     # -- colours -------------------------------------------------------------------------------
 
     def get_line_filters(self) -> Sequence[LineFilter]:
-        """Textual's, between the theme's colours and the last look at what can be read."""
+        """No control character passes; then Textual's, between the theme's colours and the last look at what can be
+        read."""
         if not self._looks:
-            return super().get_line_filters()
+            return [self._visible, *super().get_line_filters()]
         recolour, readable = self._looks
-        return [*([recolour] if recolour.enabled else []), *super().get_line_filters(), readable]
+        return [self._visible, *([recolour] if recolour.enabled else []), *super().get_line_filters(), readable]
 
     def _watch_theme(self, theme_name: str) -> None:
         look = LOOKS.get(theme_name)

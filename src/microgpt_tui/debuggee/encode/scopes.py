@@ -88,6 +88,8 @@ class Scopes:
     def enter_statement(self, code: int, record: SiteRecord) -> None:
         stack = self.stack
         records = self.columns.records
+        if not stack:  # a function left by an exception that its own `finally` raised
+            self.to_function(record.function)
         top = stack[-1]
         if top.kind is SITE_STATEMENT:
             before = records[top.site]

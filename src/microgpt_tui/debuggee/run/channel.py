@@ -14,15 +14,16 @@ _USUAL = dict(vars(builtins))
 _ABSENT = object()
 
 
-def _usual_builtins() -> dict[str, object]:
-    """Whatever the script has done to them: what it had instead, for ``_give_back``."""
+def usual_builtins() -> dict[str, object]:
+    """Whatever the script has done to them: what it had instead, for ``give_back``."""
     now = vars(builtins)
     changed = {name: now.get(name, _ABSENT) for name, usual in _USUAL.items() if now.get(name, _ABSENT) is not usual}
     now.update((name, _USUAL[name]) for name in changed)
     return changed
 
 
-def _give_back(changed: dict[str, object]) -> None:
+def give_back(changed: dict[str, object]) -> None:
+    """The script has its own builtins again."""
     now = vars(builtins)
     for name, value in changed.items():
         if value is _ABSENT:
@@ -62,18 +63,18 @@ class Channel:
 
     def send(self, message: Data, blobs: frames.Blobs | None = None) -> None:
         """Tell the debugger. Raises Ended."""
-        changed = _usual_builtins()
+        changed = usual_builtins()
         try:
             self._connection.sendall(frames.pack(message, blobs))
         except (BrokenPipeError, ConnectionError):
             raise self._ended() from None
         finally:
-            _give_back(changed)
+            give_back(changed)
 
     def receive(self) -> Data:
         """The next command, waiting for it. Raises Ended, also where that is the command."""
         while True:
-            changed = _usual_builtins()
+            changed = usual_builtins()
             try:
                 command, _ = frames.unpack(self._read)
             except MessageError as error:
@@ -82,7 +83,7 @@ class Channel:
             except (EOFError, ConnectionError):
                 raise self._ended() from None
             finally:
-                _give_back(changed)
+                give_back(changed)
             if isinstance(command, Quit):
                 raise self._ended()
             return command

@@ -11,7 +11,7 @@ from typing import Any
 
 from microgpt_tui.debuggee.encode.recording import Recording
 from microgpt_tui.debuggee.run.breakpoints import NEXT_PHASE, Breaks
-from microgpt_tui.debuggee.run.channel import Channel, Ended
+from microgpt_tui.debuggee.run.channel import Channel, Ended, give_back, usual_builtins
 from microgpt_tui.debuggee.run.reached import at_beginning, checker, within_episode
 from microgpt_tui.debuggee.run.report import Report
 from microgpt_tui.protocol import goals
@@ -57,9 +57,13 @@ class Control:
         self.breaks.episode_ends()
         self.busy = True
         setup = SetupEnded(**self.recorder.kept_message) if self.recorder.episode_kind == "setup" else None
-        self.report.end(summary, setup, self.breaks.report)
-        if setup is not None:
-            self.breaks.setup_ends(setup)
+        changed = usual_builtins()
+        try:
+            self.report.end(summary, setup, self.breaks.report)
+            if setup is not None:
+                self.breaks.setup_ends(setup)
+        finally:
+            give_back(changed)
         self.busy = False
 
     def episode_begins(self) -> None:

@@ -61,8 +61,8 @@ def names(debugger: Debugger) -> Iterable[str]:
 
 COMMANDS = (
     Command("where", "", "Where the cursor is and why", _where, aliases=("show",)),
-    Command("print", "EXPR", "Evaluate in the script's paused frame: print q[:4]", _print, aliases=("p",),
-            choices=names),
+    Command("print", "EXPR", "Evaluate in the script's paused frame, in a copy of it: print q[:4]", _print,
+            aliases=("p",), choices=names),
     Command("set", "NODE = X", "Change a number at this moment: the run goes on from it as a branch", _set,
             Effect.STEPS, choices=names),
     Command("exec", "STATEMENT", "Execute a statement at this moment, as exec rate = 0.001: a branch too", _exec,
