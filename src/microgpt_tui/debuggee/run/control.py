@@ -41,7 +41,7 @@ class Control:
         """A pause waits for the first event of an episode."""
         self.stopped = False
         self.alone = False
-        """This is a copy of the script's process that it has forked itself: there is no debugger."""
+        """There is no debugger: a copy that the script has forked itself, or that answers a question."""
         self.handlers: dict[type[Data], Callable[[Any], Answer]] = {}
         """Questions that are answered while the script waits."""
         self.at_boundary: Callable[[], None] = lambda: None
@@ -49,6 +49,11 @@ class Control:
         self.breaks = Breaks(recorder, self.stop, lambda: self.busy)
         recorder.send_episode = self.episode_ends
         recorder.on_episode = self.episode_begins
+
+    def begin_alone(self) -> None:
+        """This is a copy of the script's process that no debugger is to hear of."""
+        self.alone = True
+        self.channel.close()
 
     # -- episodes ----------------------------------------------------------------------------
 

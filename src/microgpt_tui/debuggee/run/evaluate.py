@@ -39,10 +39,14 @@ DEEPEST = 5
 class Questions:
     """Answers for ``Control.handlers``."""
 
-    def __init__(self, recorder: Recording, altered_site: int, send_events: Callable[[], None]) -> None:
+    def __init__(
+        self, recorder: Recording, altered_site: int, send_events: Callable[[], None], begin_alone: Callable[[], None]
+    ) -> None:
         self.recorder = recorder
         self.altered_site = altered_site
         self.send_events = send_events
+        self.begin_alone = begin_alone
+        """This is a copy of the process, and no debugger's."""
         self._values_left = MOST_VALUES
         self.post_mortem: TracebackType | None = None
         """Where the exception was raised that has ended the script."""
@@ -123,6 +127,7 @@ class Questions:
         self.recorder.encoder.feed(self.recorder.log)  # the numbers of all nodes made so far
 
         def answer() -> Answer:
+            self.begin_alone()
             value = eval(code, {**globals_, **locals_})  # the person's own expression in their own script
             self._values_left = MOST_VALUES
             return Evaluated(self.shown(value, 0), line)

@@ -80,10 +80,9 @@ def _copies(control: Control) -> None:
         def forked() -> Any:
             made = fork()
             if pid_of(made) == 0:
-                control.alone = True
                 signal.signal(PAUSE_SIGNAL, signal.SIG_DFL)
                 silence()
-                control.channel.close()
+                control.begin_alone()
             return made
 
         return forked

@@ -52,7 +52,7 @@ def main(*_: object) -> NoReturn:
     loaded.sites.append(SiteRecord(SiteKind.UPDATE, 0, ALTERED_LINE, 0, ALTERED_LINE, 0))
     recorder = _recorder(loaded)
     control = Control(channel, recorder)
-    questions = Questions(recorder, altered_site, control.report.events)
+    questions = Questions(recorder, altered_site, control.report.events, control.begin_alone)
     control.handlers.update(questions.handlers())
     script = _description(loaded)
     channel.send(script)
