@@ -142,15 +142,12 @@ def main() -> int:
     summary = next(s for s in debugger.history.summaries if s.kind == "step")
     assert summary.data is not None
     assert summary.grad is not None
-    each = sum(sys.getsizeof(c) for c in (summary.data, summary.grad)) + sys.getsizeof(summary)
+    each = sum(sys.getsizeof(c) for c in (summary.weights, summary.gradients)) + sys.getsizeof(summary)
     results.append(("history of 1,000 steps", each * 1000 / 2**20, HISTORY_MB, "MiB"))
     for i in range(1000):
         debugger.history.summaries.append(
-            replace(
-                summary, index=i + 10, number=i + 2, loss=3.0 - i / 800 + i % 7 / 10, data=summary.data[:],
-                grad=summary.grad[:],
-            )
-        )  # fmt: skip
+            replace(summary, index=i + 10, number=i + 2, loss=3.0 - i / 800 + i % 7 / 10, seconds=0.1, cpu=0.1)
+        )
     events = [len(trace) // 3 + i * 7 for i in range(45)]
     results.append(
         (

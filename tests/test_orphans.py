@@ -229,3 +229,30 @@ def test_a_screen_that_is_gone_leaves_nothing(screen: tuple[Commanded, int, int]
         commanded.popen.send_signal(way)
     commanded.popen.wait(AT_MOST)
     commanded.nothing_stays()
+
+
+def test_ctrl_z_suspends_and_fg_comes_back(commanded: Commanded) -> None:
+    shell = f"{sys.executable} -m microgpt_tui; echo status=$?; fg >/dev/null; echo status=$?"
+    pid, ours = pty.fork()
+    if pid == 0:
+        os.execvpe("bash", ["bash", "-m", "-c", shell], commanded.environment)
+    termios.tcsetwinsize(ours, (40, 120))
+    os.set_blocking(ours, False)
+    said = b""
+
+    def says(what: bytes) -> bool:
+        nonlocal said
+        said += read(ours)
+        return what in said
+
+    wait_for(lambda: says(b"step"))
+    os.write(ours, b"\x1a")
+    wait_for(lambda: says(b"status=148"))
+    assert b"\x1b[?1049l" in said, "the shell's screen is shown meanwhile"
+    said = said.partition(b"status=148")[2]
+    wait_for(lambda: says(b"\x1b[?1049h") and says(b"step"))
+    os.write(ours, b"q")
+    wait_for(lambda: says(b"status=0"))
+    os.waitpid(pid, 0)
+    os.close(ours)
+    commanded.nothing_stays()

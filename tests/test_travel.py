@@ -307,3 +307,65 @@ def running(pid: int) -> bool:
 def test_a_moment_that_there_is_not_is_still_refused(run: Debugger) -> None:
     with pytest.raises((CommandError, MomentError), match="no training step 10"):
         give(run, "goto 10")
+
+
+# -- searching ---------------------------------------------------------------------------------
+
+
+def test_the_stop_before_and_the_stop_after_are_found_in_steps_that_were_not_kept(run: Debugger) -> None:
+    give(run, "goto end", "goto sample 3", "break phase:backward")
+    places = [int(str(run.name_of(run.moment)).partition(":")[0]) for _ in range(3) if give(run, "rcontinue")]
+    assert places == [9, 8, 7]
+    give(run, "continue")
+    assert str(run.name_of(run.moment)).startswith("8:")
+    assert run.hit is not None
+    give(run, "delete")
+
+
+def test_who_changed_this_last_is_found_in_the_step_before(run: Debugger) -> None:
+    give(run, "goto 6:1", "watch lm_head[0][0]")
+    text = said(run, "rcontinue")
+    assert str(run.name_of(run.moment)).startswith("5:")
+    assert "update" in text
+    give(run, "delete")
+
+
+def test_a_search_goes_on_into_other_episodes(run: Debugger) -> None:
+    give(run, "goto 5:1", "find op:log")
+    seen = []
+    for _ in range(8):
+        give(run, "findnext")
+        seen.append(str(run.name_of(run.moment)).partition(":")[0])
+    assert seen[0] == "5"
+    assert "6" in seen
+    give(run, "goto 5:1", "find op:log", "findprev")
+    assert str(run.name_of(run.moment)).startswith("4:")
+
+
+def test_a_search_that_finds_nothing_says_so_and_stays(run: Debugger) -> None:
+    give(run, "goto 4:10", "break op:exp if data > 1e300")
+    assert "no earlier stop" in said(run, "rcontinue")
+    give(run, "delete", "goto 4:10", "find op:exp if data > 1e300")
+    with pytest.raises(CommandError, match="no more of them after this"):
+        give(run, "findnext")
+
+
+def test_a_line_of_the_output_leads_to_the_step_that_printed_it(run: Debugger) -> None:
+    output = run.process.output(0)
+    at = output.index(b"step    7")
+    give(run, f"goto byte {at}")
+    assert str(run.name_of(run.moment)).startswith("7:")
+    assert run.trace is not None
+    assert run.trace.print_end[-1] > at
+
+
+def test_a_way_that_is_given_up_leaves_the_cursor(tmp_path: Path) -> None:
+    debugger = ended(launch(tmp_path))
+    before = debugger.moment
+    assert debugger.goto_whole(4)
+    assert debugger.running
+    debugger.pause()
+    assert not debugger.running
+    assert debugger.moment == before
+    assert "cancelled" in debugger.notice
+    debugger.close()

@@ -278,6 +278,8 @@ class EpisodeEnded(Data):
     audit_faults: tuple[tuple[int, float, float], ...] = ()
     """(node, running sum, its own grad) where they differed."""
     hits: Hits = Hits()
+    printed: int = -1
+    """Bytes of output by then."""
 
 
 @dataclass(frozen=True, slots=True)

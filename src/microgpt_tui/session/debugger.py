@@ -94,6 +94,8 @@ class Debugger:
         self.bookmarks: dict[str, Moment] = {}
         self.found: list[Moment] = []
         """What the last search has found: where ``findnext`` goes."""
+        self.query = ""
+        """What it has looked for: ``findnext`` looks for it in other episodes too."""
 
     def _look_at(self, branch: Branch) -> None:
         self.branch = branch
@@ -504,6 +506,13 @@ class Debugger:
         self.hit = self.moment, hit.numbers
         self.breakpoints.stopped(hit.numbers, ())
         return True
+
+    def stop_at(self, moment: Moment) -> None:
+        """Stop at the breakpoints that fit a recorded moment."""
+        trace = self.history.traces[moment.episode]
+        hit = self.breakpoints.after(trace, moment.event - 1)
+        if hit is not None:
+            self._stop_in(trace, hit)
 
     def line_here(self) -> tuple[int, int] | None:
         """(file, line) of the statement under the cursor."""

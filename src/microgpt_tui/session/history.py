@@ -46,6 +46,8 @@ class Summary:
     """How many ledger sums were compared with the node's own grad, where that was asked for."""
     audit_faults: tuple[tuple[int, float, float], ...]
     """(node, sum of its ledger, its own grad) where they differed."""
+    printed: int = -1
+    """Bytes of the script's output when it was over."""
     weights: Spooled | None = None
     gradients: Spooled | None = None
 
@@ -112,6 +114,10 @@ class History:
         at = bisect_left(self.summaries, index, key=lambda s: s.index)
         found = self.summaries[at] if at < len(self.summaries) else None
         return found if found is not None and found.index == index else None
+
+    def printed_in(self, byte: int) -> int | None:
+        """The episode in which a byte of the output (counted from 0) was printed."""
+        return next((s.index for s in self.summaries if s.printed > byte), None)
 
     def blank(self) -> History:
         """One of the same program, for what is run again."""
@@ -195,7 +201,7 @@ class History:
         self.summaries.append(
             Summary(
                 s.index, s.kind, s.number, s.loss, s.seconds, s.cpu, message.losses, message.events,
-                message.edges, message.audits, message.audit_faults, data, grad,
+                message.edges, message.audits, message.audit_faults, message.printed, data, grad,
             )
         )  # fmt: skip
         self.current = max(self.current, s.index)

@@ -38,11 +38,11 @@ def reach(debugger: Debugger, name: MomentName, *, whole: bool = False, run: boo
         if debugger.hit is not None:
             return
     elif name.kind and (index := episode_index(history, name.kind, name.number)) is not None:
-        yield from _again(debugger, index)
+        yield from again(debugger, index)
     debugger.jump(resolve(history, name, here))
 
 
-def _again(debugger: Debugger, index: int) -> Iterator[None]:
+def again(debugger: Debugger, index: int) -> Iterator[None]:
     """Where the episode was not kept, run it again."""
     if index not in debugger.history.traces:
         before = debugger.moment

@@ -37,6 +37,7 @@ class Travel:
         self._wanted = Moment(-1, -1)
         self._test: Test | None = None
         self._compared: set[int] = set()
+        self._nearest = False
         self._leaving = False
         """The copy is to become a run of its own."""
         self.found: Moment | None = None
@@ -57,7 +58,7 @@ class Travel:
         """How far it is, for the status line."""
         names = {s.index: f"{s.kind} {s.number}" for s in self._debugger.history.summaries}
         at = self._rerun.summaries[-1].index if self._rerun.summaries else self._standing
-        what = "searching back" if self._test is not None else "going back"
+        what = "searching" if self._test is not None else "going back"
         return f"{what} to {names.get(self._wanted.episode, 'the present step')}: at {names.get(at, 'its checkpoint')}"
 
     # -- ways --------------------------------------------------------------------------------
@@ -102,9 +103,12 @@ class Travel:
             return None
         return script, trace
 
-    def scan(self, first: int, last: int, test: Test) -> bool:
-        """Run episodes again; the last event that ``test`` finds is ``found``, and its episode is kept."""
-        self.found = None
+    def scan(self, first: int, last: int, test: Test, *, nearest: bool) -> bool:
+        """Run episodes again; the last event that ``test`` finds is ``found``, and its episode is kept.
+
+        With ``nearest`` it is the first, and the copy goes no further.
+        """
+        self.found, self._nearest = None, nearest
         return self._begin(first, last, Moment(last, -1), test)
 
     def _begin(self, first: int, last: int, wanted: Moment, test: Test | None) -> bool:
@@ -198,6 +202,8 @@ class Travel:
                 history.traces.pop(self.found.episode, None)
             self.found = Moment(index, event)
             history.visit(trace)
+            if self._nearest:
+                self.close()
 
     def _stopped(self, stop: Stop) -> None:
         debugger, wanted = self._debugger, self._wanted

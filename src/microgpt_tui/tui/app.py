@@ -44,7 +44,7 @@ from microgpt_tui.tui.messages import (
     SharesChanged,
     StepChosen,
 )  # fmt: skip
-from microgpt_tui.tui.pane import View
+from microgpt_tui.tui.pane import Pane, View
 from microgpt_tui.tui.panes.source import SourcePane
 from microgpt_tui.tui.pending import Pending
 from microgpt_tui.tui.providers import PaletteCommands
@@ -77,7 +77,11 @@ class DebuggerApp(App[int]):
     CSS_PATH = "app.tcss"
     TITLE = "microgpt-tui"
     COMMANDS: ClassVar = {PaletteCommands}
-    BINDINGS: ClassVar[list[BindingType]] = [*_BINDINGS, Binding("escape", "calm", "dismiss", show=False)]
+    BINDINGS: ClassVar[list[BindingType]] = [
+        *_BINDINGS,
+        Binding("escape", "calm", "dismiss", show=False),
+        Binding("ctrl+z", "suspend_process", "suspend", show=False),
+    ]
     AUTO_FOCUS = None
 
     def __init__(self, debugger: Debugger, *, hint: bool = True, theme: str = "", remember: Path | None = None) -> None:
@@ -247,6 +251,7 @@ class DebuggerApp(App[int]):
     def _stopped(self) -> None:
         """The script waits, or is over: go on with what is pending, else show where we are."""
         self._awaiting = False
+        self.main.set_class(False, "running")
         self._asked_to_pause = 0.0
         self._signals = 0
         if self._ticker is not None:
@@ -299,6 +304,7 @@ class DebuggerApp(App[int]):
             return
         if self._asked_to_pause and monotonic() - self._asked_to_pause > PATIENCE:
             self.main.status.unanswered = True
+        self.main.set_class(self._running_freely, "running")
         self.main.status.show(self._last_view, running=True)
         for pane in self.main.visible_panes():
             if "pane-training" in pane.classes or "pane-output" in pane.classes:
@@ -321,7 +327,10 @@ class DebuggerApp(App[int]):
                 node = self._chosen[1]
             else:
                 self._chosen = None
-        version = (moment.episode, moment.event, node, trace.version)
+        version = (moment.episode, moment.event, node, trace.version, debugger.branch.number)
+        if self._last_view is not None and self._last_view.version[-1] != debugger.branch.number:
+            for pane in self.main.query(Pane):
+                pane.forget()
         self._last_view = View(debugger, trace, moment.event, node, version)
         return self._last_view
 
@@ -496,6 +505,10 @@ class DebuggerApp(App[int]):
 
     @on(MomentChosen)
     def _moment_chosen(self, message: MomentChosen) -> None:
+        if message.episode is not None and message.episode not in self.debugger.history.traces:
+            name = self.debugger.name_of(Moment(message.episode, -1))
+            self._command_chosen(CommandChosen(f"goto {name}"))
+            return
         try:
             self.debugger.goto(message.event, message.episode)
         except ValueError as error:

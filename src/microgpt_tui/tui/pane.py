@@ -41,7 +41,7 @@ class View:
     event: int
     node: int
     """The selected node: the event's own, or one that was chosen; -1 if there is none."""
-    version: tuple[int, int, int, int]
+    version: tuple[int, int, int, int, int]
     """Changes whenever the picture may: (episode, event, node, trace.version)."""
 
     @property
@@ -132,6 +132,10 @@ class Pane(ScrollView, can_focus=True, inherit_bindings=False):
                 self._kept.popitem(last=False)
         found: T = self._kept[key]  # type: ignore[assignment]  # a key stands for what one function makes
         return found
+
+    def forget(self) -> None:
+        """Another run is looked at: nothing that was made for the one before is so."""
+        self._kept.clear()
 
     def _built(self, view: View, width: int) -> list[Line | Late]:
         key = (view.version, len(view.history.summaries), width, self.size.height, self.state_key())

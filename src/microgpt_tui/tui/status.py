@@ -162,6 +162,8 @@ class StatusLine(Widget):
                 found.append((2, f"loss {steps[-1].loss:.4f}", palette.TEXT))
         if self.speed.text:
             found.append((3, self.speed.text, palette.TEXT))
+        if self.view is not None:
+            found.append((3, f"panes as of {self.debugger.name_of(self.debugger.moment)}", palette.DIM))
         if self.unanswered:
             found.append((0, "no answer to the pause: ! sends SIGINT", palette.BAD))
         else:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from array import array
 from collections.abc import Callable
 from typing import Any
@@ -83,7 +84,9 @@ class Report:
         losses = tuple(x for x in recorder.losses if type(x) in (int, float))
         events, edges = recorder.made_of() if recorder.counting else ((), 0)
         audits, faults = self._audited()
-        message = EpisodeEnded(EpisodeSummary(**summary), whole, losses, events, edges, audits, faults, hits())
+        message = EpisodeEnded(
+            EpisodeSummary(**summary), whole, losses, events, edges, audits, faults, hits(), _printed()
+        )
         self.channel.send(message, blobs)
 
     def _audited(self) -> tuple[int, tuple[tuple[int, float, float], ...]]:
@@ -94,3 +97,11 @@ class Report:
         found = recorder.audits, tuple(recorder.audited[:MOST_FAULTS])
         recorder.audited, recorder.audits = [], 0
         return found
+
+
+def _printed() -> int:
+    """Bytes that the script has printed, as far as they have left it."""
+    try:
+        return os.lseek(1, 0, os.SEEK_CUR)
+    except OSError:
+        return -1

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
+from microgpt_tui.session.beyond import to_stop_after, to_stop_before
 from microgpt_tui.session.commands.command import Command, Effect, Moves, Result, count_of
 from microgpt_tui.session.commands.stepping import repeated
 from microgpt_tui.session.debugger import Debugger
@@ -11,22 +12,20 @@ from microgpt_tui.session.where import where
 from microgpt_tui.trace.breakpoints import parse
 
 
-def _to_stops(move: Callable[[Debugger], bool], count: int, debugger: Debugger) -> Moves:
+def _to_stops(way: Callable[[Debugger], Iterator[None]], count: int, debugger: Debugger) -> Moves:
     """From stop to stop, so many of them."""
     for _ in range(count):
-        if not move(debugger):
-            return
-        yield
+        yield from way(debugger)
         if debugger.hit is None:
             return
 
 
 def _continue(debugger: Debugger, argument: str) -> Moves:
-    return _to_stops(Debugger.continue_forward, count_of(argument), debugger)
+    return _to_stops(to_stop_after, count_of(argument), debugger)
 
 
 def _rcontinue(debugger: Debugger, argument: str) -> Moves:
-    return _to_stops(Debugger.continue_backward, count_of(argument), debugger)
+    return _to_stops(to_stop_before, count_of(argument), debugger)
 
 
 def _until(debugger: Debugger, argument: str) -> Moves:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from typing import Any
 
 from microgpt_tui.protocol.moments import MARKS, parse
 from microgpt_tui.session.commands.command import Command, CommandError, Effect, Moves, Result
 from microgpt_tui.session.debugger import Debugger, Moment
 from microgpt_tui.session.moment import recorded, resolve
-from microgpt_tui.session.reach import reach
+from microgpt_tui.session.reach import again, reach
 from microgpt_tui.trace import breakpoints
 
 
@@ -16,6 +17,8 @@ def _goto(debugger: Debugger, argument: str) -> Moves:
     word, _, rest = argument.partition(" ")
     if word == "bookmark":
         debugger.jump(_bookmarked(debugger, rest.strip()))
+    elif word == "byte":
+        yield from to_printed(debugger, int(rest))
     elif word == "line":
         debugger.jump(_line(debugger, rest.strip()))
     else:
@@ -31,6 +34,22 @@ def _line(debugger: Debugger, text: str) -> Moment:
     if not events:
         raise CommandError(f"line {text} is not reached in this episode, as far as it is recorded")
     return Moment(trace.index, next((e for e in events if e > debugger.moment.event), events[0]))
+
+
+def to_printed(debugger: Debugger, byte: int) -> Moves:
+    """To the print that wrote a byte of the output, in whichever episode that was."""
+    history = debugger.history
+    index = history.printed_in(byte)
+    if index is None and history.newest is not None:
+        index = history.newest.index
+    if index is None:
+        raise CommandError("nothing was printed yet")
+    yield from again(debugger, index)
+    trace = history.traces[index]
+    row = bisect_right(trace.print_end, byte)
+    if row == len(trace.print_event):
+        raise CommandError("that was printed by no print of the script's own")
+    debugger.jump(Moment(index, trace.print_event[row]))
 
 
 def _bookmarked(debugger: Debugger, name: str) -> Moment:

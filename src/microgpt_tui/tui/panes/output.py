@@ -13,6 +13,7 @@ from microgpt_tui.session.process import Connected
 from microgpt_tui.trace.trace import Trace
 from microgpt_tui.tui import palette
 from microgpt_tui.tui.lines import Line, empty, text
+from microgpt_tui.tui.messages import CommandChosen
 from microgpt_tui.tui.pane import View
 from microgpt_tui.tui.panes.listing import ListingPane, Target
 
@@ -99,13 +100,13 @@ def printed_upto(view: View, written: Written) -> int:
 
 
 class OutputPane(ListingPane):
-    """stdout up to the moment, stderr below it; Enter goes to the moment that printed the line."""
+    """stdout up to the moment, stderr below it; Enter goes to the moment that printed the line, running it again."""
 
     title = "Output"
     explanation = """
 What the script has written **up to this moment**; at the frontier all of it. Escape sequences are taken
 out, a carriage return overwrites its line as in a terminal. `Enter` on a line goes to the moment that
-printed it (where that step was recorded). What went to stderr stands below, marked `!`.
+printed it; a step that was not kept is run again for it. What went to stderr stands below, marked `!`.
 """
 
     BINDINGS: ClassVar[list[BindingType]] = [Binding("enter", "choose", "to its moment")]
@@ -191,7 +192,7 @@ printed it (where that step was recorded). What went to stderr stands below, mar
             trace, event = found
             super().choose(Target(event=event, episode=trace.index))
         else:
-            self.app.bell()
+            self.post_message(CommandChosen(f"goto byte {max(begin, min(stop, self._upto) - 1)}"))
 
 
 def moment_of(view: View, begin: int, end: int) -> tuple[Trace, int] | None:

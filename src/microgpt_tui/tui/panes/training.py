@@ -56,7 +56,8 @@ the norm of the matrix: about 0.001 is healthy. The **residual stream** is the v
 norm, how much each block adds, and the cosine to the stage before (1: the block changed little of its direction). A
 **rectifier** that is zero at every position so far is *dead* in this step: no gradient goes through it.
 
-Left and right move the cursor over the finished steps; Enter goes to one that is recorded whole.
+Left and right move the cursor over the finished steps; Enter goes to one: where it was not kept, it is run again.
+Other branches' means are drawn with it, in the colour of the cursor.
 """
 
     def __init__(self, *, id: str | None = None, classes: str | None = None) -> None:
@@ -119,37 +120,59 @@ Left and right move the cursor over the finished steps; Enter goes to one that i
 
     def _chart(self, steps: list[Summary], width: int, at: int) -> list[Line]:
         room = max(8, width - LABEL - 1)
-        key = ("curve", len(steps), steps[-1].index, room, self.window)
-        raw, means, low, high = self.kept(key, lambda: self._curves(steps, room))
-        mark = charts.column_of(at, len(steps), room)
+        others = self._others()
+        count = max(len(steps), *(len(o) for o in others)) if others else len(steps)
+        key = ("curve", len(steps), steps[-1].index, room, self.window, tuple(map(len, others)))
+        raw, means, rest, low, high = self.kept(key, lambda: self._curves(steps, others, count, room))
+        mark = charts.column_of(at, count, room)
         lines: list[Line] = []
         for y in range(CHART_HEIGHT):
             edge = f"{high:.4g}" if y == 0 else f"{low:.4g}" if y == CHART_HEIGHT - 1 else ""
             row = Row().put(edge.rjust(LABEL - 1) + " ", palette.DIM)
             for x in range(room):
-                top, under = means[y][x], raw[y][x]
-                if x == mark and top == " " and under == " ":
+                top, under, other = means[y][x], raw[y][x], rest[y][x]
+                if x == mark and top == under == other == " ":
                     row.put("│", palette.MARK)
                 elif top != " ":
-                    row.put(charts.both(top, under), palette.MARK)
+                    row.put(charts.both(charts.both(top, under), other), palette.MARK)
+                elif other != " ":
+                    row.put(charts.both(under, other), palette.ACCENT)
                 else:
                     row.put(under, palette.DATA)
             lines.append(row.done())
         first, last = f"step {steps[0].number}", f"{steps[-1].number}"
         row = Row().put(" " * LABEL).put(first, palette.DIM)
-        middle = f"── loss   ━ mean of {self.window} (x X)"
+        names = [b.name for b in self.view.debugger.branches if b is not self.view.debugger.branch] if self.view else []
+        middle = f"── loss   ━ mean of {self.window} (x X)" + (f"   also {', '.join(names)}" if names else "")
         row.pad(LABEL + max(len(first) + 2, (room - len(middle)) // 2)).put(middle, palette.FAINT)
         row.pad(LABEL + room - len(last)).put(last, palette.DIM)
         lines.append(row.done())
         return lines
 
-    def _curves(self, steps: list[Summary], room: int) -> tuple[list[str], list[str], float, float]:
-        """The losses and their running mean as drawn, the lowest and the highest loss."""
+    def _others(self) -> list[list[Summary]]:
+        """The steps of the runs that are not looked at."""
+        if self.view is None:
+            return []
+        debugger = self.view.debugger
+        return [b.history.steps for b in debugger.branches if b is not debugger.branch and b.history.steps]
+
+    def _curves(
+        self, steps: list[Summary], others: list[list[Summary]], count: int, room: int
+    ) -> tuple[list[str], list[str], list[str], float, float]:
+        """The losses, their running mean and those of the other runs as drawn, the lowest and the highest loss."""
         losses = _losses(steps)
-        finite = [v for v in losses if math.isfinite(v)]
+        means = [running_mean(_losses(o), self.window) for o in others]
+        finite = [v for line in (losses, *means) for v in line if math.isfinite(v)]
         low, high = (min(finite), max(finite)) if finite else (0.0, 1.0)
-        drawn = [charts.curve(v, room, CHART_HEIGHT, low, high) for v in (losses, running_mean(losses, self.window))]
-        return drawn[0], drawn[1], low, high
+
+        def drawn(values: list[float]) -> list[str]:
+            padded = [*values, *[math.nan] * (count - len(values))]
+            return charts.curve(padded, room, CHART_HEIGHT, low, high)
+
+        rest = [" " * room] * CHART_HEIGHT
+        for mean in means:
+            rest = ["".join(map(_over, a, b)) for a, b in zip(rest, drawn(mean), strict=True)]
+        return drawn(losses), drawn(running_mean(losses, self.window)), rest, low, high
 
     def _step_lines(self, view: View, steps: list[Summary], width: int) -> list[Line]:
         at = self._at(view, steps)
@@ -162,7 +185,7 @@ Left and right move the cursor over the finished steps; Enter goes to one that i
         if trace is not None and len(trace):
             words.append(text("  recorded whole: Enter goes there", palette.DIM))
         elif own.data is not None:
-            words.append(text("  weights and gradients kept", palette.DIM))
+            words.append(text("  weights and gradients kept: Enter runs it again and goes there", palette.DIM))
         return wrapped(words, width)
 
     def _norm_lines(self, view: View, steps: list[Summary], width: int) -> list[Line]:
@@ -289,17 +312,10 @@ Left and right move the cursor over the finished steps; Enter goes to one that i
         self.post_message(StepChosen(None))
 
     def action_go(self) -> None:
-        """Go to the step under the curve's cursor where it is recorded whole."""
+        """Go to the step under the curve's cursor; one that was not kept is run again."""
         if self.view is None or not (steps := self.view.history.steps):
             return
-        own = steps[self._at(self.view, steps)]
-        trace = self.view.history.traces.get(own.index)
-        if trace is not None and len(trace):
-            self.post_message(MomentChosen(0, own.index))
-        else:
-            self.notify(
-                f"Step {own.number} was run freely: its loss, gradients and weights are kept, not its operations."
-            )
+        self.post_message(MomentChosen(0, steps[self._at(self.view, steps)].index))
 
     def on_click(self, event: events.Click) -> None:
         """A click on the chart moves its cursor."""
@@ -308,7 +324,8 @@ Left and right move the cursor over the finished steps; Enter goes to one that i
         y = event.y + self.scroll_offset.y
         room = max(8, self.content_width - LABEL - 1)
         if 1 <= y <= CHART_HEIGHT and event.x >= LABEL:
-            self.step = charts.place_at(event.x - LABEL, len(steps), room)
+            count = max(len(steps), *map(len, self._others()), 1)
+            self.step = min(len(steps) - 1, charts.place_at(event.x - LABEL, count, room))
             self.restate()
             self.post_message(StepChosen(self.step))
 
@@ -334,3 +351,7 @@ Left and right move the cursor over the finished steps; Enter goes to one that i
 
 def _losses(steps: list[Summary]) -> list[float]:
     return [s.loss if s.loss is not None else math.nan for s in steps]
+
+
+def _over(one: str, two: str) -> str:
+    return " " if one == two == " " else charts.both(one, two)

@@ -1,0 +1,63 @@
+"""Travel from the screen: from the training curve, from a line of the output, by keys."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from tui_fixtures import Screen, opened, small_launch
+
+from microgpt_tui.session.process import Launch
+
+
+@pytest.fixture
+def launch(tmp_path: Path) -> Launch:
+    return small_launch(tmp_path, num_steps="6")
+
+
+async def ended(screen: Screen) -> None:
+    await screen.press("space")
+    assert screen.debugger.over
+
+
+async def test_enter_on_the_curve_goes_to_a_step_that_was_run_freely(launch: Launch) -> None:
+    async with opened(launch) as screen:
+        await ended(screen)
+        await screen.command("goto 6")
+        await screen.press("9")
+        pane = screen._pane("training")
+        pane.focus()
+        await screen.press("left", "left", "left")
+        assert "Enter runs it again" in screen.page("training")
+        await screen.press("enter")
+        assert "training step 3/6" in screen.status
+        assert str(screen.debugger.name_of(screen.debugger.moment)) == "3:1"
+
+
+async def test_enter_on_a_line_of_the_output_goes_to_the_step_that_printed_it(launch: Launch) -> None:
+    async with opened(launch) as screen:
+        await ended(screen)
+        await screen.press("0")
+        pane = screen._pane("output")
+        pane.focus()
+        lines = screen.page("output").splitlines()
+        at = next(i for i, line in enumerate(lines) if "step    4" in line)
+        pane.selected = at
+        await screen.press("enter")
+        assert str(screen.debugger.name_of(screen.debugger.moment)).startswith("4:")
+
+
+async def test_keys_go_back_step_by_step_and_a_branch_is_drawn_with_its_run(launch: Launch) -> None:
+    async with opened(launch) as screen:
+        await ended(screen)
+        await screen.command("goto 5")
+        await screen.press("less_than_sign", "less_than_sign")
+        assert str(screen.debugger.name_of(screen.debugger.moment)) == "3:1"
+        await screen.command("exec learning_rate = 1.0")
+        assert "branch b1" in screen.bottom
+        await screen.press("space")
+        await screen.press("9")
+        assert "also main" in screen.page("training")
+        await screen.command("branch")
+        assert "also b1" in screen.page("training")
+        assert len(screen.debugger.history.steps) == 6
