@@ -109,6 +109,7 @@ def installed(log: list[Any]) -> Iterator[None]:
     made |= {name: told(name) for name in (hooks.BACKWARD, hooks.PRINTED, hooks.PROPAGATE)}
     made |= dict.fromkeys((hooks.MARK, hooks.NODE, hooks.NOTE, hooks.SOURCE), log.append)
     made |= {hooks.STEPPING: True, hooks.DRAW: lambda place, function: function()}
+    made |= {hooks.TYPE: type, hooks.LIST: list, hooks.COPIED: tuple}
     made[hooks.CHOOSE] = lambda place, function, *args, **keywords: function(*args, **keywords)
     vars(builtins).update(made)
     try:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 from snippets import PRELUDE
-from support import BUNDLED, NAMES, SAMPLES
+from support import BUNDLED, NAMES, SAMPLES, record
 
 UNEVEN = """
 import random
@@ -48,3 +48,13 @@ def assert_same(script: Path, folder: Path, least: int = 3000) -> None:
     )  # fmt: skip
     assert tried.stderr.split()[1:] == ["entries"]
     assert int(tried.stderr.split()[0]) > least
+
+
+def test_a_list_that_grows_after_it_was_noted_is_recorded_as_it_was(tmp_path: Path) -> None:
+    """``rows[i] += [...]`` changes the list in place: what was noted before must not show what came later."""
+    session = record(SAMPLES / "twins" / "key_of_another_head.py", data=NAMES)
+    try:
+        step = session.step
+        assert "outside" not in {step.ops[op] for op in step.op}  # no node is met before it is made
+    finally:
+        session.debugger.close()

@@ -19,6 +19,7 @@ commands (a script of that name can be given as ./run):
   run [SCRIPT]         run without a screen: losses, events, nodes and time per training step
   verify [SCRIPT]      prove that recording changes nothing: compare with `python SCRIPT`, to the last bit
   show [SCRIPT] --at   one moment as text: where, value, formula, gradient ledger
+  compare [BASE] MINE  two scripts on the same data: the first operation that differs, and what comes of it
   export [SCRIPT]      write pictures and tables
   new FILE             write a copy of the bundled GPT, to modify
 
@@ -191,6 +192,26 @@ def _show(words: list[str], script_args: list[str]) -> int:
     return show(launch_from(options, script_args), options.at, options.pane, as_json=options.json)
 
 
+def _compare(words: list[str], script_args: list[str]) -> int:
+    parser = _parser("compare", "Two scripts on the same data: the first operation that differs, what comes of it.")
+    add_script_arguments(parser)
+    parser.add_argument("mine", metavar="MINE", nargs="?", help="the changed script; alone: against the bundled GPT")
+    parser.add_argument("--steps", metavar="N", type=_count, default=1, help="training steps to compare (default: 1)")
+    _add_json(parser)
+    options = parser.parse_args(words)
+    from microgpt_tui.headless.compare import compare
+    from microgpt_tui.headless.launch import InputError, launch_from
+
+    if options.script is None:
+        raise InputError("compare what? microgpt-tui compare MINE, against the bundled GPT, or compare BASE MINE.")
+    base = argparse.Namespace(**{**vars(options), "script": options.script if options.mine else None})
+    mine = argparse.Namespace(**{**vars(options), "script": options.mine or options.script})
+    ours, theirs = (launch_from(side, list(script_args)) for side in (base, mine))
+    if not options.mine:  # the bundled GPT has a corpus with it: the other is to read the same
+        theirs.data = ours.data
+    return compare(ours, theirs, options.steps, as_json=options.json)
+
+
 def _new(words: list[str], script_args: list[str]) -> int:
     parser = _parser("new", "Write a copy of the bundled GPT, to modify. Never overwrites.")
     parser.add_argument("file", metavar="FILE", help="where to write it")
@@ -217,7 +238,7 @@ def _export(words: list[str], script_args: list[str]) -> int:
 
 
 _BY_NAME: dict[str, Callable[[list[str], list[str]], int]] = {
-    "run": _run, "verify": _verify, "show": _show, "new": _new, "export": _export,
+    "run": _run, "verify": _verify, "show": _show, "new": _new, "compare": _compare, "export": _export,
 }  # fmt: skip
 
 

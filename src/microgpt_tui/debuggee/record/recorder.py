@@ -103,6 +103,7 @@ class Recorder:
         self.operands.watching = bool(self.makers)
         hooks = vars(builtins)
         hooks[names.BIND] = self.bind
+        hooks[names.TYPE], hooks[names.LIST], hooks[names.COPIED] = type, list, self.copied
         hooks[names.BEFORE] = self.before
         hooks[names.PROPAGATE] = self.propagate
         hooks[names.STEPPING] = False
@@ -219,7 +220,7 @@ class Recorder:
         elif isinstance(value, self.node_class):
             self.log.append((code, value))
 
-    def copied(self, value: Any, depth: int) -> Any:
+    def copied(self, value: Any, depth: int = 0) -> Any:
         """The nodes or numbers in a (nested) list as they are now; weights are not copied."""
         if id(value) in self.weights:
             return value

@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 
 from microgpt_tui.debuggee.rewrite.emit import Emitter, call, note
-from microgpt_tui.debuggee.rewrite.sites import BIND
+from microgpt_tui.debuggee.rewrite.sites import BIND, COPIED, LIST, TYPE
 from microgpt_tui.debuggee.rewrite.syntax import load_of, plain, tuple_of
 from microgpt_tui.protocol.codes import SiteKind
 
@@ -33,7 +33,7 @@ def bindings(emit: Emitter, statement: ast.stmt) -> list[ast.stmt]:
                 case ast.Subscript() if plain(part):
                     root, path = _root_and_path(load_of(part))
                     place = emit.site(SiteKind.ELEMENT, part, ast.unparse(root))
-                    out.append(note(place, root, tuple_of(*path), load_of(part)))
+                    out.append(note(place, root, tuple_of(*path), _as_it_is_now(part)))
     return out
 
 
@@ -42,6 +42,12 @@ def bound(emit: Emitter, target: ast.expr | ast.arg, name: str) -> ast.stmt:
     place = emit.site(SiteKind.BIND, target, name)
     value = ast.Name(target.arg, ast.Load()) if isinstance(target, ast.arg) else load_of(target)
     return ast.Expr(call(BIND, ast.Constant(place), value))
+
+
+def _as_it_is_now(part: ast.expr) -> ast.expr:
+    """The value of an item, copied if it is a list."""
+    is_list = ast.Compare(call(TYPE, load_of(part)), [ast.Is()], [ast.Name(LIST, ast.Load())])
+    return ast.IfExp(is_list, call(COPIED, load_of(part)), load_of(part))
 
 
 def _growth(emit: Emitter, expression: ast.Call) -> list[ast.stmt]:

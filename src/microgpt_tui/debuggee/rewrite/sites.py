@@ -13,6 +13,9 @@ MARK, NODE, NOTE, SOURCE, PROPAGATE, BIND, CLASS, EPISODE, BACKWARD, CHOOSE, DRA
 STEPPING = "@mg_stepping"
 BEFORE = "@mg_before"
 DELTA, FACTOR = "@mg_delta", "@mg_factor"
+TYPE, LIST, COPIED = "@mg_type", "@mg_list", "@mg_copied"
+"""A list that is noted is copied, since it may grow before the note is read; ``type`` and ``list``, whatever the script
+calls so."""
 
 
 @dataclass(frozen=True, slots=True)
