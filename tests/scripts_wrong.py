@@ -14,108 +14,22 @@ WRONG: dict[str, dict[str, str]] = {
         "tokens": "positions are missing or invented",
         "optimizer": "the optimizer's numbers are not found",
     },
-    "softmax_eps": {
-        "attention": "other rows than the script's",
-        "tokens": "positions are missing or invented",
-    },
     "softmax_value_shift": {
-        "attention": "other rows than the script's",
         "samples": "the texts are not those that it prints",
-    },
-    "softmax_exp_of_log": {
-        "attention": "other rows than the script's",
-        "tokens": "positions are missing or invented",
-    },
-    "softmax_log_eps": {
-        "tokens": "positions are missing or invented",
-    },
-    "softmax_tree": {
-        "attention": "other rows than the script's",
-        "tokens": "positions are missing or invented",
     },
     "softmax_unshifted_divided": {
         "graph": "other backward passes than the script's",
-        "attention": "other rows than the script's",
-        "tokens": "positions are missing or invented",
-    },
-    "weights_tuple_keys": {
-        "attention": "other rows than the script's",
-        "tokens": "another distribution, target or loss",
-        "weights": "a matrix is not found",
-        "samples": "the texts are not those that it prints",
     },
     "weights_flat": {
-        "attention": "other rows than the script's",
         "tokens": "another distribution, target or loss",
         "weights": "a matrix is not found",
         "samples": "the texts are not those that it prints",
-    },
-    "weights_row_objects": {
-        "attention": "other rows than the script's",
-        "tokens": "another distribution, target or loss",
-        "weights": "a matrix is not found",
-        "samples": "the texts are not those that it prints",
-    },
-    "position_rope_read": {
-        "attention": "other rows than the script's",
-    },
-    "position_none": {
-        "samples": "the texts are not those that it prints",
-    },
-    "position_sinusoid": {
-        "samples": "the texts are not those that it prints",
-    },
-    "position_alibi": {
-        "samples": "the texts are not those that it prints",
-    },
-    "heads_latent": {
-        "attention": "other rows than the script's",
-    },
-    "optimizer_pairs": {
-        "optimizer": "the optimizer's numbers are not found",
-    },
-    "optimizer_by_id": {
-        "optimizer": "the optimizer's numbers are not found",
-    },
-    "optimizer_by_matrix": {
-        "optimizer": "the optimizer's numbers are not found",
-    },
-    "optimizer_by_name": {
-        "optimizer": "the optimizer's numbers are not found",
-    },
-    "optimizer_on_the_value": {
-        "optimizer": "the optimizer's numbers are not found",
-    },
-    "optimizer_rebuilt": {
-        "optimizer": "the optimizer's numbers are not found",
-    },
-    "optimizer_one_more_value": {
-        "optimizer": "the optimizer's numbers are not found",
-    },
-    "optimizer_frozen": {
-        "optimizer": "the optimizer's numbers are not found",
     },
     "loop_nested": {
-        "optimizer": "no recorded step has the losses of the script's step",
         "samples": "the texts are not those that it prints",
     },
     "loop_evaluation": {
         "attention": "other rows than the script's",
-    },
-    "draw_k1": {
-        "samples": "the texts are not those that it prints",
-    },
-    "draw_alias": {
-        "samples": "the texts are not those that it prints",
-    },
-    "draw_cumulative": {
-        "samples": "the texts are not those that it prints",
-    },
-    "draw_cum_weights": {
-        "samples": "the texts are not those that it prints",
-    },
-    "draw_argmax": {
-        "samples": "the texts are not those that it prints",
     },
     "draw_top_k": {
         "samples": "the texts are not those that it prints",

@@ -250,6 +250,13 @@ class EpisodeBegan(Data):
 
 
 @dataclass(frozen=True, slots=True)
+class MomentsRead(Data):
+    """The optimizer's numbers as they are after the newest event that was sent, in the blobs."""
+
+    summary: EpisodeSummary
+
+
+@dataclass(frozen=True, slots=True)
 class EventsRecorded(Data):
     """More columns of the running episode, in the blobs."""
 

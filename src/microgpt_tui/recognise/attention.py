@@ -6,12 +6,14 @@ Layers, heads and positions follow from what depends on what; no name is looked 
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+import math
+from dataclasses import dataclass, field, replace
 
-from microgpt_tui.recognise.dots import Dot, dot, weighted_by_matrix
+from microgpt_tui.recognise.dots import Dot, score, weighted
 from microgpt_tui.recognise.operations import Graph, Role, graph_of
+from microgpt_tui.recognise.origins import origins
 from microgpt_tui.recognise.parameters import matrix_of
-from microgpt_tui.recognise.softmax import SoftmaxRow, softmaxes
+from microgpt_tui.recognise.softmax import SoftmaxRow, softmax_finder
 from microgpt_tui.trace.derived import growing
 from microgpt_tui.trace.trace import Matrix, Trace
 
@@ -62,13 +64,25 @@ class Cell:
     output: tuple[int, ...]
     """The head's output, per dimension: the shares of all columns added up; may be shorter while it is being made."""
 
+    def total_at(self, trace: Trace, event: int) -> float:
+        """The sum of the exponentials; also where the script has it as a plain number (``total`` is -1)."""
+        if self.total >= 0:
+            return trace.data_at(self.total, event)
+        weight = trace.data_at(self.weight, event)
+        return trace.data_at(self.exp, event) / weight if weight else math.nan
 
-@dataclass(slots=True)
+
+@dataclass(slots=True, eq=False)
 class _Table:
-    """The keys that one head (or several, grouped) looks at in one sequence."""
+    """The positions that the heads look at in one sequence."""
 
     positions: dict[int, int] = field(default_factory=dict)
-    """First element of a key vector -> position."""
+    """Origin of a key (of position 0 of the query too) -> position."""
+
+    @property
+    def newest(self) -> int:
+        """The last position."""
+        return max(self.positions.values(), default=-1)
 
 
 @dataclass(slots=True)
@@ -77,8 +91,7 @@ class _Slot:
 
     layer: int
     head: int
-    sequences: list[list[AttentionRow]] = field(default_factory=list)
-    tables: list[_Table] = field(default_factory=list)
+    sequences: dict[_Table, list[AttentionRow]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,117 +122,149 @@ class Recogniser:
     def __init__(self, trace: Trace) -> None:
         self.trace = trace
         self.graph: Graph = graph_of(trace)
+        self.origins = origins(trace)
         self.slots: dict[tuple[int, int], _Slot] = {}
+        """(first parameter of the query, how many layers use it before) -> head."""
         self.tables: dict[int, _Table] = {}
-        """First element of a key vector -> the table it is in."""
+        """Origin of a key -> the table it is in."""
         self.heads: list[int] = []
-        self.done = 0
         self.attention_rows: set[int] = set()
         """``first`` of the softmax rows that are attention."""
         self.found = Attention((), {}, {}, 0)
         """All attention so far."""
+        self._done = self._late_done = 0
         self._layer_weights: list[int] = []
         """The weights of the newest layer's first row."""
         self._layer_input = -1
-        self._lone: dict[int, tuple[_Table, int]] = {}
-        """Guessed query -> (table, its key), for rows of one column: the next row tells which is which."""
+        self._lone: dict[int, list[tuple[int, int]]] = {}
+        """Parameter of what was guessed to be a key -> heads of one column: the next row tells which is which."""
 
     def update(self, trace: Trace) -> None:
         """Take in what is new."""
-        rows = softmaxes(trace)
-        if self.done == len(rows) and not trace.complete:
+        finder = softmax_finder(trace)
+        self.origins = origins(trace)
+        rows, late = finder.rows, finder.late
+        if self._done == len(rows) and self._late_done == len(late) and not trace.complete:
             return
-        for row in rows[self.done :]:
+        for place in late[self._late_done :]:
+            if place < self._done:
+                self._take(rows[place])
+        for row in rows[self._done :]:
             if row.weights:
                 self._take(row)
-        self.done = len(rows)
+        self._done, self._late_done = len(rows), len(late)
         self.found = self._freeze(len(rows))
 
     # -- one row ---------------------------------------------------------------------------
 
     def _take(self, row: SoftmaxRow) -> None:
-        graph = self.graph
-        columns = [i for i, logit in enumerate(row.logits) if not graph.is_constant(logit)]
+        columns = [i for i, logit in enumerate(row.logits) if self.origins.of(logit) >= 0]
         if not columns:
             return
-        first = dot(graph, row.logits[columns[0]])
-        last = dot(graph, row.logits[columns[-1]]) if len(columns) > 1 else first
-        if first is None or last is None or len(first.products) != len(last.products):
+        first = self._score(row, columns[0])
+        last = self._score(row, columns[-1]) if len(columns) > 1 else first
+        if first is None or last is None:
             return
-        for a, b in ((first.left[0], first.right[0]), (last.left[0], last.right[0])):
-            if graph.is_parameter(a) or graph.is_parameter(b) or graph.is_constant(a) or graph.is_constant(b):
-                return
-        pair = {first.left[0], first.right[0]}
-        if first is last:
-            query, key = self._tell_apart(pair)
-        else:
-            shared = pair & {last.left[0], last.right[0]}
-            if len(shared) != 1:
-                return
-            query = shared.pop()
-            key = next(iter(pair - {query}), query)
-            if key in self._lone:
-                table, taken = self._lone.pop(key)
-                table.positions = {key: 0}
-                self.tables.pop(taken, None)
-                self.tables[key] = table
-        self._place(row, columns, query, key, last)
+        if len(columns) == 1:
+            self._take_lone(row, columns, first)
+            return
+        one, two = self._origins_of(first), self._origins_of(last)
+        shared = set(one) & set(two)
+        if not shared:
+            return
+        query = max(shared)
+        left = one[0] == query and (one[1] != query or two[0] == query)
+        if one[0] == one[1] == query and two[0] != two[1]:
+            left = two[0] == query
+        key, newest = (one[1], two[1]) if left else (one[0], two[0])
+        self._place(row, columns, (query, key, newest), first.left[0] if left else first.right[0])
 
-    def _tell_apart(self, pair: set[int]) -> tuple[int, int]:
-        """Query and key of a lone column: a known key is the key, else the query is what was made first."""
-        a, b = min(pair), max(pair)
-        return (b, a) if a in self.tables and b not in self.tables else (a, b)
+    def _score(self, row: SoftmaxRow, column: int) -> Dot | None:
+        return score(self.graph, self.origins, row.logits[column])
 
-    def _place(self, row: SoftmaxRow, columns: list[int], query: int, key: int, last: Dot) -> None:
-        table = self.tables.get(key)
-        newest = next((x for x in (last.left[0], last.right[0]) if x != query), query)
+    def _origins_of(self, found: Dot) -> tuple[int, int]:
+        return self.origins.of(found.left[0]), self.origins.of(found.right[0])
+
+    def _take_lone(self, row: SoftmaxRow, columns: list[int], found: Dot) -> None:
+        """A row of one column: which vector is the query is told by a head that is known, else guessed."""
+        sides = (found.left[0], found.right[0])
+        parameters = [weighted(self.graph, self.origins, side)[0] for side in sides]
+        known = [(p, 0) in self.slots for p in parameters]
+        at = known.index(True) if any(known) and not all(known) else int(sides[0] > sides[1])
+        query, key = self.origins.of(sides[at]), self.origins.of(sides[1 - at])
+        table = self.tables.get(key) or self.tables.get(query)
         if table is None:
-            table = self.tables.get(newest) or _Table()
-        width = len(row.logits)
-        start = table.positions.get(key)
-        if start is None:
-            start = len(table.positions)
-            table.positions[key] = start
-            self.tables[key] = table
-        end = start + columns[-1] - columns[0]
-        if newest not in table.positions:
-            table.positions[newest] = end
-            self.tables[newest] = table
-        if width == 1:
-            self._lone[query] = (table, key)
-        slot = self._slot(row, query, table)
-        if not slot.tables or slot.tables[-1] is not table:
-            slot.tables.append(table)
-            slot.sequences.append([])
-        sequence = len(slot.sequences) - 1
-        rows = slot.sequences[sequence]
-        begin = start - columns[0]
-        at = (
-            len(rows) if not rows or rows[-1].keys == range(begin, begin + width) else max(len(rows), begin + width - 1)
-        )
-        rows.append(AttentionRow(slot.layer, slot.head, sequence, at, range(begin, begin + width), row))
-        self.attention_rows.add(row.first)
+            table = _Table({query: 0, key: 0})
+            self.tables[query] = self.tables[key] = table
+        place = self._place(row, columns, (query, key, key), sides[at])
+        if not any(known):
+            self._lone.setdefault(parameters[1 - at], []).append(place)
 
-    def _slot(self, row: SoftmaxRow, query: int, table: _Table) -> _Slot:
-        """The head that a row belongs to: that whose rows of the query matrix made its query."""
-        parameter, source = weighted_by_matrix(self.graph, query)
+    def _place(
+        self, row: SoftmaxRow, columns: list[int], marks: tuple[int, int, int], vector: int
+    ) -> tuple[int, int]:  # fmt: skip
+        """Put a row where it belongs; ``marks`` are the origins of the query, the first and the last key."""
+        query, key, newest = marks
+        width, span = len(row.logits), columns[-1] - columns[0]
+        ordered = key != newest or not span
+        """Keys are of positions of their own; else each knows of all positions: nothing hides the future."""
+        table = self.tables.get(newest) or self.tables.get(key) or _Table()
+        start = table.positions.get(key, 0 if not table.positions or not ordered else table.newest + 1)
+        if width > len(columns) and start != columns[0]:  # constants hide the others: a column per position
+            ordered, start = False, 0
+        end = start + span
+        if ordered and end > max(table.newest, start) + 1:
+            self._register(row, columns, start, query, table)
+        for mark, position in ((key, start), (newest, end if ordered else start)):
+            table.positions.setdefault(mark, position)
+            self.tables.setdefault(mark, table)
+        begin = start - columns[0] if ordered else 0
+        keys = range(begin, begin + width)
+        at = table.positions.get(query, -1) if ordered else -1
+        slot_key, table = self._slot(row, vector, table, at)
+        slot = self.slots[slot_key]
+        rows = slot.sequences.setdefault(table, [])
+        if at < 0 or (rows and at <= rows[-1].query):
+            at = len(rows) if not rows or rows[-1].keys == keys else max(len(rows), begin + width - 1)
+        number = list(slot.sequences).index(table)
+        rows.append(AttentionRow(slot.layer, slot.head, number, at, keys, row))
+        self.attention_rows.add(row.first)
+        return slot_key
+
+    def _register(self, row: SoftmaxRow, columns: list[int], start: int, query: int, table: _Table) -> None:
+        """Positions of all keys of a row, where more than one is new."""
+        for column in columns:
+            found = self._score(row, column)
+            if found is not None:
+                mark = next((m for m in self._origins_of(found) if m != query), query)
+                table.positions.setdefault(mark, start + column - columns[0])
+                self.tables.setdefault(mark, table)
+
+    def _slot(self, row: SoftmaxRow, vector: int, table: _Table, at: int) -> tuple[tuple[int, int], _Table]:
+        """The head that a row belongs to: that whose rows of the query matrix made its query; and its sequence."""
+        parameter, source = weighted(self.graph, self.origins, vector)
+        if (parameter, 0) not in self.slots and self._lone.get(parameter):
+            guessed = self._lone[parameter].pop(0)
+            if guessed in self.slots:
+                self.slots[(parameter, 0)] = self.slots.pop(guessed)
         again = 0
         while (slot := self.slots.get((parameter, again))) is not None:
-            if slot.tables[-1] is table:
-                return slot
-            if not self._depends(query, slot.sequences[-1][-1].weights, 2000):
-                return slot
+            rows = slot.sequences.get(table)
+            if not rows or (rows[-1].query < at if at >= 0 else len(rows) < len(row.logits)):
+                return (parameter, again), table
+            used = rows[min(at, len(rows) - 1)] if at >= 0 else rows[-1]
+            if not self._depends(vector, used.weights, 1 << 15):
+                return (parameter, again), _Table(dict(table.positions))  # another text that goes on from the same
             again += 1  # the same parameters used again further up: a layer of its own
         if not self.heads or (
-            source != self._layer_input and self._depends(query, tuple(self._layer_weights), 1 << 18)
+            source != self._layer_input and self._depends(vector, tuple(self._layer_weights), 1 << 18)
         ):
             self.heads.append(0)
             self._layer_weights = list(row.weights)
             self._layer_input = source
-        slot = _Slot(len(self.heads) - 1, self.heads[-1])
+        self.slots[(parameter, again)] = _Slot(len(self.heads) - 1, self.heads[-1])
         self.heads[-1] += 1
-        self.slots[(parameter, again)] = slot
-        return slot
+        return (parameter, again), table
 
     def _depends(self, node: int, on: tuple[int, ...], most: int) -> bool:
         """True when a node was made from one of ``on``; gives up (False) after ``most`` nodes."""
@@ -239,25 +284,38 @@ class Recogniser:
         """Matrix -> ``query``, ``key`` or ``value``: what its rows make in attention, with the layer."""
         found: dict[Matrix, str] = {}
         for slot in self.slots.values():
-            if not slot.sequences or not slot.sequences[0]:
+            rows = next(iter(slot.sequences.values()), None)
+            if not rows:
                 continue
-            cell = open_cell(self.trace, slot.sequences[0][-1], 0)
+            cell = open_cell(self.trace, rows[-1], 0)
             for what, nodes in (("query", cell.query), ("key", cell.key), ("value", cell.values)):
                 if nodes:
-                    matrix = matrix_of(self.trace, weighted_by_matrix(self.graph, nodes[0])[0])
+                    matrix = matrix_of(self.trace, weighted(self.graph, self.origins, nodes[0])[0])
                     if matrix is not None:
                         found.setdefault(matrix, f"{what} of layer {slot.layer}")
         return found
+
+    def marks(self) -> list[tuple[int, int, int]]:
+        """(origin, sequence, position) of the positions that the first layer looks at, by origin."""
+        found: dict[int, tuple[int, int]] = {}
+        for slot in self.slots.values():
+            if slot.layer == 0 and slot.head == 0:
+                for number, table in enumerate(slot.sequences):
+                    for mark, position in table.positions.items():
+                        found.setdefault(mark, (number, position))
+        return sorted((mark, *place) for mark, place in found.items())
 
     # -- the whole -------------------------------------------------------------------------
 
     def _freeze(self, candidates: int) -> Attention:
         rows: dict[tuple[int, int, int], list[AttentionRow]] = {}
         for slot in self.slots.values():
-            for number, sequence in enumerate(slot.sequences):
+            number = 0
+            for sequence in slot.sequences.values():
                 if self.trace.complete and len(sequence) == 1 and len(sequence[0].keys) > 1:
                     continue  # a row over many that comes once: a choice, not a row per position
-                rows[(number, slot.layer, slot.head)] = list(sequence)
+                rows[(number, slot.layer, slot.head)] = [replace(row, sequence=number) for row in sequence]
+                number += 1
         births: dict[int, tuple[int, ...]] = {}
         for (number, layer, _), sequence in rows.items():
             if layer == 0 and number not in births:
@@ -285,12 +343,12 @@ def recogniser(trace: Trace) -> Recogniser:
 def open_cell(trace: Trace, row: AttentionRow, column: int) -> Cell:
     """Everything that made one weight, and what it goes into. ``column`` counts from 0 within the row."""
     graph = graph_of(trace)
-    found = dot(graph, row.logits[column])
+    found = score(graph, origins(trace), row.logits[column])
     weight = row.weights[column]
     query: tuple[int, ...] = ()
     key: tuple[int, ...] = ()
     if found is not None:
-        query, key = _sides(graph, row, column, found)
+        query, key = _sides(trace, row, column, found)
     shares, values = _blend(graph, weight)
     output = tuple(o for share in shares if (o := _sum_of(graph, share)) >= 0)
     return Cell(
@@ -299,17 +357,21 @@ def open_cell(trace: Trace, row: AttentionRow, column: int) -> Cell:
     )  # fmt: skip
 
 
-def _sides(graph: Graph, row: AttentionRow, column: int, found: Dot) -> tuple[tuple[int, ...], tuple[int, ...]]:
-    """Per dimension which operand is the query's: the one that another column multiplies too."""
-    other: Dot | None = None
-    for i, logit in enumerate(row.logits):
-        if i != column and not graph.is_constant(logit):
-            other = dot(graph, logit)
-            break
+def _sides(trace: Trace, row: AttentionRow, column: int, found: Dot) -> tuple[tuple[int, ...], tuple[int, ...]]:
+    """Query and key of a score, per dimension: the query's operand is the one that all columns share."""
+    graph, known = graph_of(trace), origins(trace)
+    others = (score(graph, known, logit) for i, logit in enumerate(row.logits) if i != column)
+    other = next((o for o in others if o is not None and len(o.left) == len(found.left)), None)
     query, key = [], []
     for j, (a, b) in enumerate(zip(found.left, found.right, strict=True)):
-        known = other is not None and j < len(other.left)
-        swap = a not in (other.left[j], other.right[j]) if other is not None and known else a > b
+        swap = a > b
+        if other is not None:
+            nodes = (other.left[j], other.right[j])
+            if (a in nodes) != (b in nodes):
+                swap = b in nodes
+            else:  # made anew for every column: by the position that they share
+                from_a, from_b = (known.of(x) == known.of(y) for x, y in zip((a, b), nodes, strict=True))
+                swap = from_b and not from_a
         query.append(b if swap else a)
         key.append(a if swap else b)
     return tuple(query), tuple(key)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from microgpt_tui.recognise.operations import Graph, Role
-from microgpt_tui.recognise.parameters import matrix_of
+from microgpt_tui.recognise.origins import Origins
 
 MOST_TERMS = 1 << 14
 
@@ -70,26 +70,86 @@ def dot(graph: Graph, node: int) -> Dot | None:
     return Dot(node, inner, tuple(products), tuple(a for a, _ in pairs), tuple(b for _, b in pairs))
 
 
-def weighted_by_matrix(graph: Graph, node: int) -> tuple[int, int]:
-    """The nearest product of a matrix's element below a node: (that parameter, the other operand) or (-1, -1).
+def score(graph: Graph, origins: Origins, node: int) -> Dot | None:
+    """The dot product of two computed vectors below a score: through scales, offsets, caps and norms; None if none."""
+    level = [node]
+    for _ in range(8):
+        below: list[int] = []
+        for top in level:
+            found = _computed_products(graph, origins, top)
+            if found:
+                pairs = [_pair(graph, p) for p in found]
+                return Dot(node, top, tuple(found), tuple(a for a, _ in pairs), tuple(b for _, b in pairs))
+            computed = [int(c) for c in graph.children(top) if origins.of(int(c)) >= 0]
+            if len(computed) == 1 or graph.role(top) in (Role.MULTIPLY, Role.DIVIDE):
+                below += computed
+        level = below
+    return None
+
+
+def _pair(graph: Graph, product: int) -> tuple[int, int]:
+    children = graph.children(product)
+    return int(children[0]), int(children[-1])
+
+
+def _computed_products(graph: Graph, origins: Origins, node: int) -> list[int]:
+    """The products of two computed numbers that a sum in any grouping adds up, oldest first; empty for others."""
+    found: list[int] = []
+    stack = [node]
+    while stack and len(found) <= MOST_TERMS:
+        top = stack.pop()
+        role = graph.role(top)
+        children = [int(c) for c in graph.children(top)]
+        computed = [c for c in children if origins.of(c) >= 0]
+        if role is Role.MULTIPLY and len(computed) == 2:
+            found.append(top)
+        elif role in (Role.ADD, Role.SUBTRACT) and computed and (len(computed) == 2 or node == top or found or stack):
+            if any(c not in computed and (graph.is_parameter(c) or graph.data(c)) for c in children):
+                return []
+            stack += computed
+        elif role in (Role.NEGATE, Role.MULTIPLY) and len(computed) == 1 and top != node:
+            if any(graph.is_parameter(c) for c in children):
+                return []
+            stack += computed
+        else:
+            return []
+    return sorted(found)
+
+
+def weighted(graph: Graph, origins: Origins, node: int) -> tuple[int, int]:
+    """The nearest linear layer below a node: (the parameter of its first product, the other operand) or (-1, -1).
 
     Breadth first, so that the answer is the same element of the same row at every position.
     """
     level = [node]
-    for _ in range(12):
+    for _ in range(16):
         best = (-1, -1)
         below: list[int] = []
         for top in level:
-            children = graph.children(top)
-            if graph.role(top) is Role.MULTIPLY and len(children) == 2:
-                for parameter, other in (children, children[::-1]):
-                    if (best[0] < 0 or parameter < best[0]) and matrix_of(graph.trace, parameter) is not None:
-                        best = (int(parameter), int(other))
-            below.extend(children)
+            if graph.role(top) is Role.ADD and (found := _linear(graph, top))[0] >= 0:
+                best = min(best, found) if best[0] >= 0 else found
+            below += graph.children(top)
         if best[0] >= 0:
             return best
-        level = list(dict.fromkeys(c for c in below if not graph.is_parameter(c)))[:64]
+        level = list(dict.fromkeys(c for c in below if origins.of(c) >= 0))[:64]
     return -1, -1
+
+
+def _linear(graph: Graph, node: int) -> tuple[int, int]:
+    """The first product of a parameter in a sum of two or more of them, and perhaps a bias; (-1, -1) for others."""
+    found: list[tuple[int, int]] = []
+    stack = [node]
+    while stack:
+        top = stack.pop()
+        children = [int(c) for c in graph.children(top)]
+        if graph.role(top) is Role.ADD:
+            stack += children
+        elif graph.role(top) is Role.MULTIPLY and len(children) == 2 and any(map(graph.is_parameter, children)):
+            a, b = children
+            found.append((a, b) if graph.is_parameter(a) and not (graph.is_parameter(b) and b < a) else (b, a))
+        elif not graph.is_parameter(top) and not graph.is_constant(top, 0):
+            return -1, -1
+    return min(found) if len(found) > 1 else (-1, -1)
 
 
 def sum_end(graph: Graph, product: int) -> int:

@@ -134,6 +134,35 @@ class Graph:
             return Role.RECTIFY
         return Role.OTHER
 
+    def rows_with(self, role: Role, begin: int, end: int) -> list[int]:
+        """Rows begin…end - 1 of nodes of a role, oldest first."""
+        found: list[int] = []
+        for op, own in enumerate(self.roles):
+            if own is role:
+                found += rows_of(self.trace, op, begin, end)
+            elif own is Role.OTHER:
+                first = self.trace.first_node
+                found += (r for r in rows_of(self.trace, op, begin, end) if self.role(first + r) is role)
+        return sorted(found)
+
+    def _role_by_value(self, node: int) -> Role:
+        """What one node's operation computes, where nodes of the same name compute different things."""
+        children = self.children(node)
+        y = self.data(node)
+        if not children:
+            return Role.LEAF
+        if len(children) == 1:
+            x = self.data(children[0])
+            return next((role for function, role in _FUNCTIONS.items() if _same(function, x, y)), Role.OTHER)
+        if len(children) == 2:
+            a, b = self.data(children[0]), self.data(children[1])
+            for role, result in ((Role.MULTIPLY, a * b), (Role.ADD, a + b), (Role.SUBTRACT, a - b)):
+                if math.isclose(result, y, rel_tol=1e-15):
+                    return role
+            if b and math.isclose(a / b, y, rel_tol=1e-15):
+                return Role.DIVIDE
+        return Role.OTHER
+
     # -- questions -------------------------------------------------------------------------
 
     def data(self, node: int) -> float:
@@ -152,7 +181,8 @@ class Graph:
         if row < 0:
             return Role.LEAF
         op = self.trace.op[row]
-        return self.roles[op] if op < len(self.roles) else Role.OTHER
+        role = self.roles[op] if op < len(self.roles) else Role.OTHER
+        return self._role_by_value(node) if role is Role.OTHER else role
 
     def children(self, node: int) -> array[int]:
         """Operands of a node of this episode; none for parameters."""

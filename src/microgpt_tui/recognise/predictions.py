@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from bisect import bisect_right
 from dataclasses import dataclass
 
@@ -45,7 +46,7 @@ class Distribution:
     target: int
     """Token that was to be predicted, or -1."""
     loss: int
-    """The node -log p[target], or -1."""
+    """The node -log p[target] (log p[target] where ``loss_sign`` is -1), or -1."""
     first: int
     """The oldest node of the distribution."""
     last: int
@@ -55,6 +56,11 @@ class Distribution:
     token: int = -1
     """What went in, or -1."""
     draw: Draw | None = None
+    loss_sign: int = 1
+
+    def loss_at(self, trace: Trace, event: int) -> float:
+        """The loss at this position when events 0..event have happened; NaN where there is none yet."""
+        return self.loss_sign * trace.data_at(self.loss, event) if self.loss >= 0 else math.nan
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,19 +3,23 @@
 from __future__ import annotations
 
 import math
-from bisect import bisect_right
+from bisect import bisect_left, bisect_right
 from collections import Counter
 from dataclasses import replace
-from itertools import groupby
+from functools import cached_property
+from itertools import groupby, pairwise
 
-from microgpt_tui.recognise.attention import attention
+from microgpt_tui.protocol.codes import BindKind
+from microgpt_tui.recognise.attention import recogniser
 from microgpt_tui.recognise.dots import sum_end
 from microgpt_tui.recognise.operations import Role, graph_of
+from microgpt_tui.recognise.origins import origins
 from microgpt_tui.recognise.parameters import Read, reads
 from microgpt_tui.recognise.predictions import Distribution, Draw, Position
 from microgpt_tui.recognise.softmax import SoftmaxRow
 from microgpt_tui.recognise.vocabulary import vocabulary
 from microgpt_tui.trace.trace import Trace
+from microgpt_tui.trace.variables import bound_name
 
 
 class Finder:
@@ -26,6 +30,7 @@ class Finder:
         self.graph = graph_of(trace)
         self.reads = reads(trace)
         self.fused = self._fused()
+        self._newest = trace.end_node - 1
 
     # -- vocabulary size -------------------------------------------------------------------
 
@@ -55,34 +60,34 @@ class Finder:
     # -- positions -------------------------------------------------------------------------
 
     def positions(self, size: int) -> list[Position]:
-        """The token embeddings that were read, in order; position embeddings have another number of rows."""
+        """The token embeddings that were read, in order, each once: a residual connection reads its row again."""
         trace = self.trace
         matrices = trace.program.matrices
-        embedded = self.reads.embedded
         token_matrix = self._token_matrix(size)
         if token_matrix < 0:
             return []
-        places = [r for r in embedded if r.matrix != token_matrix and matrices[r.matrix].shape[0] > 1]
-        place_of = {r.node: r.row for r in places}
-        starts = self._sequence_starts()
-        found: list[Position] = []
-        sequence, position, owner = 0, -1, -2
+        embedded = self.reads.embedded
+        place_of = {r.node: r.row for r in embedded if r.matrix != token_matrix and matrices[r.matrix].shape[0] > 1}
+        known, marks = origins(trace), recogniser(trace).marks()
+        keys = [mark for mark, _, _ in marks]
+        found: dict[tuple[int, int], Position] = {}
+        sequence, position, newest = 0, -1, -1
         for read in embedded:
             if read.matrix != token_matrix:
                 continue
-            place = place_of.get(read.node)
-            own = bisect_right(starts, read.node) if starts else 0
-            if place is not None:
-                new = place <= position
-                position = place
+            at = bisect_left(keys, known.of(read.node))
+            if at < len(marks):
+                sequence, position = marks[at][1:]
             else:
-                new = bool(starts) and own != owner and owner != -2
-                position = 0 if new else position + 1
-            if new and found:
-                sequence += 1
-            owner = own
-            found.append(Position(sequence, position, read.row, read.node))
-        return found
+                own, place = known.of(read.node), place_of.get(read.node)
+                if place is None and own == newest and not trace.is_parameter(own) and own != read.node:
+                    continue  # a residual connection
+                if place is not None and place <= position:
+                    sequence += 1
+                position = place if place is not None else position + 1
+            newest = max(newest, known.of(read.node))
+            found.setdefault((sequence, position), Position(sequence, position, read.row, read.node))
+        return list(found.values())
 
     def _token_matrix(self, size: int) -> int:
         matrices = self.trace.program.matrices
@@ -93,13 +98,6 @@ class Finder:
                 if rows[: len(set(rows))] != list(range(len(set(rows)))):
                     return matrix
         return min(counts) if counts else -1
-
-    def _sequence_starts(self) -> list[int]:
-        """Where there are no position embeddings: attention begins anew, or a loop over documents does."""
-        found = attention(self.trace)
-        if found.sequences:
-            return sorted(births[0] for births in found.births.values())[1:]
-        return []
 
     # -- distributions ---------------------------------------------------------------------
 
@@ -119,8 +117,8 @@ class Finder:
         result = []
         for i, (d, place) in enumerate(zip(found, _places(found, positions), strict=True)):
             draw = next((x for x in draws if begins[i] <= x.event < begins[i + 1]), None)
-            if draw is not None and draw.token < 0 and place is not None:
-                draw = replace(draw, token=_token_after(positions, place))
+            if (draw is None or draw.token < 0) and place is not None:
+                draw = self._chosen(positions, place, d, draw, begins[i], begins[i + 1])
             where = (place.sequence, place.position, place.token) if place else (0, i, -1)
             result.append(replace(d, sequence=where[0], position=where[1], token=where[2], draw=draw))
         return result
@@ -128,41 +126,67 @@ class Finder:
     def _of_softmax(self, row: SoftmaxRow) -> Distribution:
         target, loss = self._target(row)
         raw = tuple(self._unscaled(row.logits))
-        return Distribution(raw, row.logits, row.weights, target, loss, min(row.exps[0], *row.logits), row.last)
+        sign = -1 if loss >= 0 and self._is_log(row, target, loss) else 1
+        first = min(row.exps[0], *row.logits)
+        return Distribution(raw, row.logits, row.weights, target, loss, first, row.last, loss_sign=sign)
+
+    def _is_log(self, row: SoftmaxRow, target: int, loss: int) -> bool:
+        """True where the script never makes -log p of one position: it turns the sign of a sum of them."""
+        data = self.graph.data
+        total = data(row.total) if row.total >= 0 else data(row.exps[target]) / (data(row.weights[target]) or 1.0)
+        share = data(row.exps[target]) / total if total else 0.0
+        expected = math.log(share) if share > 0 else -math.inf
+        return abs(data(loss) - expected) < abs(data(loss) + expected)
 
     def _target(self, row: SoftmaxRow) -> tuple[int, int]:
-        """(target, loss node) of a softmax whose probability goes into a logarithm; (-1, -1) if none does."""
+        """(target, loss node) of a softmax: the token whose logarithm of the probability is used further, and most.
+
+        (-1, -1) where none is. Several are used where labels are smoothed.
+        """
+        found: dict[int, int] = {}
+        uses: dict[int, tuple[float, int]] = {}
+        for token, log in row.logs or self._logs_of(row):
+            users = [u for u in self.graph.users(log) if u not in row.weights and not self._is_nothing(u)]
+            if users or log == self._newest:
+                found[token], uses[token] = log, (self._share(log), len(users))
+        if not found:
+            return -1, -1
+        most = max(uses.values())
+        targets = [token for token in found if uses[token] == most]
+        return (targets[0], self._negated(found[targets[0]])) if len(targets) == 1 else (-1, -1)
+
+    def _logs_of(self, row: SoftmaxRow) -> list[tuple[int, int]]:
+        """(token, log of its weight): also of a weight with a small number added, and of the inverse of a weight."""
         graph = self.graph
-        if row.log >= 0:
-            return self._target_of_log(row)
-        for i, weight in enumerate(row.weights):
+        found = []
+        for token, weight in enumerate(row.weights):
             for user in graph.users(weight):
                 if graph.role(user) is Role.LOG:
-                    return i, self._negated(user)
-        return -1, -1
+                    found.append((token, user))
+                elif graph.role(user) in (Role.ADD, Role.RECIPROCAL, Role.POWER, Role.DIVIDE) and all(
+                    int(c) == weight or graph.is_constant(int(c), 0) for c in graph.children(user)
+                ):
+                    found += [(token, u) for u in graph.users(user) if graph.role(u) is Role.LOG]
+        if not found and row.total >= 0:
+            for token, exp in enumerate(row.exps):
+                ratios = (u for u in graph.users(exp) if graph.role(u) is Role.DIVIDE and u not in row.weights)
+                found += [(token, u) for r in ratios for u in graph.users(r) if graph.role(u) is Role.LOG]
+        return found
 
-    def _target_of_log(self, row: SoftmaxRow) -> tuple[int, int]:
-        """log-sum-exp minus the target's logit (shifted or not), up to two additions away."""
+    def _is_nothing(self, node: int) -> bool:
+        """True for a product with a plain 0: a one-hot label's other tokens."""
         graph = self.graph
-        shifted = {int(graph.children(e)[0]): i for i, e in enumerate(row.exps)}
-        plain = {logit: i for i, logit in enumerate(row.logits)}
-        level = [row.log]
-        for _ in range(3):
-            following = []
-            for node in level:
-                for user in graph.users(node):
-                    if graph.role(user) not in (Role.ADD, Role.SUBTRACT):
-                        continue
-                    following.append(user)
-                    for child in graph.children(user):
-                        inner = int(child)
-                        if graph.role(inner) in (Role.NEGATE, Role.MULTIPLY) and inner not in plain:
-                            inner = next((int(c) for c in graph.children(inner) if c in plain or c in shifted), inner)
-                        token = shifted.get(inner, plain.get(inner, -1))
-                        if token >= 0:
-                            return token, user
-            level = following
-        return -1, -1
+        return graph.role(node) is Role.MULTIPLY and any(
+            graph.is_constant(int(c), 0) and graph.data(int(c)) == 0 for c in graph.children(node)
+        )
+
+    def _share(self, log: int) -> float:
+        """How much of the loss is made of a logarithm: the plain number that it is multiplied by, if any."""
+        graph = self.graph
+        return sum(
+            abs(graph.data(user) / graph.data(log)) if graph.data(log) and graph.role(user) is Role.MULTIPLY else 1.0
+            for user in graph.users(log)
+        )
 
     def _negated(self, log: int) -> int:
         graph = self.graph
@@ -199,6 +223,58 @@ class Finder:
             weights = tuple(trace.weight[start : start + count])
             found.append(Draw(event, trace.draw[row], choice, weights))
         return found
+
+    def _chosen(
+        self, positions: tuple[Position, ...], place: Position, d: Distribution, draw: Draw | None, begin: int, end: int
+    ) -> Draw | None:
+        """A choice that is no known draw: the token that went in next; of the last one, what the same variable got."""
+        token = _token_after(positions, place)
+        if token >= 0:
+            return replace(draw, token=token) if draw is not None else None
+        if d.target >= 0:
+            return draw
+        names = self._choosing_names(positions)
+        bound = [
+            (event, value) for event, name, value in self._integers
+            if begin < event <= end and name in names and 0 <= value < len(d.logits)
+        ]  # fmt: skip
+        if not bound:
+            return draw
+        event, value = bound[-1]
+        event = max(0, min(event, len(self.trace)) - 1)
+        return replace(draw, token=value) if draw is not None else Draw(event, math.nan, value, ())
+
+    @cached_property
+    def _integers(self) -> list[tuple[int, str, int]]:
+        """(event, name, value) of the whole numbers that variables were given."""
+        trace = self.trace
+        return [
+            (trace.bind_event[row], bound_name(trace, row), int(trace.bound_numbers[trace.bind_start[row]]))
+            for row, kind in enumerate(trace.bind_kind)
+            if kind == BindKind.INTEGER and math.isfinite(trace.bound_numbers[trace.bind_start[row]])
+        ]
+
+    def _choosing_names(self, positions: tuple[Position, ...]) -> set[str]:
+        """Variables that had each token that went in, before it did, all through the sequences."""
+        names: set[str] | None = None
+        for before, after in pairwise(_sequences(positions)):
+            if [p.token for p in before] == [p.token for p in after[:-1]]:  # whole passes over a growing text
+                names = self._named(names, before[-1], after[0], after[-1].token)
+        if names is None:
+            for one, two in pairwise(positions):
+                if (one.sequence, one.position + 1) == (two.sequence, two.position):
+                    names = self._named(names, one, two, two.token)
+        return names or set()
+
+    def _named(self, names: set[str] | None, one: Position, two: Position, token: int) -> set[str]:
+        """Which of the names (None: any) had a token, as the last whole number, between two embeddings."""
+        last: dict[str, int] = {}
+        begin, end = self.trace.born_at(one.node), self.trace.born_at(two.node)
+        for event, name, value in self._integers:
+            if begin < event <= end:
+                last[name] = value
+        own = {name for name, value in last.items() if value == token}
+        return own if names is None else names & own
 
     def _fused(self) -> list[tuple[int, tuple[int, ...], int]]:
         """Nodes with many operands whose value is log-sum-exp minus one of them: (node, logits, target)."""
@@ -247,6 +323,13 @@ def _places(found: list[Distribution], positions: tuple[Position, ...]) -> list[
         count = len(list(run))
         result += [positions[i] if 0 <= i < len(positions) else None for i in range(newest - count + 1, newest + 1)]
     return result
+
+
+def _sequences(positions: tuple[Position, ...]) -> list[list[Position]]:
+    found: dict[int, list[Position]] = {}
+    for p in positions:
+        found.setdefault(p.sequence, []).append(p)
+    return list(found.values())
 
 
 def _token_after(positions: tuple[Position, ...], place: Position) -> int:

@@ -7,10 +7,10 @@ from array import array
 from bisect import bisect_right
 from dataclasses import dataclass
 
-from microgpt_tui.protocol.codes import BindKind, SiteKind
 from microgpt_tui.recognise.attention import recogniser
 from microgpt_tui.recognise.dots import sum_end
 from microgpt_tui.recognise.operations import Role, graph_of
+from microgpt_tui.recognise.optimizer import followers
 from microgpt_tui.recognise.parameters import reads
 from microgpt_tui.recognise.tokens import tokens
 from microgpt_tui.trace.derived import derived, growing
@@ -77,14 +77,13 @@ class Parameters:
         self.data = Timeline(start)
         self.grad = Timeline(trace.start_grad if len(trace.start_grad) == count else array("d", bytes(8 * count)))
         self.buffers: dict[str, Timeline] = {}
-        self._size = count, len(trace.buffers)
-        self._updates = self._writes = self._binds = 0
-        self._order: list[int] = []
-        self._sites: dict[int, str] = {}
+        """The optimizer's numbers, by name."""
+        self._size = count, len(trace.moments)
+        self._updates = self._writes = self._moved = 0
 
     def update(self, trace: Trace) -> None:
         """Take in what is new."""
-        if self._size != (len(trace.program.kept), len(trace.buffers)):
+        if self._size != (len(trace.program.kept), len(trace.moments)):
             self._begin()
         kept, first = trace.kept_position, trace.first_node
         for row in range(self._updates, len(trace.updated)):
@@ -103,49 +102,22 @@ class Parameters:
         self._update_buffers()
 
     def _update_buffers(self) -> None:
-        trace = self.trace
-        if not trace.buffers:
-            return
-        order = self.order()
-        if not self.buffers:
-            for name, values in trace.buffers.items():
-                base = array("d", bytes(8 * len(trace.program.kept)))
-                for index, value in enumerate(values):
-                    if index < len(order):
-                        base[order[index]] = value
-                self.buffers[name] = Timeline(base)
-        index_column, kinds, program = trace.bind_index, trace.bind_kind, trace.program
-        for row in range(self._binds, len(index_column)):
-            index = index_column[row]
-            if index < 0 or kinds[row] != BindKind.NUMBER or index >= len(order):
-                continue
-            place = trace.bind_site[row]
-            if place not in self._sites:
-                site = program.site(place)
-                last = site.name.rsplit(".", 1)[-1] if site.kind is SiteKind.ELEMENT else ""
-                self._sites[place] = next((b for b in self.buffers if b.rsplit(".", 1)[-1] == last), "")
-            name = self._sites[place]
-            if name:
-                value = trace.bound_numbers[trace.bind_start[row]]
-                self.buffers[name].add(trace.bind_event[row], order[index], value)
-        self._binds = len(index_column)
-
-    def order(self) -> list[int]:
-        """Index in the script's own list of parameters -> place in ``program.kept``: the order of the updates.
-
-        Known from the first optimizer step that is recorded; before that the order of creation is assumed.
-        """
-        count = len(self.trace.program.kept)
-        if len(self._order) == count:
-            return self._order
-        program, kept = self.trace.program, self.trace.kept_position
-        if len(program.update_order) != count:
-            found = list(dict.fromkeys(kept[n] for n in self.trace.updated if n in kept))
-            if len(found) != count:
-                return list(range(count))
-            program.update_order = found
-        self._order = program.update_order
-        return self._order
+        """Each number changes with the update of its parameter; all others as late as what is recorded."""
+        trace, kept = self.trace, self.trace.kept_position
+        names = followers(trace)
+        if names != list(self.buffers):
+            count = len(trace.program.kept)
+            nothing = array("d", [math.nan]) * count
+            self.buffers = {n: Timeline(trace.moments.get(n, nothing)) for n in names}
+            self._moved = 0
+        begin, self._moved = self._moved, trace.moments_updates
+        changed = [(trace.update_event[row], kept.get(trace.updated[row])) for row in range(begin, self._moved)]
+        last = {place: event for event, place in changed}
+        for name, timeline in self.buffers.items():
+            now = trace.moments_now.get(name)
+            for event, place in changed if now is not None else ():
+                if now is not None and place is not None and now[place] == now[place]:
+                    timeline.add(event, place, now[place] if last[place] == event else math.nan)
 
 
 @growing

@@ -18,6 +18,7 @@ from microgpt_tui.protocol.messages import (
     EpisodeEnded,
     EpisodeSummary,
     EventsRecorded,
+    MomentsRead,
     ScriptRead,
     SetupEnded,
     Stopped,
@@ -150,6 +151,9 @@ class History:
         """Take one message."""
         if isinstance(message, EventsRecorded):
             self._trace_for(message.summary).extend(message.extras, blobs, complete=message.complete)
+        elif isinstance(message, MomentsRead):
+            columns = {name.removeprefix("moment:"): array("d", bytes(raw)) for name, (_, raw) in blobs.items()}
+            self._trace_for(message.summary).take_moments(columns)
         elif isinstance(message, EpisodeBegan):
             self._take_beginning(message, blobs)
         elif isinstance(message, EpisodeEnded):
@@ -191,6 +195,8 @@ class History:
             column = array("d", bytes(raw))
             if name.startswith("buffer:"):
                 trace.buffers[name.removeprefix("buffer:")] = column
+            elif name.startswith("moment:"):
+                trace.moments[name.removeprefix("moment:")] = column
             else:
                 setattr(trace, name, column)
 

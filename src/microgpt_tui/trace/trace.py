@@ -69,8 +69,6 @@ class Program:
     matrices: list[Matrix] = field(default_factory=list)
     namespace: dict[str, Any] = field(default_factory=dict)
     """Plain module-level values at the end of the setup: numbers, texts, short lists of texts."""
-    update_order: list[int] = field(default_factory=list)
-    """Index in the script's own list of parameters -> place in ``kept``; known when an optimizer step is recorded."""
     ordered_children: bool = True
     """False when the script keeps children in a set: their order is not reproducible."""
     version: int = 0
@@ -207,6 +205,11 @@ class Trace:
         """1.0 for each of ``start_grad`` that is a Python int."""
         self.buffers: dict[str, array[float]] = {}
         """Lists of floats as long as the parameters (Adam's m and v) when the episode began."""
+        self.moments: dict[str, array[float]] = {}
+        """Candidates for an optimizer's numbers, one per ``program.kept``, when the episode began; NaN for none."""
+        self.moments_now: dict[str, array[float]] = {}
+        """The same when ``moments_updates`` of the updates had happened."""
+        self.moments_updates = 0
         self.version = 0
         """Goes up with every change; views cache by it."""
         self.derived: dict[Any, Any] = {}
@@ -264,6 +267,11 @@ class Trace:
         self.derived.clear()
         for name in _LAZY:
             self.__dict__.pop(name, None)
+
+    def take_moments(self, columns: dict[str, array[float]]) -> None:
+        """The optimizer's numbers after the newest recorded event."""
+        self.moments_now, self.moments_updates = columns, len(self.updated)
+        self.changed()
 
     def finish(self) -> None:
         """Nothing more will come: the process is gone."""

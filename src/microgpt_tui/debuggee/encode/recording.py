@@ -8,6 +8,7 @@ from typing import Any
 
 from microgpt_tui.debuggee.encode.columns import Columns
 from microgpt_tui.debuggee.encode.encoder import Encoder
+from microgpt_tui.debuggee.record.moments import Moments
 from microgpt_tui.debuggee.record.recorder import Nothing, Recorder
 from microgpt_tui.debuggee.record.walk import Kept, double, doubles, plain_namespace, walk
 from microgpt_tui.debuggee.rewrite.sites import SiteRecord
@@ -74,12 +75,7 @@ class Recording(Recorder):
     def end_of_setup(self, frame: FrameType | None) -> None:
         """The setup is over: find the parameters and their names, and let the rest of it go."""
         self.encoder.feed(self.log)
-        roots = [self.main_globals, *self.namespaces]
-        walker = frame
-        while walker is not None:
-            if walker.f_code.co_filename in self.files and walker.f_code.co_name != "<module>":
-                roots.append(walker.f_locals)
-            walker = walker.f_back
+        roots = [self.main_globals, *self.namespaces, *(variables for _, variables in self.namespaces_of(frame))]
         ids = self.encoder.nodes.ids
         kept = walk(roots, self.node_class, self.modules) if self.node_class is not Nothing else Kept()
         nodes = {ids[id(n)]: n for _, _, tensor in kept.tensors for n in tensor if id(n) in ids}
@@ -87,6 +83,7 @@ class Recording(Recorder):
         self.kept_nodes = [nodes[i] for i in numbers]
         self.kept_ids = {id(nodes[i]): i for i in numbers}
         self.weights = kept.lists
+        self.moments = Moments(self.node_class, self.kept_nodes, self.modules, (self.data_name, self.grad_name))
         count = len(numbers)
         self.buffers = {n: b for n, b in kept.buffers.items() if count and len(b) == count}
         self.first_node = len(self.encoder.c["data"])
@@ -96,7 +93,7 @@ class Recording(Recorder):
                 (name, shape, [ids[id(n)] for n in tensor]) for name, shape, tensor in kept.tensors
                 if all(id(n) in ids for n in tensor)
             ],
-            "namespace": plain_namespace(roots),
+            "namespace": plain_namespace(roots, self.modules),
             "total_steps": self.total_steps,
         }  # fmt: skip
         first_node, self.first_node = self.first_node, 0

@@ -19,6 +19,7 @@ from typing import Any
 from microgpt_tui.debuggee.record.counts import count
 from microgpt_tui.debuggee.record.finished import Finished
 from microgpt_tui.debuggee.record.kinds import Opaque, Scope
+from microgpt_tui.debuggee.record.moments import Moments, Read
 from microgpt_tui.debuggee.record.operands import ENOUGH, Operands
 from microgpt_tui.debuggee.record.places import Places
 from microgpt_tui.debuggee.record.walk import double
@@ -94,6 +95,9 @@ class Recorder:
         self.start_grad: list[Any] = []
         """Of ``kept_nodes`` when the episode began, as the script's own objects."""
         self.start_buffers: dict[str, list[float]] = {}
+        self.moments: Moments | None = None
+        self.start_moments: Read = []
+        """Numbers of an optimizer when the episode began."""
         self.start_stack: list[Scope] = []
 
     # -- hooks -----------------------------------------------------------------------------
@@ -355,6 +359,7 @@ class Recorder:
         self.start_data = list(map(self.data_of, self.kept_nodes))
         self.start_grad = list(map(self.grad_of, self.kept_nodes))
         self.start_buffers = {name: list(b) for name, b in self.buffers.items()}
+        self.start_moments = self.read_moments(frame, look=True)
         self.start_stack = self.places.stack_of(frame)
         self.finished.take(self.log)
         self.passes.clear()
@@ -397,6 +402,22 @@ class Recorder:
     def made_of(self) -> tuple[tuple[int, ...], int]:
         """What the running episode was made of so far: see ``record.counts``."""
         return count(self.log, self.passes, self.records, self.node_class, self.operands)
+
+    def read_moments(self, frame: FrameType | None, *, look: bool) -> Read:
+        """The optimizer's numbers as they are now; ``frame`` is the innermost."""
+        if self.moments is None:
+            return []
+        modules = enumerate((self.main_globals, *self.namespaces))
+        return self.moments.read([*modules, *self.namespaces_of(frame)], look=look)
+
+    def namespaces_of(self, frame: FrameType | None) -> list[tuple[Any, dict[str, Any]]]:
+        """The variables of the script's functions that are running, each with its code."""
+        found: list[tuple[Any, dict[str, Any]]] = []
+        while frame is not None:
+            if frame.f_code.co_filename in self.files and frame.f_code.co_name != "<module>":
+                found.append((frame.f_code, frame.f_locals))
+            frame = frame.f_back
+        return found
 
     def end_of_setup(self, frame: FrameType | None) -> None:
         """The setup is over."""

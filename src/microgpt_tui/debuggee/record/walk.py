@@ -44,7 +44,7 @@ def walk(roots: list[dict[str, Any]], node_class: type, modules: set[str]) -> Ke
             continue
         if isinstance(value, list | tuple) and value:
             seen.add(id(value))
-            shape, nodes, lists = _tensor(value, node_class)
+            shape, nodes, lists = _tensor(value, node_class, modules)
             if nodes:
                 budget -= len(nodes)
                 found.append((len(shape), len(found), name, shape, nodes))
@@ -55,11 +55,11 @@ def walk(roots: list[dict[str, Any]], node_class: type, modules: set[str]) -> Ke
                 todo[:0] = [(f"{name}[{i}]", part, depth + 1) for i, part in enumerate(value)]
         elif isinstance(value, dict) and len(value) <= 65536:
             seen.add(id(value))
-            items = [(k, v) for k, v in list(value.items()) if isinstance(k, str | int)]
+            items = [(k, v) for k, v in list(value.items()) if isinstance(k, str | int | tuple)]
             todo[:0] = [(_item_name(name, k, depth), v, depth + 1) for k, v in items]
         elif getattr(type(value), "__module__", None) in modules and not isinstance(value, type):
             seen.add(id(value))
-            todo[:0] = [(f"{name}.{k}", v, depth + 1) for k, v in _attributes(value)]
+            todo[:0] = [(f"{name}.{k}", v, depth + 1) for k, v in attributes(value)]
     covered: set[int] = set()
     for _, _, name, shape, nodes in sorted(found, key=lambda f: (-f[0], f[1])):
         ids = set(map(id, nodes))
@@ -71,14 +71,17 @@ def walk(roots: list[dict[str, Any]], node_class: type, modules: set[str]) -> Ke
     return kept
 
 
-def _item_name(owner: str, key: str | int, depth: int) -> str:
-    """``layer0.wq`` for ``state_dict["layer0.wq"]``, ``blocks[0]`` for ``blocks[0]``."""
+def _item_name(owner: str, key: str | int | tuple[Any, ...], depth: int) -> str:
+    """``layer0.wq`` for ``state_dict["layer0.wq"]``, ``blocks[0]`` for ``blocks[0]``, ``W['q', 0]`` for a tuple."""
+    if isinstance(key, tuple):
+        return f"{owner}[{', '.join(map(ascii, key))}]"
     if isinstance(key, int):
         return f"{owner}[{key}]"
     return key if depth == 0 else f"{owner}.{key}"
 
 
-def _attributes(value: Any) -> Iterator[tuple[str, Any]]:
+def attributes(value: Any) -> Iterator[tuple[str, Any]]:
+    """Names and values that an object carries, in its dict and its slots."""
     yield from getattr(value, "__dict__", {}).items()
     for cls in type(value).__mro__:
         slots = cls.__dict__.get("__slots__", ())
@@ -89,8 +92,11 @@ def _attributes(value: Any) -> Iterator[tuple[str, Any]]:
                 continue
 
 
-def _tensor(value: Any, node_class: type) -> tuple[tuple[int, ...], list[Any], list[Any]]:
-    """(shape, nodes, the lists) of a list whose leaves are all nodes; empty where it is none."""
+def _tensor(value: Any, node_class: type, modules: set[str]) -> tuple[tuple[int, ...], list[Any], list[Any]]:
+    """(shape, nodes, the lists) of a list whose leaves are all nodes; empty where it is none.
+
+    An object of the script's that holds a list and nothing else of the kind stands for that list: a row.
+    """
     level: list[Any] = [value]
     lists: list[Any] = []
     shape: list[int] = []
@@ -104,25 +110,54 @@ def _tensor(value: Any, node_class: type) -> tuple[tuple[int, ...], list[Any], l
         kinds = set(map(type, inner))
         if all(issubclass(k, node_class) for k in kinds):
             return tuple(shape), inner, lists
-        if not all(k is list or k is tuple for k in kinds) or len(shape) > 4:
+        if len(shape) > 4:
             return (), [], []
+        if not all(k is list or k is tuple for k in kinds):
+            if not all(k.__module__ in modules and not issubclass(k, node_class) for k in kinds):
+                return (), [], []
+            held = [_only_list(x, node_class) for x in inner]
+            if not all(held):
+                return (), [], []
+            inner = held
         level = inner
 
 
-def plain_namespace(roots: list[dict[str, Any]]) -> dict[str, Any]:
-    """Module-level values that a view can show or read labels from: numbers, texts, short lists and dicts of them."""
+def _only_list(value: Any, node_class: type) -> Any:
+    """The one list that an object holds; None where it holds none, several, or a node beside it."""
+    parts = [v for _, v in attributes(value) if isinstance(v, list | tuple | dict | node_class)]
+    return parts[0] if len(parts) == 1 and isinstance(parts[0], list | tuple) else None
+
+
+def plain_namespace(roots: list[dict[str, Any]], modules: set[str]) -> dict[str, Any]:
+    """Values that a view can show or read labels from: numbers, texts, short lists and dicts of them.
+
+    The module's own by name, those that the script's objects hold as ``object.name``.
+    """
     found: dict[str, Any] = {}
     for root in roots:
         for name, value in list(root.items()):
             if name.startswith("__") or name in found:
                 continue
-            if type(value) in (int, float, bool, str):
-                found[name] = value if not isinstance(value, str) else value[:1000]
-            elif type(value) in (list, tuple) and 0 < len(value) <= 1024 and _scalars(value):
-                found[name] = list(value)
-            elif type(value) is dict and 0 < len(value) <= 1024 and _scalars(value.values()) and _scalars(value):
-                found[name] = {"keys": list(value), "values": list(value.values())}
+            if (plain := _plain(value)) is not None:
+                found[name] = plain
+            elif getattr(type(value), "__module__", None) in modules and not isinstance(value, type):
+                for attribute, held in attributes(value):
+                    if isinstance(held, list | tuple | dict | str) and (plain := _plain(held)) is not None:
+                        found[f"{name}.{attribute}"] = plain
     return found
+
+
+def _plain(value: Any) -> Any:
+    """A value as it is sent; None for what is not."""
+    if type(value) in (int, float, bool):
+        return value
+    if isinstance(value, str):
+        return value[:1000]
+    if type(value) in (list, tuple) and 0 < len(value) <= 1024 and _scalars(value):
+        return list(value)
+    if type(value) is dict and 0 < len(value) <= 1024 and _scalars(value.values()) and _scalars(value):
+        return {"keys": list(value), "values": list(value.values())}
+    return None
 
 
 def _scalars(values: Any) -> bool:

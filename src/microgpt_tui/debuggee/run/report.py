@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import os
+import sys
 from array import array
 from collections.abc import Callable
 from typing import Any
 
 from microgpt_tui.debuggee.encode.recording import Recording
+from microgpt_tui.debuggee.record.moments import Read
 from microgpt_tui.debuggee.record.walk import doubles
 from microgpt_tui.debuggee.run.channel import Channel
 from microgpt_tui.protocol.messages import (
@@ -16,6 +18,7 @@ from microgpt_tui.protocol.messages import (
     EpisodeSummary,
     EventsRecorded,
     Hits,
+    MomentsRead,
     SetupEnded,
 )
 
@@ -32,6 +35,8 @@ class Report:
         self.recorder = recorder
         self._begun = -1
         """The episode whose beginning was told last."""
+        self._moments_sent: Read = []
+        """The optimizer's numbers that were told last."""
 
     def begin_again(self) -> None:
         """Another debugger's end: the running episode is told from its beginning."""
@@ -43,9 +48,11 @@ class Report:
         if self._begun == recorder.episode_index:
             return
         self._begun = recorder.episode_index
+        self._moments_sent = recorder.start_moments
         columns = {"start_data": recorder.start_data, "start_grad": recorder.start_grad}
         columns["start_grad_int"] = [type(grad) is int for grad in recorder.start_grad]
         columns.update({"buffer:" + name: values for name, values in recorder.start_buffers.items()})
+        columns.update(self._moments(recorder.start_moments))
         blobs = {name: (0, doubles(values).tobytes()) for name, values in columns.items()}
         self.channel.send(EpisodeBegan(EpisodeSummary(**recorder.summary())), blobs)
 
@@ -61,6 +68,19 @@ class Report:
         else:
             encoder.scopes.scope()
         self._columns(complete=complete)
+        self._moments_now(look=complete)
+
+    def _moments_now(self, *, look: bool) -> None:
+        """The optimizer's numbers, where they have changed."""
+        read = self.recorder.read_moments(sys._getframe(), look=look)
+        if read != self._moments_sent:
+            self._moments_sent = read
+            blobs = {name: (0, doubles(values).tobytes()) for name, values in self._moments(read).items()}
+            self.channel.send(MomentsRead(EpisodeSummary(**self.recorder.summary())), blobs)
+
+    def _moments(self, read: Read) -> dict[str, list[float]]:
+        moments = self.recorder.moments
+        return {"moment:" + n: c for n, c in moments.columns(read).items()} if moments is not None else {}
 
     def _columns(self, *, complete: bool) -> None:
         extras, blobs = self.recorder.encoder.columns.unsent()

@@ -53,7 +53,7 @@ def _prediction(here: Here, words: Vocabulary, d: Distribution) -> dict[str, Any
         "token": d.token if d.token >= 0 else None, "text": words.text(d.token),
         "target": d.target if d.target >= 0 else None, "target_text": words.text(d.target),
         "probability": shares[outcome] if shares is not None and 0 <= outcome < len(shares) else None,
-        "loss": here.trace.data_at(d.loss, here.event) if here.made(d.loss) else None,
+        "loss": d.loss_at(here.trace, here.event) if here.made(d.loss) else None,
         "distribution": shares,
         "draw": _draw(words, draw) if draw is not None else None,
     }  # fmt: skip

@@ -96,7 +96,11 @@ def _softmax_lines(opened: Opened, cell: Cell) -> list[Line]:
         first.append(text(f"{scale_text(score / total, len(cell.query))} = ", palette.DIM))
     first += opened.number(cell.score)
     second: Line = [text("  softmax exp ", palette.DIM), *opened.number(cell.exp), text(" / Σ ", palette.DIM)]
-    second += [*opened.number(cell.total), text(" = weight ", palette.DIM), *opened.number(cell.weight)]
+    if cell.total >= 0:
+        second += opened.number(cell.total)
+    else:  # a plain number of the script's
+        second.append(text(short(cell.total_at(view.trace, view.event)), palette.TEXT))
+    second += [text(" = weight ", palette.DIM), *opened.number(cell.weight)]
     grad = view.trace.grad_at(cell.weight, view.event)
     third: Line = [text(f"  grad {short(grad)}", palette.DIM)]
     lines: list[Line] = [first]
@@ -124,7 +128,7 @@ def formula(view: View, cell: Cell) -> str:
     )
     d = len(cell.query)
     row = cell.row
-    exp, total = trace.data_at(cell.exp, event), trace.data_at(cell.total, event)
+    exp, total = trace.data_at(cell.exp, event), cell.total_at(trace, event)
     return f"""
 ## Right now
 

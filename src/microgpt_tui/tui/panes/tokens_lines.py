@@ -44,7 +44,7 @@ def outcome_lines(view: View, found: Tokens, d: Distribution, values: list[float
     entropy = -sum(v * math.log(v) for v in values if v > 0)
     if d.target >= 0:
         p = values[d.target]
-        loss = view.trace.data_at(d.loss, view.event) if d.loss >= 0 else math.nan
+        loss = d.loss_at(view.trace, view.event)
         words = [
             text("target ", palette.DIM), text(name(d.target), palette.GOOD, bold=True),
             text(f"  p {p:.4f}", palette.TEXT),
@@ -85,7 +85,10 @@ def draw_lines(view: View, found: Tokens, d: Distribution, values: list[float], 
     if not happened:
         return [[*words, text("not yet", palette.DIM)]]
     token = found.vocabulary.name(draw.token) if draw.token >= 0 else "?"
-    words += [text(f"{draw.draw:.6f}", palette.TEXT, bold=True), text(" → ", palette.DIM)]
+    if draw.draw == draw.draw:
+        words += [text(f"{draw.draw:.6f}", palette.TEXT, bold=True), text(" → ", palette.DIM)]
+    else:
+        words = [text("chosen ", palette.DIM)]
     words.append(text(token, palette.GOOD, bold=True))
     ends = list(accumulate(values))
     if 0 <= draw.token < len(values):
@@ -94,6 +97,11 @@ def draw_lines(view: View, found: Tokens, d: Distribution, values: list[float], 
     lines = [words]
     if not draw.weights:
         lines.append([text("(a random number without weights: the script chose by rules of its own)", palette.DIM)])
+    if draw.draw != draw.draw:
+        return [
+            words,
+            [text("(without a random number that was seen: the likeliest, or a rule of its own)", palette.DIM)],
+        ]
     row = Row()
     room = max(10, width - 2)
     mark = min(room - 1, int(draw.draw * room))

@@ -28,7 +28,7 @@ class Layer:
 
 def layer_names(view: View) -> list[str]:
     """What can be shown of a matrix."""
-    return ["data", "grad", *view.trace.buffers, "change", "update/weight"]
+    return ["data", "grad", *parameters(view.trace).buffers, "change", "update/weight"]
 
 
 def layer_at(view: View, matrix: int, layer: int, *, step: int | None, since: int | None) -> Layer:
