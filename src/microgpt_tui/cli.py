@@ -17,6 +17,7 @@ DONE, DIFFERENT, BAD_INPUT = 0, 1, 2
 _COMMANDS = """\
 commands (a script of that name can be given as ./run):
   run [SCRIPT]         run without a screen: losses, events, nodes and time per training step
+  check [SCRIPT]       what is wrong with it, what was tested, and what was not
   verify [SCRIPT]      prove that recording changes nothing: compare with `python SCRIPT`, to the last bit
   show [SCRIPT] --at   one moment as text: where, value, formula, gradient ledger
   compare [BASE] MINE  two scripts on the same data: the first operation that differs, and what comes of it
@@ -212,6 +213,24 @@ def _compare(words: list[str], script_args: list[str]) -> int:
     return compare(ours, theirs, options.steps, as_json=options.json)
 
 
+def _check(words: list[str], script_args: list[str]) -> int:
+    parser = _parser("check", "Audit one training step: what is wrong, what was tested, what could not be.")
+    add_script_arguments(parser)
+    parser.add_argument("--steps", metavar="N", type=_count, help="examine training step N (default: 3, or the last)")
+    parser.add_argument("--parameters", metavar="N", type=_count, default=20, help="parameters moved a matrix (20)")
+    parser.add_argument(
+        "--only", metavar="TEXT", default="", help="only functions and matrices with TEXT in their names"
+    )
+    _add_json(parser)
+    options = parser.parse_args(words)
+    from microgpt_tui.headless.check import check
+    from microgpt_tui.headless.launch import launch_from
+
+    return check(
+        launch_from(options, script_args), options.steps, options.only, options.parameters, as_json=options.json
+    )
+
+
 def _new(words: list[str], script_args: list[str]) -> int:
     parser = _parser("new", "Write a copy of the bundled GPT, to modify. Never overwrites.")
     parser.add_argument("file", metavar="FILE", help="where to write it")
@@ -238,7 +257,8 @@ def _export(words: list[str], script_args: list[str]) -> int:
 
 
 _BY_NAME: dict[str, Callable[[list[str], list[str]], int]] = {
-    "run": _run, "verify": _verify, "show": _show, "new": _new, "compare": _compare, "export": _export,
+    "run": _run, "check": _check, "verify": _verify, "show": _show, "new": _new, "compare": _compare,
+    "export": _export,
 }  # fmt: skip
 
 

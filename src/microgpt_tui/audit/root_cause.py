@@ -30,6 +30,10 @@ class Link:
     line: int
     event: int
     """Where it was made: -1 for a parameter."""
+    made: int = 0
+    """The line that made it; of a parameter in the setup, 0 where that is not known."""
+    odd: str = ""
+    """What the script has where that is no real number."""
     history: tuple[float, ...] = ()
     """PARAMETER: its number after each of the last steps."""
 
@@ -55,7 +59,7 @@ class RootCause:
         for link in self.chain:
             mark = "▶" if self.origin is not None and link.node == self.origin.node else " "
             where = f"line {link.line}" if link.event >= 0 else "parameter"
-            lines.append(f" {mark} {link.name:<28} {link.data:<+14.6g} {link.op:<10} {where}")
+            lines.append(f" {mark} {link.name:<28} {link.odd or f'{link.data:+.6g}':<14} {link.op:<10} {where}")
             if link.history:
                 lines.append("     over the last steps: " + "  ".join(f"{x:+.3g}" for x in link.history))
         return "\n".join(lines)
@@ -97,7 +101,7 @@ def root_cause(
         site = trace.site_of(node)
         chain.append(Link(
             node, names[node] if parameter else name(trace, node), trace.op_name(node), trace.data_at(node, event),
-            site.line, born, history,
+            site.line, born, _made(trace, node), trace.owner(node).odd_data.get(node, ""), history,
         ))  # fmt: skip
         if parameter or born < 0:
             break
@@ -106,11 +110,24 @@ def root_cause(
     return RootCause(what, event, line, tuple(chain), origin, _said(chain, origin))
 
 
+def _made(trace: Trace, node: int) -> int:
+    return trace.site_of(node).line if trace.owner(node).site[node - trace.owner(node).first_node] >= 0 else 0
+
+
 def cause_at(trace: Trace, event: int, growth: Callable[[int], Iterable[float]] = lambda node: ()) -> RootCause:
     """The root cause of the NaN or infinity that an event made."""
     node = trace.node_of(event)
     value = trace.data_at(node, event)
-    kind = "NaN" if math.isnan(value) else "infinity" if math.isinf(value) else "gradient that is not finite"
+    odd = trace.owner(node).odd_data.get(node, "")
+    kind = (
+        f"the complex number {odd}"
+        if "j" in odd
+        else "NaN"
+        if math.isnan(value)
+        else "infinity"
+        if math.isinf(value)
+        else "gradient that is not finite"
+    )
     operands = trace.children(node)
     line = trace.site_of(node).line
     if trace.born_at(node) == event:
@@ -185,7 +202,15 @@ def _origin(chain: Sequence[Link]) -> Link | None:
 def _said(chain: Sequence[Link], origin: Link | None) -> str:
     if origin is None:
         return "no operand is recorded"
-    size = "zero" if origin.data == 0 else "not finite" if not math.isfinite(origin.data) else f"{origin.data:.4g}"
+    size = (
+        f"the complex number {origin.odd}"
+        if "j" in origin.odd
+        else "zero"
+        if origin.data == 0
+        else "not finite"
+        if not math.isfinite(origin.data)
+        else f"{origin.data:.4g}"
+    )
     last = chain[-1]
     if not extreme(origin.data):
         return f"its operand {origin.name} is {size}, and not extreme itself"

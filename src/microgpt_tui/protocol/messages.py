@@ -7,6 +7,7 @@ from typing import Any
 
 from microgpt_tui.protocol.breakpoints import LiveBreakpoint
 from microgpt_tui.protocol.codes import SiteKind
+from microgpt_tui.protocol.examination import Examine
 from microgpt_tui.protocol.fields import Data
 from microgpt_tui.protocol.goals import Goal
 from microgpt_tui.protocol.stops import Stop
@@ -32,6 +33,7 @@ class Start(Command):
     """Where copies of the process connect to; empty for a run without checkpoints."""
     lifeline: int = -1
     """The descriptor that ends the process with the debugger."""
+    examine: Examine | None = None
 
 
 @dataclass(frozen=True, slots=True)

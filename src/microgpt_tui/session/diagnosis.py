@@ -1,34 +1,38 @@
-"""The gradient check and the root cause of a failure, of the episode under the cursor."""
+"""The root cause of a failure, of the episode under the cursor; and the failure as a finding of a check."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 
-from microgpt_tui.audit import gradients as check
 from microgpt_tui.audit import root_cause as nans
-from microgpt_tui.protocol.messages import Operate, Operated
-from microgpt_tui.protocol.stops import Killed, Raised
-from microgpt_tui.session.debugger import Debugger, Unanswered
+from microgpt_tui.audit.findings import ERROR, Finding, Report
+from microgpt_tui.protocol.stops import Raised
+from microgpt_tui.session.debugger import Debugger
 from microgpt_tui.session.displays import growth
-from microgpt_tui.trace.breakpoints import BreakpointError
 
 
-def checked(debugger: Debugger, scope: str = "") -> check.Report:
-    """The gradient check of the episode under the cursor, with the live script's help where it still waits."""
-    trace = debugger.trace
-    if trace is None or not len(trace):
-        raise BreakpointError("nothing is recorded here")
-    gone = debugger.running or isinstance(debugger.history.stop, Killed)
-
-    def evaluate(op: str, points: Sequence[Sequence[float]], plain: Sequence[float]) -> list[float | None]:
-        exact = tuple(int(x) if float(x).is_integer() else x for x in plain)
-        try:
-            return list(debugger.ask(Operate(op, tuple(map(tuple, points)), exact), Operated).values)
-        except Unanswered:
-            return [None] * len(points)
-
-    return check.check(trace, debugger.moment.event, None if gone else evaluate, layer=scope)
+def add_failure(report: Report, debugger: Debugger) -> None:
+    """The exception that has ended the run, or its first NaN, before all other findings."""
+    stop = debugger.history.stop
+    debugger.to_frontier()
+    cause = diagnose(debugger)
+    if cause is None and not isinstance(stop, Raised):
+        return
+    step = debugger.trace.number if debugger.trace is not None else 0
+    found = []
+    if isinstance(stop, Raised):
+        file, line = stop.frames[-1][:2] if stop.frames else (0, stop.line)
+        found.append(Finding(ERROR, "exception", line, f"{stop.error}: {stop.message}", file=file, step=step))
+    if cause is not None:
+        origin = cause.origin
+        line = origin.made if origin is not None and origin.made else cause.line
+        last = cause.chain[-1] if cause.chain else None
+        found.append(Finding(ERROR, "root cause", line or 1, cause.said, cause.what, step=step, event=cause.event))
+        if last is not None and last.event < 0 and last.made and last.made != line:
+            found.append(Finding(ERROR,
+            "root cause", last.made, f"behind it is the parameter {last.name} = {last.data:.4g}",
+                                 "where it was made", step=step))  # fmt: skip
+    report.findings[:0] = found
 
 
 def diagnose(debugger: Debugger) -> nans.RootCause | None:
@@ -42,9 +46,10 @@ def diagnose(debugger: Debugger) -> nans.RootCause | None:
         return growth(debugger.history, node)
 
     if isinstance(stop, Raised) and stop.operands and trace is debugger.history.newest:
-        nodes = [n for _, n in stop.operands]
+        told = [n for _, n in stop.operands]
+        nodes = [n for n in told if n >= trace.first_node and not set(trace.children(n)) & set(told)] or told
         last = len(trace) - 1
-        numbers = ", ".join(f"{trace.data_at(n, last):.6g}" for n in nodes)
+        numbers = ", ".join(trace.odd_data.get(n, f"{trace.data_at(n, last):.6g}") for n in nodes)
         operation = stop.operation or "an operation"
         what = f"{stop.error} ({stop.message}) in {operation}({numbers}) on line {stop.line}"
         return nans.root_cause(trace, nodes, last, what, stop.line, past)

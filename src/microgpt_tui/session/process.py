@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from microgpt_tui.protocol import frames, goals
+from microgpt_tui.protocol.examination import Examine
 from microgpt_tui.protocol.fields import Data, MessageError
 from microgpt_tui.protocol.goals import Goal
 from microgpt_tui.protocol.messages import Command, Quit, Start, Stopped
@@ -41,6 +42,12 @@ class Launch:
     """Run in a private working folder even without ``data``."""
     history_memory: int = 512 << 20
     """Bytes that checkpoints and recorded steps may take; 0 for a run without checkpoints."""
+    examine: int | None = None
+    """A training step to examine as it begins (``session.examination``)."""
+    per_matrix: int = 20
+    """How many parameters of each matrix are moved then."""
+    what: str = ""
+    """Part of the names of functions and matrices that are examined; empty for all."""
     most_steps: int = 0
     """Stop behind so many training steps, whatever is asked for; 0 for no limit."""
 
@@ -139,9 +146,15 @@ class Process(Connected):
         theirs.close()
         super().__init__(ours, self.popen.pid, self.folder.stdout, self.folder.stderr)
         address = str(self.checkpoints.address) if self.checkpoints is not None else ""
+        examine = None
+        if launch.examine is not None:
+            examine = Examine(launch.examine, str(self.folder.path / "examined"), launch.per_matrix, launch.what)
         self.send(
-            Start(self.folder.script, tuple(launch.args), launch.overrides, launch.goal, address, self.folder.lifeline)
-        )
+            Start(
+                self.folder.script, tuple(launch.args), launch.overrides, launch.goal, address, self.folder.lifeline,
+                examine,
+            )
+        )  # fmt: skip
 
     def _signal(self, number: signal.Signals) -> None:
         with contextlib.suppress(OSError):

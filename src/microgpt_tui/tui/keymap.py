@@ -7,7 +7,7 @@ KEYS = {
     ")": "nextpos", "(": "prevpos", "]": "phase", "[": "rphase", ">": "nextstep", "<": "prevstep",
     "space": "run", "ctrl+c": "pause", "c": "continue", "C": "rcontinue", "!": "interrupt",
     "g": "goto", "backspace": "return", "/": "find", ".": "findnext", ",": "findprev", "e": "export",
-    "b": "break", "B": "breakpoints", "w": "display", "W": "watch", "i": "set", "k": "check",
+    "b": "break", "B": "breakpoints", "w": "display", "W": "watch", "i": "set", "k": "check", "K": "rootcause",
     ":": "command", "ctrl+p": "palette", "?": "help", "q": "quit", "tab": "pane", "shift+tab": "rpane",
     "1": "source", "2": "where", "3": "variables", "4": "value", "5": "graph", "6": "attention", "7": "tokens",
     "Z": "zoom", "}": "wider", "{": "narrower", "8": "weights", "9": "training", "0": "output",

@@ -81,6 +81,12 @@ def _root_cause(app: DebuggerApp, argument: str) -> None:
         _over(app, RootCauseScreen(app.debugger))
 
 
+def _check(app: DebuggerApp, argument: str) -> None:
+    from microgpt_tui.tui.screens.check import CheckScreen
+
+    _over(app, CheckScreen(app.debugger, argument))
+
+
 def _help(app: DebuggerApp, argument: str) -> None:
     from microgpt_tui.tui.reference import help_on
 
@@ -89,7 +95,7 @@ def _help(app: DebuggerApp, argument: str) -> None:
 
 INSTEAD: dict[str, Callable[[DebuggerApp, str], None]] = {
     "run": _run, "pause": _pause, "restart": _restart, "where": _where, "break": _break, "breakpoints": _breakpoints,
-    "display": _display, "find": _find, "rootcause": _root_cause, "help": _help,
+    "display": _display, "find": _find, "rootcause": _root_cause, "check": _check, "help": _help,
 }  # fmt: skip
 """What a screen does for a command of the session's."""
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+from collections.abc import Callable
 
 from microgpt_tui.debuggee.rewrite.emit import Emitter, call, fix, note, then
 from microgpt_tui.debuggee.rewrite.sites import BEFORE, DELTA, FACTOR, NOTE, PROPAGATE, SOURCE, STEPPING
@@ -175,6 +176,7 @@ class Gradients:
     def grad_write(self, statement: Write, target: ast.Attribute) -> ast.stmt:
         owner = load_of(target.value)
         holder: ast.AST = statement
+        sign: Callable[[ast.expr], ast.expr] = _as_it_is
         match statement:
             case ast.AugAssign(op=ast.Add(), value=added):
                 side = "value"
@@ -182,6 +184,10 @@ class Gradients:
                 side = "right"
             case ast.Assign(value=ast.BinOp(left=added, op=ast.Add(), right=right) as holder) if same(right, target):
                 side = "left"
+            case ast.AugAssign(op=ast.Sub(), value=added):
+                side, sign = "value", _negated
+            case ast.Assign(value=ast.BinOp(left=left, op=ast.Sub(), right=added) as holder) if same(left, target):
+                side, sign = "right", _negated
             case _:
                 return note(self.emit.site(SiteKind.ASSIGN, statement), owner, load_of(target))
         source, factor = self.contribution(added)
@@ -189,7 +195,7 @@ class Gradients:
             delta = load_of(added)
         else:
             delta = _named(DELTA, holder, side)
-        return note(self.emit.site(SiteKind.ACCUMULATE, statement), owner, source, delta, factor)
+        return note(self.emit.site(SiteKind.ACCUMULATE, statement), owner, source, sign(delta), sign(factor))
 
     def contribution(self, added: ast.expr) -> tuple[ast.expr, ast.expr]:
         """Who gives (``v`` in ``lg * v.grad``) and the local gradient, as expressions; None where not to be told."""
@@ -279,6 +285,16 @@ class _Setattrs(ast.NodeTransformer):
     def visit_Call(self, node: ast.Call) -> ast.expr:
         self.generic_visit(node)
         return self.gradients.of_setattr(node) or node
+
+
+def _as_it_is(expression: ast.expr) -> ast.expr:
+    return expression
+
+
+def _negated(expression: ast.expr) -> ast.expr:
+    """What ``-=`` adds."""
+    unknown = isinstance(expression, ast.Constant) and expression.value is None
+    return expression if unknown else ast.UnaryOp(ast.USub(), expression)
 
 
 def _targets(statement: Write) -> list[ast.expr]:

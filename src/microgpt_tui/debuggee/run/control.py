@@ -12,6 +12,7 @@ from typing import Any
 from microgpt_tui.debuggee.encode.recording import Recording
 from microgpt_tui.debuggee.run.breakpoints import NEXT_PHASE, Breaks
 from microgpt_tui.debuggee.run.channel import Channel, Ended, give_back, usual_builtins
+from microgpt_tui.debuggee.run.perturb import Examiner
 from microgpt_tui.debuggee.run.reached import at_beginning, checker, within_episode
 from microgpt_tui.debuggee.run.report import Report
 from microgpt_tui.protocol import goals
@@ -28,9 +29,10 @@ PAUSE_SIGNAL = signal.SIGURG
 class Control:
     """Stops the script and waits for commands."""
 
-    def __init__(self, channel: Channel, recorder: Recording) -> None:
+    def __init__(self, channel: Channel, recorder: Recording, examiner: Examiner | None = None) -> None:
         self.channel = channel
         self.recorder = recorder
+        self.examiner = examiner or Examiner(None, recorder)
         self.report = Report(channel, recorder)
         self.goal: Goal = goals.End()
         self.breakpoints: tuple[LiveBreakpoint, ...] = ()
@@ -75,6 +77,10 @@ class Control:
         """Called at the start of every episode: a goal may be to get here."""
         self.at_boundary()
         recorder, kind = self.recorder, self.recorder.episode_kind
+        if kind == "step":
+            self.examiner.step_begins(recorder.episode_number, self.begin_alone)
+            if self.examiner.forked:
+                return
         if isinstance(self.goal, goals.Whole | goals.At):
             self.comes_to(recorder.episode_index)
             return

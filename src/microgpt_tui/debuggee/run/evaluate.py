@@ -259,10 +259,13 @@ def failing_operation(recorder: Recording, trace: TracebackType | None) -> tuple
     recorder.encoder.feed(recorder.log)
     ids = recorder.encoder.nodes.ids
     operands = tuple(
-        (name, ids[id(value)]) for name in inner.f_code.co_varnames
+        (name, ids[id(value)]) for name in (*inner.f_code.co_varnames, *inner.f_code.co_freevars)
         if isinstance(value := inner.f_locals.get(name), recorder.node_class) and id(value) in ids
     )  # fmt: skip
     name = inner.f_code.co_name
+    around = inner.f_code.co_qualname.split(".<locals>.")[:-1]
+    if around and operands:  # a closure that passes a gradient on
+        return f"the derivative of {around[-1].rpartition('.')[2].strip('_')}", operands, line
     return name.strip("_") if hasattr(recorder.node_class, name) else "", operands, line
 
 

@@ -22,6 +22,7 @@ from microgpt_tui.debuggee.run.evaluate import Questions
 from microgpt_tui.debuggee.run.hidden import hidden
 from microgpt_tui.debuggee.run.load import Loaded, Refusal, load
 from microgpt_tui.debuggee.run.main_module import leave_recursion_to_the_script, main_module
+from microgpt_tui.debuggee.run.perturb import Examiner
 from microgpt_tui.debuggee.run.replaced import replace
 from microgpt_tui.debuggee.run.tracebacks import last_line, show, told
 from microgpt_tui.protocol.codes import ALTERED_LINE, SiteKind
@@ -51,7 +52,7 @@ def main(*_: object) -> NoReturn:
     altered_site = len(loaded.sites)
     loaded.sites.append(SiteRecord(SiteKind.UPDATE, 0, ALTERED_LINE, 0, ALTERED_LINE, 0))
     recorder = _recorder(loaded)
-    control = Control(channel, recorder)
+    control = Control(channel, recorder, Examiner(start.examine, recorder))
     questions = Questions(recorder, altered_site, control.report.events, control.begin_alone)
     control.handlers.update(questions.handlers())
     script = _description(loaded)
@@ -138,9 +139,13 @@ def _run(loaded: Loaded, module: ModuleType, control: Control, questions: Questi
     recorder = control.recorder
     caught: BaseException | None = None
     try:
+        if not loaded.train_sites:
+            control.examiner.step_begins(0, control.begin_alone)
         exec(loaded.code, module.__dict__)
     except BaseException as error:
         caught = error
+    if control.examiner.forked:
+        control.examiner.ended(_why(caught, recorder))
     if isinstance(caught, Ended):
         _leave(0)
     if caught is not None and not isinstance(caught, SystemExit):
@@ -160,6 +165,14 @@ def _run(loaded: Loaded, module: ModuleType, control: Control, questions: Questi
         os.kill(os.getpid(), signal.SIGINT)
     _end(control, Finished() if caught is None else told(recorder, caught))
     return 0 if caught is None else 1
+
+
+def _why(caught: BaseException | None, recorder: Recording) -> str:
+    """Why a trial has ended before it came to its answer."""
+    if caught is None or isinstance(caught, SystemExit):
+        return "the script ends without a call of backward"
+    line = last_line(caught.__traceback__, recorder)
+    return f"{type(caught).__name__}: {caught}" + (f" on line {line}" if line else "")
 
 
 def _end(control: Control, stop: Stop) -> None:
