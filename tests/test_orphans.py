@@ -17,7 +17,10 @@ import pytest
 from snippets import PRELUDE, SNIPPETS
 
 from microgpt_tui.session import folder as folders
+from microgpt_tui.session.commands import CommandError, execute
+from microgpt_tui.session.debugger import Debugger
 from microgpt_tui.session.folder import RunFolder
+from microgpt_tui.session.process import Launch
 
 AT_MOST = 3.0
 """Seconds until nothing is left."""
@@ -247,12 +250,73 @@ def test_ctrl_z_suspends_and_fg_comes_back(commanded: Commanded) -> None:
 
     wait_for(lambda: says(b"step"))
     os.write(ours, b"\x1a")
-    wait_for(lambda: says(b"status=148"))
+    wait_for(lambda: says(b"status=147"))
     assert b"\x1b[?1049l" in said, "the shell's screen is shown meanwhile"
-    said = said.partition(b"status=148")[2]
+    said = said.partition(b"status=147")[2]
     wait_for(lambda: says(b"\x1b[?1049h") and says(b"step"))
     os.write(ours, b"q")
     wait_for(lambda: says(b"status=0"))
     os.waitpid(pid, 0)
     os.close(ours)
+    commanded.nothing_stays()
+
+
+# -- with checkpoints --------------------------------------------------------------------------
+
+
+def counted(commanded: Commanded) -> int:
+    return sum("debuggee" in line or "runner" in line for line in commanded.processes())
+
+
+@pytest.mark.parametrize("way", [signal.SIGKILL, signal.SIGTERM], ids=lambda s: s.name)
+def test_checkpoints_end_with_the_debugger(commanded: Commanded, tmp_path: Path, way: signal.Signals) -> None:
+    script, sign = scripted(tmp_path, BUSY["a loop"])
+    debugger = commanded.start("run", script, "-c", "run")
+    wait_for(sign.exists)
+    assert counted(commanded) >= 2, "the script, and a copy of it that sleeps"
+    debugger.send_signal(way)
+    debugger.wait(AT_MOST)
+    commanded.nothing_stays()
+
+
+@pytest.mark.parametrize("victim", ["script", "checkpoint"])
+def test_a_process_that_is_killed_alone_leaves_the_rest_usable(tmp_path: Path, victim: str) -> None:
+    path = tmp_path / "script.py"
+    path.write_text(f"{PRELUDE}{SNIPPETS['train'].replace('range(3)', 'range(8)')}\n", encoding="utf-8")
+    debugger = Debugger(Launch(path))
+    try:
+        debugger.wait()
+        execute(debugger, "run")
+        checkpoints = debugger.checkpoints
+        assert checkpoints is not None
+        pids = [c.pid for c in checkpoints.items]
+        os.kill(debugger.process.pid if victim == "script" else pids[-1], signal.SIGKILL)
+        if victim == "script":
+            assert execute(debugger, "goto 5").text.startswith("5:1 ")
+        else:
+            with contextlib.suppress(CommandError):
+                execute(debugger, "goto 5")
+            assert execute(debugger, "goto 1").text.startswith("1:1 ")
+    finally:
+        debugger.close()
+    assert not any(Path(f"/proc/{pid}").exists() and _alive(pid) for pid in pids)
+
+
+def _alive(pid: int) -> bool:
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] not in "ZX"
+    except OSError:
+        return False
+
+
+def test_a_copy_on_its_way_ends_with_the_debugger(commanded: Commanded, tmp_path: Path) -> None:
+    path = tmp_path / "script.py"
+    training = SNIPPETS["train"].replace("range(3)", "range(6)")
+    head = "import os\nfirst = os.getpid()\n"
+    body = "    if os.getpid() != first:\n        os.write(1, b'again')\n        while True: pass\n"
+    path.write_text(f"{PRELUDE}{head}{training}{body}", encoding="utf-8")
+    debugger = commanded.start("run", str(path), "-c", "run", "-c", "goto 4")
+    wait_for(lambda: any(b"again" in p.read_bytes() for f in commanded.folders() for p in f.glob("stdout.*")))
+    debugger.kill()
+    debugger.wait(AT_MOST)
     commanded.nothing_stays()

@@ -183,6 +183,24 @@ class Recorder:
         self.passes.append(len(self.log))
         self.log.append(code)
 
+    def run_portions(self, size: int, check: Callable[[], None]) -> None:
+        """Let the script run, and ask ``check()`` after so many entries, again and again."""
+        self.check = None
+        append, left = self.log.append, size
+
+        def entry(code: Any) -> None:
+            nonlocal left
+            append(code)
+            left -= 1
+            if not left:
+                left = size
+                check()
+
+        hooks = vars(builtins)
+        hooks[names.MARK] = hooks[names.NOTE] = hooks[names.SOURCE] = entry
+        hooks[names.STEPPING] = False
+        self.bind_node(entry)
+
     def run_checked(self, check: Callable[[bool], None]) -> None:
         """Ask ``check(an event may have happened)`` after every entry."""
         self.check = check

@@ -22,6 +22,8 @@ from microgpt_tui.protocol.goals import Goal
 from microgpt_tui.protocol.messages import Answer, Failed, Halted, Resume, SetupEnded, Stopped
 from microgpt_tui.protocol.stops import GoalMet, Paused, Stop
 
+PORTION, NEAR = 1500, 6000
+"""On the way to an event: entries of the log after which it is looked how far it is, and events that are looked at."""
 PAUSE_SIGNAL = signal.SIGURG
 """Asks for a pause; ignored by default, so it cannot kill a script that is not ours yet."""
 
@@ -176,13 +178,33 @@ class Control:
         recorder.audited = [] if goal.audit else None
         # the next phase is looked for as fast as running: by a breakpoint of our own
         self.breaks.arm((*breakpoints, NEXT_PHASE) if isinstance(goal, goals.Phase) else breakpoints)
-        if within_episode(goal):
+        if isinstance(goal, goals.Events) and not breakpoints and not recorder.stepping:
+            self.approach(goal)
+        elif within_episode(goal):
             recorder.encoder.feed(recorder.log)
             recorder.run_checked(self.check_for(goal, recorder.encoder.events))
             self.breaks.hook_binds()
         else:
             recorder.run_freely()
             self.breaks.hook()
+
+    def approach(self, goal: goals.Events) -> None:
+        """Run freely to a little before an event, and look at each from there on."""
+        recorder = self.recorder
+        encoder = recorder.encoder
+        encoder.feed(recorder.log)
+        kinds = encoder.c["kind"]
+        start = len(kinds)
+
+        def near() -> None:
+            encoder.feed(recorder.log)
+            if len(kinds) >= goal.count - NEAR:
+                recorder.run_checked(self.check_for(goal, start))
+
+        if start >= goal.count - NEAR:
+            recorder.run_checked(self.check_for(goal, start))
+        else:
+            recorder.run_portions(PORTION, near)
 
     def check_for(self, goal: Goal, start: int) -> Callable[[bool], None]:
         """What is asked after every entry of the log."""
