@@ -220,6 +220,7 @@ CASES = [
     Case("traces_itself"),
     Case("profiles_itself", slow=True),
     Case("walks_its_stack"),
+    Case("sees_everything", "exception"),
     Case("looks_at_the_collector", slow=True),
     Case("stops_the_clock", slow=True),
     # files

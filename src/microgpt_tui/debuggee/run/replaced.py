@@ -25,10 +25,14 @@ def replace(control: Control, descriptors: Iterable[int]) -> Callable[[], None]:
     _ends(control)
     _copies(control)
     _files(control, frozenset(descriptors))
-    _collector()
+    collector_as_wanted = _collector()
     _tracing(control)
 
-    return lambda: vars(os).update(before)
+    def undo() -> None:
+        vars(os).update(before)
+        collector_as_wanted()
+
+    return undo
 
 
 # -- the end, and other programs -------------------------------------------------------------------
@@ -118,9 +122,9 @@ def _files(control: Control, fixed: frozenset[int]) -> None:
 # -- what is on ------------------------------------------------------------------------------------
 
 
-def _collector() -> None:
-    """The collector runs between episodes; the script sees it as on or off as it has it."""
-    on = gc.isenabled()
+def _collector() -> Callable[[], None]:
+    """The collector runs between episodes; the script sees it as on or off as it has it, and at last has it so."""
+    on, really_on = gc.isenabled(), gc.enable
     gc.disable()
 
     def isenabled() -> bool:
@@ -134,7 +138,12 @@ def _collector() -> None:
         nonlocal on
         on = False
 
+    def as_wanted() -> None:
+        if on:
+            really_on()
+
     gc.isenabled, gc.enable, gc.disable = isenabled, enable, disable
+    return as_wanted
 
 
 def _tracing(control: Control) -> None:

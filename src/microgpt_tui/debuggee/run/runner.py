@@ -14,6 +14,7 @@ from typing import NoReturn
 
 from microgpt_tui.debuggee.encode.recording import Recording
 from microgpt_tui.debuggee.record.kinds import Scope
+from microgpt_tui.debuggee.record.silent import keep_silent
 from microgpt_tui.debuggee.rewrite.sites import SiteRecord
 from microgpt_tui.debuggee.run.channel import Channel, Ended
 from microgpt_tui.debuggee.run.checkpoints import Checkpoints
@@ -39,11 +40,11 @@ def main(*_: object) -> NoReturn:
     if os.path.dirname(getattr(sys.modules.get("sitecustomize"), "__file__", "")) == sys.argv[0]:
         del sys.modules["sitecustomize"]
     descriptors = {int(name) for name in os.listdir("/dev/fd") if int(name) > 2}
-    connection = _out_of_the_way(int(sys.argv[1]))
-    descriptors.add(connection.fileno())
-    channel = Channel(connection)
+    channel = Channel(socket.socket(fileno=_out_of_the_way(int(sys.argv[1]))))
     start = channel.receive()
     assert isinstance(start, Start)
+    lifeline = _out_of_the_way(start.lifeline)
+    descriptors |= {channel.fileno(), lifeline}
     try:
         loaded = load(start.script, start.overrides)
     except Refusal as error:
@@ -62,24 +63,27 @@ def main(*_: object) -> NoReturn:
     recorder.main_globals = module.__dict__
     recorder.install()
     if start.checkpoints:
-        Checkpoints(control, start.checkpoints, start.lifeline)
+        Checkpoints(control, start.checkpoints, lifeline)
     control.go(start.goal)
     control.listen()
+    keep_silent(recorder.modules)
     undo = replace(control, filter(_is_open, descriptors))
     leave_recursion_to_the_script()
     status = _run(loaded, module, control, questions)
-    undo()  # what still refers to the record is let go, as the script's own objects are
+    undo()
+    questions.post_mortem = None
+    recorder.let_go()  # what the script's own objects do when they end, they do now, as Python ends
     channel.close()
     sys.exit(status)
 
 
-def _out_of_the_way(descriptor: int) -> socket.socket:
-    """The channel under a high number: the script's own files have those that they have without us."""
+def _out_of_the_way(descriptor: int) -> int:
+    """A descriptor under a high number: the script's own files have those that they have without us."""
     most, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
     wanted = 1000 if most == resource.RLIM_INFINITY or most > 1010 else max(3, most - 10)
     moved = fcntl.fcntl(descriptor, fcntl.F_DUPFD_CLOEXEC, wanted)
     os.close(descriptor)
-    return socket.socket(fileno=moved)
+    return moved
 
 
 def _is_open(descriptor: int) -> bool:
