@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
 
+from microgpt_tui.graph.addresses import node_at_address
 from microgpt_tui.graph.engines import Renderer
 from microgpt_tui.graph.export import export
 from microgpt_tui.graph.files import ExportError
@@ -16,7 +18,7 @@ from microgpt_tui.graph.request import Request
 from microgpt_tui.graph.whats import WHATS
 from microgpt_tui.graph.whats.whole import PLAIN, nodes_below
 from microgpt_tui.protocol.moments import SHORT
-from microgpt_tui.trace.references import NotHere, node_named
+from microgpt_tui.trace.references import NotHere
 from microgpt_tui.trace.trace import Trace
 
 EPILOG = "what can be drawn:\n" + "\n".join(f"  {what.name:<11} {what.meaning}" for what in WHATS.values())
@@ -34,6 +36,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "else the model)",
     )  # fmt: skip
     parser.add_argument("-o", "--output", metavar="FILE", help="where to; the ending says the format")
+    parser.add_argument(
+        "--through", type=int, default=0, metavar="N", help="html: a slider through the training steps up to N too"
+    )
     parser.add_argument("--format", choices=list(FORMATS), help="the format, whatever the ending")
     parser.add_argument("--frames", metavar="DIR", help="the backward pass of the selection as numbered pictures")
     parser.add_argument(
@@ -60,7 +65,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--overwrite", action="store_true", help="replace an existing file")
 
 
-def run(trace: Trace, event: int, options: argparse.Namespace, script: str = "") -> str:
+def run(
+    trace: Trace, event: int, options: argparse.Namespace, script: str = "", later: Iterable[tuple[Trace, int]] = ()
+) -> str:
     """Write what the options ask for; returns what to tell the person. Raises ExportError."""
     if options.what is None:
         small = len(nodes_below(trace, event, PLAIN)) <= PLAIN
@@ -74,7 +81,7 @@ def run(trace: Trace, event: int, options: argparse.Namespace, script: str = "")
         )
         return f"Wrote {len(written) - 1} frames and {written[-1]}"
     path = Path(options.output)
-    return str(export(trace, event, request, path, form, overwrite=options.overwrite, renderer=renderer))
+    return str(export(trace, event, request, path, form, overwrite=options.overwrite, renderer=renderer, later=later))
 
 
 def style_of(options: argparse.Namespace) -> Style:
@@ -95,6 +102,6 @@ def request_of(trace: Trace, event: int, options: argparse.Namespace, script: st
 
 def _node(trace: Trace, text: str, event: int) -> int:
     try:
-        return node_named(trace, text, event) if text else -1
+        return node_at_address(trace, text, event) if text else -1
     except NotHere as error:
         raise ExportError(f"{error}. Names are as on screen: q[3], layer0.attn_wq[2][5].") from None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from pathlib import Path
 
 from microgpt_tui.graph import dot
@@ -10,6 +11,7 @@ from microgpt_tui.graph.engines import EngineError, Missing, Renderer
 from microgpt_tui.graph.files import ExportError, Written, check_free, write_whole
 from microgpt_tui.graph.fitting import draw, picture_for, subject_of, what_of
 from microgpt_tui.graph.formats import FORMATS
+from microgpt_tui.graph.pages import page_of
 from microgpt_tui.graph.request import Request, What
 from microgpt_tui.trace.trace import Trace
 
@@ -41,8 +43,9 @@ def export(
     overwrite: bool = False,
     renderer: Renderer | None = None,
     what: What | None = None,
+    later: Iterable[tuple[Trace, int]] = (),
 ) -> Written:
-    """Write what a request asks for; ``what`` stands in for the registry's entry.
+    """Write what a request asks for; ``what`` stands in for the registry's entry, ``later`` is for a page's slider.
 
     Without any Graphviz the DOT document is written beside, where that name is free, and the error says so.
     Raises ExportError, EngineError, Cancelled.
@@ -56,13 +59,16 @@ def export(
     write, write_sketch = FORMATS[form].write, FORMATS[form].write_sketch
     renderer = renderer or Renderer()
     engine, notes = "", list[str]()
+    if form == "html":
+        size = write_whole(path, [page_of(trace, event, request, renderer, later)], overwrite=overwrite)
+        return Written(path, size)
     if write is None:
         assert write_sketch is not None
         picture = picture_for(trace, event, request)
         data = write_sketch(Sketch(trace, event, request, picture))
     elif what.figure is not None:
         renderer.progress(f"{what.name} · our own layout")
-        found = what.figure(subject_of(trace, event, request))
+        found = what.figure(subject_of(trace, event, request), None)
         data, notes = write(found.sheet), found.notes
         size = write_whole(path, [data], overwrite=overwrite)
         return Written(path, size, len(found.parts), len(found.plan.edges), "", tuple(notes))

@@ -90,11 +90,12 @@ def figure_frames(
     make = WHATS[request.what].figure
     assert make is not None
     span = backward_of(trace, event)
-    events = figure_events(trace, make(subject_of(trace, span[1], request)), span, most)
+    final = make(subject_of(trace, span[1], request), None)
+    events = figure_events(trace, final, span, most)
     for number, at in enumerate(events, 1):
         renderer.check()
         renderer.progress(f"frame {number} of {len(events)}")
-        yield make(subject_of(trace, at, request)).sheet
+        yield make(subject_of(trace, at, request), final).sheet
 
 
 def figure_events(trace: Trace, found: Figure, span: tuple[int, int], most: int) -> list[int]:

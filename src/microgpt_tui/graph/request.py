@@ -61,8 +61,9 @@ class What:
     """One line for help, the dialog and docs/export.md."""
     picture: Callable[[Subject], Picture] | None = None
     """Raises ExportError where there is nothing of the kind."""
-    figure: Callable[[Subject], Figure] | None = None
-    """It has a design of its own, and needs no layout; ``picture`` says the same in boxes and arrows."""
+    figure: Callable[[Subject, Figure | None], Figure] | None = None
+    """A design of its own, which needs no layout, placed like another one where one is given; ``picture`` says the same
+    in boxes and arrows."""
     lines: Mapping[str, Callable[[Subject], Iterator[str]]] = field(default_factory=dict)
     """Without a picture: format -> what to write."""
     needs_node: bool = True

@@ -12,8 +12,10 @@ from microgpt_tui.graph.command import run
 from microgpt_tui.graph.engines import EngineError
 from microgpt_tui.graph.files import ExportError
 from microgpt_tui.headless.launch import InputError, recorded
-from microgpt_tui.protocol.moments import MomentError, parse
+from microgpt_tui.protocol.moments import MomentError, MomentName, parse
+from microgpt_tui.session.debugger import Debugger
 from microgpt_tui.session.process import Launch
+from microgpt_tui.session.reach import reach
 from microgpt_tui.trace.trace import Trace
 
 
@@ -21,9 +23,9 @@ def export(launch: Launch, options: argparse.Namespace) -> int:
     """Run the script up to the moment and write the file. 0, or 1 where Graphviz fails; raises InputError."""
     if not (options.output or options.frames):
         raise InputError("export: say where to: -o FILE, or --frames DIR")
-    with _moment(launch, options.at) as (trace, event):
+    with _moment(launch, options.at) as (debugger, trace, event):
         try:
-            print(run(trace, event, options, launch.script.name))
+            print(run(trace, event, options, launch.script.name, _later(debugger, trace, options.through)))
         except EngineError as error:
             print(f"microgpt-tui export: {error}", file=sys.stderr)
             return 1
@@ -32,22 +34,35 @@ def export(launch: Launch, options: argparse.Namespace) -> int:
     return 0
 
 
+def _later(debugger: Debugger, first: Trace, last: int) -> Iterator[tuple[Trace, int]]:
+    """The training steps after one, each at the end of its backward pass."""
+    for number in range(first.number + 1, last + 1):
+        try:
+            for _ in reach(debugger, MomentName("step", number, "backward"), whole=True, run=True):
+                debugger.wait()
+        except MomentError as error:
+            raise ExportError(f"--through {last}: {error}") from None
+        trace = debugger.trace
+        assert trace is not None  # `reach` has gone to a recorded moment
+        yield trace, debugger.moment.event
+
+
 @contextmanager
-def _moment(launch: Launch, at: str) -> Iterator[tuple[Trace, int]]:
+def _moment(launch: Launch, at: str) -> Iterator[tuple[Debugger, Trace, int]]:
     """The moment asked for: a step alone is the end of its backward pass. Without one, that of the first step, or of
     a script that has no loop."""
     if at:
-        with recorded(launch, _at_backward(at)) as (_, trace, event):
-            yield trace, event
+        with recorded(launch, _at_backward(at)) as found_at:
+            yield found_at
         return
     try:
         found = recorded(launch, "1:backward")
-        _, trace, event = found.__enter__()
+        entered = found.__enter__()
     except InputError:
         found = recorded(launch, "setup:backward")
-        _, trace, event = found.__enter__()
+        entered = found.__enter__()
     try:
-        yield trace, event
+        yield entered
     finally:
         found.__exit__(None, None, None)
 

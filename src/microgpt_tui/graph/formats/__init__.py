@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from microgpt_tui.graph.drawing import Format
-from microgpt_tui.graph.formats import dot, json, rendered
+from microgpt_tui.graph.formats import dot, html, json, rendered
 
-FORMATS: dict[str, Format] = {form.name: form for module in (rendered, dot, json) for form in module.FORMATS}
+FORMATS: dict[str, Format] = {form.name: form for module in (rendered, html, dot, json) for form in module.FORMATS}
 """A file's ending -> the format."""

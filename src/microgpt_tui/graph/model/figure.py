@@ -56,18 +56,23 @@ class Figure:
     """The part of the room for it, along the side that it fills most."""
     structure: Structure
     plan: Plan
+    heat: tuple[float, float]
+    """The smallest and the largest norm that its colours tell apart."""
     notes: list[str] = field(default_factory=list)
     """What to tell the person."""
 
 
-def figure(trace: Trace, event: int, style: Style, title: str, target: int) -> Figure:
-    """The model at a moment."""
+def figure(trace: Trace, event: int, style: Style, title: str, target: int, like: Figure | None = None) -> Figure:
+    """The model at a moment; boxes as large and colours as in another figure, so that nothing moves between the two."""
     found = structure(trace, target)
     plan = plan_of(found)
     numbers = {p: numbers_of(trace, family(found, p), event) for p in plan.parts}
     if found.loss in plan.parts:
         _write_loss(plan.parts[found.loss], numbers[found.loss])
-    return _drawn(trace, event, style, title, found, plan, numbers)
+    for place, part in plan.parts.items():
+        if like is not None and place in like.parts:
+            part.width, part.height = like.parts[place].width, like.parts[place].height
+    return _drawn(trace, event, style, title, found, plan, numbers, like)
 
 
 def _write_loss(part: Part, numbers: Numbers) -> None:
@@ -99,7 +104,7 @@ class _Pen:
 
 
 def _drawn(trace: Trace, event: int, style: Style, title: str, found: Structure, plan: Plan,
-           numbers: dict[int, Numbers]) -> Figure:  # fmt: skip
+           numbers: dict[int, Numbers], like: Figure | None) -> Figure:  # fmt: skip
     width, height = (style.width, style.height) if style.is_slide else (1920, 1080)
     head = 128.0 if style.title else MARGIN
     foot = 118.0 if style.legend else 40.0
@@ -113,6 +118,8 @@ def _drawn(trace: Trace, event: int, style: Style, title: str, found: Structure,
     left = (width - placed.width * scale) / 2 + 8
     top = head + (height - head - foot - 34 - placed.height * scale) / 2
     pen = _Pen(style, numbers)
+    if like is not None:
+        pen.low, pen.high = like.heat
     shapes: list[Shape] = [
         *_frames(placed, pen), *_edges(plan, placed, pen),
         *(_box(part, placed.centre[place], numbers[place], pen, plan, found) for place, part in plan.parts.items()),
@@ -122,12 +129,12 @@ def _drawn(trace: Trace, event: int, style: Style, title: str, found: Structure,
     sheet = Sheet(width, height, style.theme.background, title=title)
     sheet.shapes = [moved(s, scale, left, top) for s in shapes]
     if style.title:
-        sheet.shapes += _head(trace, event, found, title, pen, width)
+        sheet.shapes.append(Group(_head(trace, event, found, title, pen, width), "head"))
     if style.legend:
-        sheet.shapes += _legend(found, numbers, pen, height - 62)
+        sheet.shapes.append(Group(_legend(found, numbers, pen, height - 62), "legend"))
     sizes = [t.size for t in sheet.texts]
     fills = max(placed.width * scale / room[0], placed.height * scale / room[1])
-    drawn = Figure(sheet, min(sizes, default=SMALL), plan.parts, numbers, fills, found, plan)
+    drawn = Figure(sheet, min(sizes, default=SMALL), plan.parts, numbers, fills, found, plan, (pen.low, pen.high))
     if style.is_slide and drawn.smallest < READABLE * height / 1080 - 0.05:
         drawn.notes.append(
             f"small text: {drawn.smallest:.0f} pixels on a slide of {width}×{height}. --size free makes room, "
@@ -196,13 +203,17 @@ def _frames(placed: Layout, pen: _Pen) -> list[Shape]:
             box.append(rectangle(spot.x, spot.y, spot.width, spot.height, theme.cluster, theme.cluster_line,
                                  line=1.8, radius=14))  # fmt: skip
             box.append(Text(spot.x + 18, spot.y + 25, spot.frame.title, TITLE, theme.text, True, "start"))
-            shapes.append(Group(box, "", spot.frame.title, {"layers": str(spot.frame.times)}))
+            inside = [str(p.place) for s in spot.frame.sections for p in s.parts]
+            about = {"layers": str(spot.frame.times), "inside": " ".join(inside)}
+            shapes.append(Group(box, f"layers{inside[0]}", spot.frame.title, about))
+    framed = {id(s) for spot in placed.spots if spot.frame is not None for s in spot.frame.sections}
     for spot in placed.spots:
         if spot.placed is not None:
-            shapes += _heads(spot.placed, placed, pen)
+            more = _heads(spot.placed, placed, pen)
             label = spot.placed.section.label
             if label:
-                shapes.append(Text(spot.x + 34, spot.y + spot.height + 16, label, SMALL, theme.faint, True, "start"))
+                more.append(Text(spot.x + 34, spot.y + spot.height + 16, label, SMALL, theme.faint, True, "start"))
+            shapes += [Group(more, about={"with": "layers"})] if id(spot.placed.section) in framed and more else more
     return shapes
 
 

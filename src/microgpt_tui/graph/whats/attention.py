@@ -108,7 +108,9 @@ def _heatmap(title: str, grid: list[list[float]], names: list[str], theme: Theme
             if value == value:
                 color = mix(theme.box, theme.strongest, value)
                 text = f"{100 * value:.0f}"
-                shapes += cell(x + (k + 1) * STEP, top + (q + 1) * STEP, text, color, ink(color))
+                square = cell(x + (k + 1) * STEP, top + (q + 1) * STEP, text, color, ink(color))
+                tip = f"{title}: position {q} ({names[q]}) looks at {k} ({names[k]})\nweight {value:.6f}"
+                shapes.append(Group(square, f"cell-{title[5:]}-{q}-{k}", tip, {"cell": repr(value)}))
     return shapes
 
 

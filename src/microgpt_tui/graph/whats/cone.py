@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+from microgpt_tui.graph.addresses import address
 from microgpt_tui.graph.node_picture import picture_of_nodes
 from microgpt_tui.graph.picture import Picture
 from microgpt_tui.graph.request import Subject, What
 from microgpt_tui.graph.selection import cone
-from microgpt_tui.trace.names import describe
 
 
 def picture(subject: Subject) -> Picture:
@@ -15,7 +15,7 @@ def picture(subject: Subject) -> Picture:
     most = min(request.limit, request.budget)
     chosen = cone(trace, node, subject.shown, request.depth, request.depth, most, request.threshold)
     found = picture_of_nodes(trace, chosen, subject.event, focus=node, threshold=request.threshold)
-    found.title = describe(trace, node)
+    found.title = address(trace, node)
     return found
 
 

@@ -10,7 +10,7 @@ from microgpt_tui.graph.picture import Arrow, Box, Picture
 from microgpt_tui.graph.request import Subject, What
 
 
-def _figure(subject: Subject) -> Figure:
+def _figure(subject: Subject, like: Figure | None = None) -> Figure:
     """The model behind the loss. Raises ExportError where the episode has none."""
     trace = subject.trace
     target = trace.loss_node() if subject.request.node < 0 else subject.request.node
@@ -20,7 +20,7 @@ def _figure(subject: Subject) -> Figure:
         raise ExportError("the operands of this script's values are not recorded: there is nothing to draw a model of")
     request = subject.request
     title = " · ".join(t for t in (request.script, "the model") if t)
-    found = figure(trace, subject.event, request.style, title, target)
+    found = figure(trace, subject.event, request.style, title, target, like)
     if not any(u.matrices for u in found.structure.units):
         raise ExportError("nothing that the loss was computed from is a parameter. --what graph draws every value")
     return found

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from microgpt_tui.graph.addresses import address
 from microgpt_tui.graph.files import ExportError
 from microgpt_tui.graph.folding import fold_selection
 from microgpt_tui.graph.group_picture import list_parameters, picture_of_groups
@@ -11,7 +12,7 @@ from microgpt_tui.graph.node_picture import picture_of_nodes
 from microgpt_tui.graph.picture import Picture
 from microgpt_tui.graph.request import Subject, What
 from microgpt_tui.graph.selection import Selection, between, to_loss, to_parameters, top_paths
-from microgpt_tui.trace.names import describe, name
+from microgpt_tui.trace.names import name
 
 
 def _between(subject: Subject) -> Selection:
@@ -57,7 +58,7 @@ def _drawn(select: Callable[[Subject], Selection], title: str) -> Callable[[Subj
         else:
             found = picture_of_groups(trace, fold_selection(trace, chosen.nodes, request.budget), event, focus=node)
             list_parameters(found)
-        found.title = title + describe(trace, node)
+        found.title = title + address(trace, node)
         return found
 
     return picture

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from microgpt_tui.graph.draw.font import text_width
-from microgpt_tui.graph.draw.shapes import Shape, Text, rectangle
+from microgpt_tui.graph.draw.shapes import Group, Shape, Text, rectangle
 from microgpt_tui.graph.files import ExportError
 from microgpt_tui.graph.picture import Picture, table_picture
 from microgpt_tui.graph.presets import Style
@@ -36,14 +36,16 @@ class Bars:
             color = theme.positive if aim else theme.line
             bar = max(1.0, BAR * p / longest)
             line = y + STEP / 2 + 5
-            found += [
+            line_of: list[Shape] = [
                 Text(x + NAME - 12, line, name, 15, theme.text, aim, "end"),
                 rectangle(x + NAME, y + 4, bar, STEP - 8, color, radius=2),
                 Text(x + NAME + bar + 10, line, f"{100 * p:.2f} %", 15, theme.text, aim, "start"),
             ]
             if aim:
                 wide = text_width(f"{100 * p:.2f} %", 15, True)
-                found.append(Text(x + NAME + bar + wide + 24, line, "◀ target", 15, theme.positive, True, "start"))
+                line_of.append(Text(x + NAME + bar + wide + 24, line, "◀ target", 15, theme.positive, True, "start"))
+            tip = f"{name}: probability {p:.6f}" + (", to be predicted" if aim else "")
+            found.append(Group(line_of, f"cell-{name}", tip, {"cell": repr(p)}))
             y += STEP
         return found
 
