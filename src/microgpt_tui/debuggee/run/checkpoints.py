@@ -9,6 +9,7 @@ from __future__ import annotations
 import _thread
 import os
 import random
+import resource
 import signal
 import socket
 import stat
@@ -35,7 +36,7 @@ from microgpt_tui.protocol.messages import (
 )
 
 SHARE = 0.02
-"""Of the script's CPU time that forks may take; what each touched page costs later comes on top."""
+"""Of the script's CPU time that copies may take: forks, and every page that is written to in the episode after."""
 LEAST = 0.25
 """CPU seconds between two checkpoints at least."""
 _fork, _exit, _waitpid = os.fork, os._exit, os.waitpid  # the script may replace its own
@@ -56,6 +57,11 @@ class Checkpoints:
         self.refused = ""
         self.spent_until = 0.0
         self.cost = 0.0
+        """CPU seconds of the last fork."""
+        self.system, self.usual = 0.0, 0.0
+        """System CPU time when the last episode began, and of an episode without a copy."""
+        self.copied = False
+        """A copy was left as the last episode began."""
         self.touched = False
         """Something outside the session's folder was written in this episode."""
         control.at_boundary = self.boundary
@@ -69,6 +75,7 @@ class Checkpoints:
     def boundary(self) -> None:
         """An episode begins: leave a copy here, where that is worth its time."""
         control, index = self.control, self.control.recorder.episode_index
+        self.reckon()
         if self.guard.stopped or not (index in self.wanted or self.guard.touched or self.due()):
             return
         control.busy = True  # a pause waits
@@ -84,6 +91,16 @@ class Checkpoints:
                 self.leave_copy()
         finally:
             control.busy = False
+
+    def reckon(self) -> None:
+        """What the pages cost that were copied since the last copy was left: as the system's time tells."""
+        system = resource.getrusage(resource.RUSAGE_SELF).ru_stime
+        spent, self.system = system - self.system, system
+        if self.copied:
+            self.spent_until += max(0.0, spent - self.usual) / SHARE
+        else:
+            self.usual = spent
+        self.copied = False
 
     def due(self) -> bool:
         """Enough time has gone by since the last one."""
@@ -120,6 +137,7 @@ class Checkpoints:
         now = time.process_time()
         self.cost = now - before if not self.cost else (self.cost + now - before) / 2
         self.spent_until = now + max(LEAST, self.cost / SHARE)
+        self.system, self.copied = resource.getrusage(resource.RUSAGE_SELF).ru_stime, True
 
     def forked(self, then: Callable[[], None]) -> bool:
         """Fork twice, so that nobody waits for the copy; it does ``then``, which connects. True in the copy.
