@@ -358,6 +358,37 @@ def test_verify_knows_a_script_that_is_never_twice_the_same(tmp_path: Path, caps
     assert "stdout       not comparable  two bare runs" in out
 
 
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [
+        ("bugs/log_of_zero.py", "ValueError: math domain error"),
+        ("layers/rope.py", "exit status  same            0 (bare 0)"),
+    ],
+)
+def test_verify_of_a_script_that_raises_or_ends_before_its_steps(
+    name: str, said: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    status, out, _ = call(capsys, "verify", str(SAMPLES / name), "--data", str(NAMES), "--steps", "50")
+    assert status == 0
+    assert said in out
+    assert out.rstrip().endswith("Recording changes nothing.")
+
+
+def test_verify_of_a_graph_that_was_made_before_the_loop(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = tmp_path / "outside.py"
+    path.write_text(PRELUDE + """
+w = [Value(0.5), Value(-0.25)]
+loss = w[0] * w[1] + w[0]
+for step in range(3):
+    loss.backward()
+    for p in w:
+        p.data -= 0.1 * p.grad
+        p.grad = 0
+""", encoding="utf-8")  # fmt: skip
+    status, out, _ = call(capsys, "verify", str(path), "--steps", "2")
+    assert status == 0, out
+
+
 def test_new_writes_a_copy_and_never_overwrites(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     target = tmp_path / "mine.py"
     status, out, _ = call(capsys, "new", str(target))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from pathlib import Path
 
 import pytest
@@ -11,6 +12,7 @@ from tui_fixtures import Screen, opened, small_launch
 
 from microgpt_tui.session.process import Launch
 from microgpt_tui.tui.screens.breakpoints import BreakpointsScreen
+from microgpt_tui.tui.screens.check import CheckScreen
 from microgpt_tui.tui.screens.find import FindScreen, Rows
 from microgpt_tui.tui.screens.rootcause import RootCauseScreen
 
@@ -158,6 +160,34 @@ async def test_the_root_cause_card_names_the_operand_and_goes_there() -> None:
         await screen.press("up", "down", "enter")
         assert not isinstance(screen.app.screen, RootCauseScreen)
         assert screen.event < end
+
+
+async def test_the_check_runs_beside_the_session_and_leads_to_its_finding() -> None:
+    launch = Launch(BUGS / "zeroed_before_the_update.py", data=NAMES)
+    async with opened(launch) as screen:
+        await screen.press("greater_than_sign")
+        before = len(screen.debugger.history.summaries)
+        await screen.press("k")
+        card = screen.app.screen
+        assert isinstance(card, CheckScreen)
+        while card.report is None:
+            await asyncio.sleep(0.05)
+        assert [f.line for f in card.report.findings] == [173]
+        assert "zeroed too early" in card.card(card.report).plain
+        assert len(screen.debugger.history.summaries) == before
+        await screen.press("enter")
+        assert not isinstance(screen.app.screen, CheckScreen)
+
+
+async def test_a_check_can_be_cancelled() -> None:
+    async with opened(Launch(BUGS / "norm_detached.py", data=NAMES)) as screen:
+        await screen.press("k")
+        card = screen.app.screen
+        assert isinstance(card, CheckScreen)
+        await screen.press("escape")
+        assert card.check.cancelled
+        assert not isinstance(screen.app.screen, CheckScreen)
+        await screen.press("s")
 
 
 async def test_set_and_print_from_the_command_line(launch: Launch) -> None:

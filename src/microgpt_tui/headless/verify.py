@@ -27,6 +27,7 @@ from microgpt_tui.headless.bare import Outcome, run_bare, run_observed
 from microgpt_tui.headless.launch import check
 from microgpt_tui.headless.terminal import print_json
 from microgpt_tui.protocol import goals
+from microgpt_tui.protocol.stops import Finished
 from microgpt_tui.session.debugger import Debugger
 from microgpt_tui.session.history import History
 from microgpt_tui.session.process import Launch
@@ -75,8 +76,13 @@ def verify(launch: Launch, steps: int | None, *, as_json: bool) -> int:
     print(f"{launch.script}: {'the whole run' if steps is None else f'{steps} training steps'} under {launch.python}")
     for c in checks:
         print(f"  {c.what:<12} {c.result:<15} {c.detail}")
-    if same:
+    if recorded.outcome.status not in (None, 0):
+        print(f"the script's own end, exit status {recorded.outcome.status}:")
+        print(recorded.outcome.stderr.decode(errors="replace").rstrip())
+    if same and all(c.result == SAME for c in checks):
         print("Recording changes nothing.")
+    elif same:
+        print("Nothing that could be compared differs.")
     else:
         print("Recording and the bare run differ: please report this with the script.")
     return 0 if same else 1
@@ -96,7 +102,7 @@ def run_recorded(launch: Launch, steps: int | None) -> Recorded:
             outcome.losses += [float(x) for x in summary.losses]
             if summary.kind == "step" and summary.data is not None:
                 outcome.parameters[summary.number] = by_name(history, summary.data)
-        if not history.steps:
+        if not history.steps and isinstance(history.stop, Finished):
             setup = history.traces[0]
             last = array("d", [setup.data_at(node, len(setup)) for node in history.program.kept])
             outcome.parameters[0] = by_name(history, last)
@@ -121,23 +127,29 @@ def by_name(history: History, data: array[float]) -> dict[str, array[float]]:
 def compare(launch: Launch, steps: int | None, recorded: Recorded, observed: Outcome) -> list[Check]:
     """Every check, in the order of the report."""
     ours = recorded.outcome
+    stopped = bool(steps) and ours.status is None  # else the script has ended by itself, earlier
     checks: list[Check] = []
     if launch.overrides:
         bare, again = observed, lambda: run_observed(launch, steps or 0)
         checks.append(Check("bare run", NOT_COMPARABLE, "python has no --set: compared with the observed run"))
     else:
-        until = len(ours.stdout) if steps else None
+        until = len(ours.stdout) if stopped else None
 
         def again() -> Outcome:
             return run_bare(launch, until=until)
 
         bare = again()
-    checks += _texts(ours, bare, again, prefix=bool(steps))
-    if not steps or ours.status is not None:
+    checks += _texts(ours, bare, again, prefix=stopped)
+    if not stopped:
         result = SAME if ours.status == bare.status else DIFFERENT
         checks.append(Check("exit status", result, f"{ours.status} (bare {bare.status})"))
-    checks.append(_numbers("losses", ours.losses, observed.losses, recorded.ordered))
-    checks.append(_parameters(ours, observed, recorded.ordered))
+    numbers = _compared(recorded, observed)
+    if any(c.result == DIFFERENT for c in numbers):
+        once_more = run_observed(launch, steps or 0)
+        if (once_more.losses, once_more.parameters) != (observed.losses, observed.parameters):
+            why = "two runs of plain Python differ from one another too"
+            numbers = [Check(c.what, NOT_COMPARABLE if c.result == DIFFERENT else c.result, why) for c in numbers]
+    checks += numbers
     faults = recorded.faults
     detail = f"{recorded.audits:,} sums equal the node's own grad"
     if faults:
@@ -145,6 +157,14 @@ def compare(launch: Launch, steps: int | None, recorded: Recorded, observed: Out
         detail = f"episode {episode}, node {node}: the ledger adds up to {total!r}, its grad is {real!r}"
     checks.append(Check("ledgers", DIFFERENT if faults else SAME, detail))
     return checks
+
+
+def _compared(recorded: Recorded, observed: Outcome) -> list[Check]:
+    ours = recorded.outcome
+    return [
+        _numbers("losses", ours.losses, observed.losses, recorded.ordered),
+        _parameters(ours, observed, recorded.ordered),
+    ]
 
 
 def _texts(ours: Outcome, bare: Outcome, again: Callable[[], Outcome], *, prefix: bool) -> list[Check]:

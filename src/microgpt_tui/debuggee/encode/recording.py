@@ -66,13 +66,16 @@ class Recording(Recorder):
             self.audit()
 
     def audit(self) -> None:
-        """Compare every running sum with the node's own grad, as a backward pass ends."""
+        """Compare every running sum with the node's own grad, as a backward pass ends.
+
+        Not of nodes of earlier episodes: what their grads were when they came in is read when the log is encoded.
+        """
         assert self.audited is not None
         encoder, grad_name = self.encoder, self.grad_name
         encoder.feed(self.log)
         ids, sums = encoder.nodes.ids, encoder.sums.now()
         made = (entry for entry in self.log if isinstance(entry, self.node_class))
-        for node in {id(node): node for node in (*self.kept_nodes, *encoder.nodes.outside, *made)}.values():
+        for node in {id(node): node for node in (*self.kept_nodes, *made)}.values():
             real = getattr(node, grad_name)
             if type(real) in (int, float):
                 number = ids[id(node)]
