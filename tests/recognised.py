@@ -79,10 +79,17 @@ def recognised(script: Script, folder: Path) -> Seen:
             if trace.episode_kind == "step":
                 seen.steps.append(step_of(trace))
             elif trace.episode_kind == "sample":
-                seen.samples += [text.strip("·") for text in texts(trace).texts]
+                seen.samples += [without_boundary(trace, text) for text in texts(trace).texts]
         return seen
     finally:
         debugger.close()
+
+
+def without_boundary(trace: Trace, text: str) -> str:
+    """A sampled text without the token that begins and ends texts."""
+    found = tokens(trace)
+    mark = found.vocabulary.short(found.positions[0].token)
+    return text.removeprefix(mark).removesuffix(mark)
 
 
 def step_of(trace: Trace) -> Step:

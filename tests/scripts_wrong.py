@@ -34,18 +34,6 @@ WRONG: dict[str, dict[str, str]] = {
     "draw_top_k": {
         "samples": "the texts are not those that it prints",
     },
-    "vocabulary_chr": {
-        "samples": "the texts are not those that it prints",
-    },
-    "vocabulary_object": {
-        "samples": "the texts are not those that it prints",
-    },
-    "vocabulary_syllables": {
-        "samples": "the texts are not those that it prints",
-    },
-    "vocabulary_mapping": {
-        "samples": "the texts are not those that it prints",
-    },
     "vocabulary_bytes": {
         "samples": "the texts are not those that it prints",
     },

@@ -12,7 +12,7 @@ from microgpt_tui.recognise.activations import activations
 from microgpt_tui.recognise.residual import lens, stream
 from microgpt_tui.recognise.tokens import probability_values, tokens, what_if
 from microgpt_tui.recognise.training import texts
-from microgpt_tui.recognise.vocabulary import vocabulary
+from microgpt_tui.recognise.vocabulary import proved, vocabulary
 from microgpt_tui.trace.trace import Program
 from tests.views_fixtures import Weights, bundled_forward, grouped_forward, session, trace_of
 
@@ -161,6 +161,29 @@ def test_vocabularies_mappings_before_lists_and_a_missing_id_is_special() -> Non
     found = vocabulary(program, 3)
     assert [found.short(i) for i in range(3)] == ["·", "a", "b"]
     assert vocabulary(Program(namespace={"n": 3}), 3).source == ""
+
+
+def test_a_token_without_a_known_text_is_shown_by_its_number_and_a_long_text_whole() -> None:
+    nothing = vocabulary(Program(), 30)
+    assert (nothing.short(22), nothing.cell(22)) == ("#22", "#")
+    pieces = vocabulary(Program(namespace={"pieces": ["an", "na", "\n", "b"]}), 5)
+    assert [pieces.short(i) for i in range(5)] == ["an", "na", "\\n", "b", "·"]
+    assert [pieces.cell(i) for i in range(5)] == ["▪", "▪", "▪", "b", "·"]
+
+
+def test_computed_letters_are_shown_only_where_they_spell_a_text_of_the_script() -> None:
+    program = Program(namespace={"docs": ["oboe", "lute"]})
+    boundary, lute = 26, [11, 20, 19, 4]
+    found = proved(program, 27, [[boundary, *lute]], [])
+    assert found is not None
+    assert found.source == "chr(97 + id)"
+    assert [found.short(i) for i in (0, 25, boundary)] == ["a", "z", "·"]
+    assert proved(program, 27, [[boundary, *lute[::-1]]], []) is None
+    assert proved(program, 27, [[boundary, *lute], [boundary, 1, 2, 3]], []) is None
+    codes = Program(namespace={"table": sorted(set(b"lute")), "docs": ["lute"]})
+    by_table = proved(codes, 5, [[4, 1, 3, 2, 0]], [])
+    assert by_table is not None
+    assert [by_table.short(i) for i in range(5)] == ["e", "l", "t", "u", "·"]
 
 
 logits = st.lists(st.floats(-30, 30), min_size=2, max_size=40)

@@ -19,6 +19,7 @@ from typing import Any
 import pytest
 from recognised import NoWayIn, Seen, Step, recognised
 from scripts_wrong import WRONG
+from supported import PAGE, page
 from truth import SCRIPTS, STEP, Script, scripts, truth
 
 TABLE = scripts()
@@ -207,6 +208,10 @@ def test_what_is_said_to_be_wrong_is_of_this_table() -> None:
     for name, reasons in WRONG.items():
         assert name in TABLE
         assert set(reasons) <= {*ASPECTS, "verify", "all"}
+
+
+def test_the_page_of_what_is_supported_is_made_from_these_tests() -> None:
+    assert PAGE.read_text("utf-8") == page(), "python tests/supported.py writes it"
 
 
 def report() -> str:

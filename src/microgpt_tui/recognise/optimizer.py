@@ -16,6 +16,9 @@ from microgpt_tui.trace.trace import Trace
 LOOKED_AT = 96
 """Updates of a step that a recurrence is tried on."""
 CLOSE = 1e-7
+"""How near the numbers are to what the recurrence says, relative."""
+FELT = 1e-6
+"""What part of the largest number the gradients' share has at least."""
 
 Terms = Callable[[float, float, float], tuple[float, ...]]
 """From (number before, gradient, weight before) to the terms of which the number after is a sum with factors."""
@@ -54,7 +57,7 @@ def _rows(trace: Trace) -> list[int]:
     once = {node: row for row, node in enumerate(nodes) if node in kept}
     if len(once) != sum(node in kept for node in nodes):
         return []  # several updates in a step: what each has done is not known
-    rows = [r for node, r in once.items() if trace.grad_at(node, trace.update_event[r])]
+    rows = [r for node, r in once.items() if (g := trace.grad_at(node, trace.update_event[r])) and g == g]
     stride = max(1, len(rows) // LOOKED_AT)
     return rows[::stride]
 
@@ -88,7 +91,11 @@ def _obeys(terms: Terms, points: Sequence[tuple[float, float, float, float]]) ->
     factors = _fitted([[row[k] for k in used] for row in rows], results)
     if factors is None:
         return False
-    near = CLOSE * max(map(abs, results))
+    largest = max(map(abs, results))
+    moved = max(abs(factors[used.index(1)] * row[1]) for row in rows)
+    if moved <= FELT * largest:
+        return False  # the gradient has no part in it
+    near = CLOSE * largest
     fitted = (sum(f * row[k] for f, k in zip(factors, used, strict=True)) for row in rows)
     return all(math.isclose(a, b, rel_tol=CLOSE, abs_tol=near) for a, b in zip(fitted, results, strict=True))
 

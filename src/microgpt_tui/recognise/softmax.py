@@ -294,11 +294,8 @@ class Softmaxes:
                 for user in graph.users(node):
                     if graph.role(user) not in (Role.ADD, Role.SUBTRACT, Role.NEGATE, Role.MULTIPLY):
                         continue
-                    place = next(
-                        (places[b] for c in graph.children(user) if (b := self._unsigned(int(c))) in places), -1
-                    )  # fmt: skip
-                    share = graph.data(row.exps[place]) / total if place >= 0 else 0.0
-                    if share > 0 and abs(abs(graph.data(user)) + math.log(share)) < 1e-9:
+                    place = self._place_of(user, places, row, total)
+                    if place >= 0:
                         found.setdefault(place, user)
                     else:
                         following.append(user)
@@ -312,6 +309,17 @@ class Softmaxes:
             ][:1]  # fmt: skip
         complete = len(weights) == len(row.exps)
         return replace(row, logs=tuple(sorted(found.items())), weights=tuple(weights) if complete else ())
+
+    def _place_of(self, node: int, places: dict[int, int], row: SoftmaxRow, total: float) -> int:
+        """The place whose ± log weight a node is, by what it is made from and by its value; -1 for none."""
+        for child in map(int, self.graph.children(node)):
+            parts = self._parts(child)
+            for logit in (self._unsigned(child), self._without_constant(child), *(parts[1] if parts else ())):
+                if (place := places.get(logit, -1)) >= 0:
+                    share = self.graph.data(row.exps[place]) / total
+                    if share > 0 and abs(abs(self.graph.data(node)) + math.log(share)) < 1e-9:
+                        return place
+        return -1
 
 
 def softmaxes(trace: Trace) -> list[SoftmaxRow]:

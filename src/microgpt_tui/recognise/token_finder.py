@@ -145,7 +145,7 @@ class Finder:
         """
         found: dict[int, int] = {}
         uses: dict[int, tuple[float, int]] = {}
-        for token, log in row.logs or self._logs_of(row):
+        for token, log in (*row.logs, *self._logs_of(row)):
             users = [u for u in self.graph.users(log) if u not in row.weights and not self._is_nothing(u)]
             if users or log == self._newest:
                 found[token], uses[token] = log, (self._share(log), len(users))

@@ -11,7 +11,7 @@ from microgpt_tui.recognise.predictions import Distribution, Draw, Position, Tok
 from microgpt_tui.recognise.sampling import softmax, what_if
 from microgpt_tui.recognise.softmax import softmaxes
 from microgpt_tui.recognise.token_finder import Finder
-from microgpt_tui.recognise.vocabulary import vocabulary
+from microgpt_tui.recognise.vocabulary import Vocabulary, proved, vocabulary
 from microgpt_tui.trace.derived import growing
 from microgpt_tui.trace.trace import Trace
 
@@ -69,7 +69,22 @@ def _find(trace: Trace) -> Tokens:
     size = found.vocabulary_size(rows)
     positions = tuple(found.positions(size))
     distributions = found.distributions([r for r in rows if len(r.exps) == size], positions, size)
-    return Tokens(size, vocabulary(trace.program, size), positions, tuple(distributions))
+    return Tokens(size, _words(trace, size, positions), positions, tuple(distributions))
+
+
+def _words(trace: Trace, size: int, positions: tuple[Position, ...]) -> Vocabulary:
+    """What the tokens stand for; a computed text only where this episode's, or the setup's, texts prove it."""
+    found = vocabulary(trace.program, size)
+    if found.source or not size:
+        return found
+    sequences: dict[int, list[int]] = {}
+    for p in positions:
+        sequences.setdefault(p.sequence, []).append(p.token)
+    made = proved(trace.program, size, list(sequences.values()), trace.texts)
+    if made is not None:
+        trace.program.spelling = made
+    known = trace.program.spelling
+    return known if isinstance(known, Vocabulary) and len(known) == size else found
 
 
 def key_tokens(trace: Trace, sequence: int) -> list[int]:

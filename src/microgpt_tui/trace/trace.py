@@ -69,6 +69,8 @@ class Program:
     matrices: list[Matrix] = field(default_factory=list)
     namespace: dict[str, Any] = field(default_factory=dict)
     """Plain module-level values at the end of the setup: numbers, texts, short lists of texts."""
+    spelling: Any = None
+    """The vocabulary of computed texts that an episode has proved: it holds for the others too."""
     ordered_children: bool = True
     """False when the script keeps children in a set: their order is not reproducible."""
     version: int = 0

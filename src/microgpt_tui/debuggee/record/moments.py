@@ -238,7 +238,7 @@ class Moments:
         return (
             getattr(kind, "__module__", None) in self.modules
             and not isinstance(value, type | self.node_class)
-            and hasattr(value, "__dict__")
+            and type(value).__dictoffset__ != 0
         )
 
 

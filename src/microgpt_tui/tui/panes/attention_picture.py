@@ -65,7 +65,7 @@ def _characters(view: View, sequence: int, length: int) -> tuple[str, ...]:
     """What stands on the axes: characters, or the last digit of the position where these are unknown."""
     ids = key_tokens(view.trace, sequence)
     vocabulary = tokens(view.trace).vocabulary
-    known = [vocabulary.short(t) if t >= 0 else str(i % 10) for i, t in enumerate(ids)]
+    known = [vocabulary.cell(t) if t >= 0 else str(i % 10) for i, t in enumerate(ids)]
     return (*known, *(str(i % 10) for i in range(len(known), length)))
 
 

@@ -10,7 +10,7 @@ from textual.binding import Binding, BindingType
 
 from microgpt_tui.recognise.tokens import Distribution, Tokens, probability_values, tokens, what_if
 from microgpt_tui.tui import palette
-from microgpt_tui.tui.lines import Line, Row, empty, text
+from microgpt_tui.tui.lines import Line, Row, clip, empty, text
 from microgpt_tui.tui.messages import NodeChosen
 from microgpt_tui.tui.numbers import short
 from microgpt_tui.tui.pane import Pane, View
@@ -199,14 +199,15 @@ there?
         target = token == d.target or (d.draw is not None and token == d.draw.token)
         style = palette.MARK if chosen else palette.TEXT
         row.put("▶" if chosen else " ", style)
-        row.put(found.vocabulary.short(token), _HIT if target else style)
+        wide = found.vocabulary.width
+        row.put(clip(found.vocabulary.short(token), wide).ljust(wide), _HIT if target else style)
         row.put("*" if target else " ", _HIT)
         numbers = f"{values[token]:.4f} "
         long = room >= 34
         row.put(numbers, style)
         if long:
             row.put(short(logits[token], 8) + " ", palette.DIM)
-        left = room - 3 - len(numbers) - (9 if long else 0) - 1
+        left = room - 2 - wide - len(numbers) - (9 if long else 0) - 1
         if other is None:
             row.put(charts.bar(values[token] / top, left), palette.GOOD if target else palette.DATA)
             return

@@ -114,7 +114,7 @@ def draw_lines(view: View, found: Tokens, d: Distribution, values: list[float], 
         color = palette.POSITIVE if t % 2 else palette.NEGATIVE
         begins = x == 0 or names[x - 1] != t
         style = Style(color=palette.INK, bgcolor=palette.GOOD if t == draw.token else color)
-        row.put(found.vocabulary.short(t) if begins else " ", style)
+        row.put(found.vocabulary.cell(t) if begins else " ", style)
     lines.append(row.done())
     lines.append([text(" " * mark + "▲", palette.ACCENT, bold=True)])
     return lines

@@ -223,7 +223,7 @@ beside the weight: around 0.001 training goes its way, much above it is a leap, 
 
     def _row_name(self, view: View, matrix: Matrix, row: int) -> str:
         if meaning(view.trace, self.matrix).row == "token":
-            return tokens(view.trace).vocabulary.short(row)
+            return tokens(view.trace).vocabulary.cell(row)
         return ""
 
     def _heat_line(self, view: View, matrix: Matrix, layer: Layer, scale: float, width: int, row_number: int) -> Line:
