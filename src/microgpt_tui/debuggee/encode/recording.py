@@ -53,11 +53,7 @@ class Recording(Recorder):
     def let_go(self) -> None:
         """The script is over: nothing of its objects is held any longer."""
         self.log.clear()
-        self.finished.release()
-        self._encoder = None
-        self.main_globals, self.namespaces, self.weights, self.buffers = {}, [], {}, {}
-        self.kept_nodes, self.kept_ids, self.losses, self.loss_grads = [], {}, [], None
-        self.start_data, self.start_grad, self.node_class = [], [], Nothing
+        vars(self).clear()  # whoever still refers to this: to nothing of the script's
 
     def backward(self, loss: Any = None) -> None:
         """A backward pass begins (with the node it starts from) or, without one, has ended."""

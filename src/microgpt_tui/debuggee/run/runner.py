@@ -14,7 +14,7 @@ from typing import NoReturn
 
 from microgpt_tui.debuggee.encode.recording import Recording
 from microgpt_tui.debuggee.record.kinds import Scope
-from microgpt_tui.debuggee.record.silent import keep_silent
+from microgpt_tui.debuggee.record.silent import keep_silent, silence
 from microgpt_tui.debuggee.rewrite.sites import SiteRecord
 from microgpt_tui.debuggee.run.channel import Channel, Ended
 from microgpt_tui.debuggee.run.checkpoints import Checkpoints
@@ -72,6 +72,7 @@ def main(*_: object) -> NoReturn:
     status = _run(loaded, module, control, questions)
     undo()
     questions.post_mortem = None
+    silence()
     recorder.let_go()  # what the script's own objects do when they end, they do now, as Python ends
     channel.close()
     sys.exit(status)
