@@ -28,6 +28,7 @@ from microgpt_tui.session.commands import Command, CommandError, Result, start
 from microgpt_tui.session.commands.command import Effect, faults, lookup
 from microgpt_tui.session.debugger import Debugger, Moment
 from microgpt_tui.session.failure import explain
+from microgpt_tui.trace.place import episode_text
 from microgpt_tui.tui.collector import Collector
 from microgpt_tui.tui.dialog import Palette
 from microgpt_tui.tui.keymap import KEYS, TYPED, textual_name
@@ -306,6 +307,8 @@ class DebuggerApp(App[int]):
             self.main.status.unanswered = True
         self.main.set_class(self._running_freely, "running")
         self.main.status.show(self._last_view, running=True)
+        if self._running_freely and self._last_view is not None:
+            self.main.tell_moment(f"as of {episode_text(self._last_view.trace)}, event {self._last_view.event + 1:,}")
         for pane in self.main.visible_panes():
             if "pane-training" in pane.classes or "pane-output" in pane.classes:
                 view = self._last_view
@@ -338,8 +341,12 @@ class DebuggerApp(App[int]):
         """Show where we are in everything that is visible."""
         view = self.view()
         self.main.status.show(view, running=self.debugger.running)
+        self.main.footer.refresh()
         if view is None:
             return
+        if not self.debugger.running:
+            self.main.tell_moment("")
+        self.main.banner.show(self.debugger)
         self.main.timeline.view = view
         self.main.narration.view = view
         for pane in self.main.visible_panes():
@@ -457,8 +464,9 @@ class DebuggerApp(App[int]):
             self.push_screen(Palette(id="--command-palette"))
 
     def action_calm(self) -> None:
-        """Take the notice away."""
+        """Take the notice and the banner away."""
         self.say("")
+        self.main.banner.dismiss()
 
     # -- the command line ------------------------------------------------------------------------
 

@@ -12,6 +12,7 @@ from textual.strip import Strip
 from textual.widget import Widget
 
 from microgpt_tui.tui import palette
+from microgpt_tui.tui.available import HasDebugger, works_now
 from microgpt_tui.tui.keymap import FOOTER, keys_of
 from microgpt_tui.tui.messages import CommandChosen
 from microgpt_tui.tui.pane import Pane
@@ -56,7 +57,13 @@ class Footer(Widget):
                 found.append(Hint(key, binding.description, ""))
         found = found[:4]
         taken = {h.key for h in found}
-        general = [Hint(SHOWN.get(key := keys_of(name)[0], key), word, name) for name, word in FOOTER.items()]
+        running = isinstance(self.screen, HasDebugger) and self.screen.debugger.running
+        words = {"run": "pause"} if running else {}
+        general = [
+            Hint(SHOWN.get(key := keys_of(name)[0], key), words.get(name, word), name)
+            for name, word in FOOTER.items() if not isinstance(self.screen, HasDebugger)
+            or works_now(self.screen.debugger, name)
+        ]  # fmt: skip
         return [*general[:4], *found, *(h for h in general[4:] if h.key not in taken)]
 
     def render_line(self, y: int) -> Strip:

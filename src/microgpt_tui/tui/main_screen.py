@@ -9,6 +9,7 @@ from textual.screen import Screen
 from textual.widgets import Label, Static
 
 from microgpt_tui.session.debugger import Debugger
+from microgpt_tui.tui.banner import Banner
 from microgpt_tui.tui.command_line import CommandLine
 from microgpt_tui.tui.footer import Footer
 from microgpt_tui.tui.messages import Rearranged, SharesChanged
@@ -46,6 +47,7 @@ class MainScreen(Screen[object], inherit_bindings=False):
                     yield LeftPanel(name)
             yield RightPanel(0, "value")
             yield RightPanel(1, "graph")
+        yield Banner(id="banner")
         yield Narration(id="narration")
         yield Timeline(id="timeline")
         with Container(id="bottom"):
@@ -71,6 +73,11 @@ class MainScreen(Screen[object], inherit_bindings=False):
     def timeline(self) -> Timeline:
         """The line of the episode's phases."""
         return self.query_one(Timeline)
+
+    @property
+    def banner(self) -> Banner:
+        """What tells of a stop."""
+        return self.query_one(Banner)
 
     @property
     def narration(self) -> Narration:
@@ -165,6 +172,18 @@ class MainScreen(Screen[object], inherit_bindings=False):
         if self._dragged:
             self._dragged = ""
             self.release_mouse()
+
+    # -- now -----------------------------------------------------------------------------------
+
+    def tell_moment(self, stale: str) -> None:
+        """While the script runs: of which moment the panes still tell; "" when they are up to date."""
+        for panel in (*self.query(LeftPanel), *self.query(RightPanel)):
+            old = stale if not panel.pane.classes & {"pane-training", "pane-output"} else ""
+            if panel.border_subtitle != old:
+                panel.border_subtitle = old
+            if panel.pane.stale != bool(old):
+                panel.pane.stale = bool(old)
+                panel.pane.refresh()
 
     # -- one pane alone ------------------------------------------------------------------------
 

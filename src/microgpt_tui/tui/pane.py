@@ -53,6 +53,10 @@ class View:
         return self.debugger.history
 
 
+def _faded(segment: Segment) -> Segment:
+    return Segment(segment.text, (segment.style or Style()) + Style(color=palette.FAINT, bold=False))
+
+
 class Pane(ScrollView, can_focus=True, inherit_bindings=False):
     """Base of all panes. Subclasses override ``build``; only visible lines are turned into strips.
 
@@ -86,6 +90,8 @@ class Pane(ScrollView, can_focus=True, inherit_bindings=False):
         self._lines: list[Line | Late] = []
         self._key: object = None
         self._kept: OrderedDict[Hashable, object] = OrderedDict()
+        self.stale = False
+        """The script runs on: what is drawn tells of a moment that is past."""
         self._frame: tuple[object, list[Line]] = (None, [])
         """What was drawn last: (place and size, the visible lines)."""
 
@@ -119,6 +125,10 @@ class Pane(ScrollView, can_focus=True, inherit_bindings=False):
     def explain(self, view: View | None) -> str:
         """The explanation as Markdown, with this moment's numbers in its formulas where there are some."""
         return self.explanation
+
+    def selected_text(self) -> str:
+        """The row under the pane's own cursor as text; "" without one."""
+        return ""
 
     # -- what is kept ------------------------------------------------------------------------
 
@@ -226,4 +236,5 @@ class Pane(ScrollView, can_focus=True, inherit_bindings=False):
         strip = Strip(segments)
         if strip.cell_length > inner:
             strip = Strip([*strip.crop(0, inner - 1), _CUT])
-        return strip.adjust_cell_length(width).apply_style(base)
+        strip = strip.adjust_cell_length(width).apply_style(base)
+        return Strip([_faded(s) for s in strip]) if self.stale else strip

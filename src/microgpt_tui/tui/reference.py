@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import re
+
+from microgpt_tui.narrate import story
 from microgpt_tui.protocol.moments import GRAMMAR
 from microgpt_tui.session.commands import Command
 from microgpt_tui.tui.keymap import keys_of
@@ -77,10 +80,17 @@ def help_on(pane: Pane | None, view: View | None, command: str = "") -> PageScre
                           f"{' '.join(dict.fromkeys((*keys_of(found.name), *found.aliases))) or 'none'}")  # fmt: skip
     title = pane.title if pane is not None else "microgpt-tui"
     parts = [f"# {title}"]
+    if view is not None and 0 <= view.event < len(view.trace):
+        parts.append(f"**What happened.** {_plain(str(story(view.trace, view.event)))}")
     if pane is not None:
         parts += [pane.explain(view).strip(), _pane_keys(pane)]
     parts += ["# Keys and commands", INTRODUCTION, commands_table(), moments_table()]
     return PageScreen(f"Help: {title}", "\n\n".join(parts), markdown=True)
+
+
+def _plain(text: str) -> str:
+    """A text without meaning to Markdown."""
+    return re.sub(r"([\\`*_\[\]<>#|])", r"\\\1", text)
 
 
 def _pane_keys(pane: Pane) -> str:

@@ -11,6 +11,7 @@ from microgpt_tui.session.commands import GROUPS, Command, CommandError, complet
 from microgpt_tui.session.commands.breakpoints import toggle
 from microgpt_tui.session.commands.command import Effect
 from microgpt_tui.session.debugger import Debugger
+from microgpt_tui.tui.copying import WHATS, copied
 from microgpt_tui.tui.messages import SharesChanged
 from microgpt_tui.tui.panels import LEFT, RIGHT
 from microgpt_tui.tui.themes import LOOKS
@@ -139,6 +140,17 @@ def _share(word: str) -> Callable[[DebuggerApp, str], None]:
     return run
 
 
+def _copy(app: DebuggerApp, argument: str) -> None:
+    if argument and argument not in WHATS:
+        raise CommandError(f"copy what? {', '.join(WHATS)}")
+    view = app.last_view
+    found = copied(app.main.focused_pane, view, argument) if view is not None else ""
+    if not found:
+        raise CommandError(f"there is no {argument or 'value'} to copy here")
+    app.copy_to_clipboard(found)
+    app.say(f"copied: {found.splitlines()[0]}")
+
+
 def _theme(app: DebuggerApp, argument: str) -> None:
     if not argument:
         app.search_themes()
@@ -188,6 +200,8 @@ COMMANDS: tuple[Command[DebuggerApp], ...] = (
     Command("export", "[FILE]", "A picture of what is shown", _export, Effect.ALWAYS),
     Command("theme", "[NAME]", f"Other colours: {', '.join(LOOKS)}", _theme, Effect.ALWAYS,
             choices=lambda debugger: tuple(LOOKS)),
+    Command("copy", "[WHAT]", f"To the clipboard: {', '.join(WHATS)}; the selected row, else the value", _copy,
+            Effect.ALWAYS, choices=lambda debugger: WHATS),
     Command("zoom", "", "The focused pane alone on the screen, and back", lambda app, argument: app.main.toggle_zoom(),
             Effect.ALWAYS),
     *(Command(word, "", f"{what} by a few {unit}", _share(word), Effect.ALWAYS) for word, what, unit in (

@@ -11,15 +11,12 @@ from rich.style import Style
 from textual.strip import Strip
 from textual.widget import Widget
 
-from microgpt_tui.protocol.codes import PHASE_NAMES, BindKind
+from microgpt_tui.protocol.codes import PHASE_NAMES
 from microgpt_tui.session.debugger import Debugger
 from microgpt_tui.session.stops import explain
-from microgpt_tui.trace.navigation import loop_iteration
-from microgpt_tui.trace.trace import Trace
-from microgpt_tui.trace.variables import bindings
+from microgpt_tui.trace.place import document, episode_text, position_text
 from microgpt_tui.tui import palette
 from microgpt_tui.tui.pane import View
-from microgpt_tui.tui.panes.where import forward_place
 
 WINDOW = 3.0
 """Seconds over which the speed of a free run is taken."""
@@ -52,26 +49,6 @@ class Speed:
             return ""
         rate = (n1 - n0) / (t1 - t0)
         return f"{rate:.0f} steps/s" if rate >= 20 else f"{rate:.1f} steps/s" if rate >= 1 else f"{1 / rate:.1f} s/step"
-
-
-def document(trace: Trace, event: int) -> str:
-    """The text that the episode is about: a module-level text variable that the episode bound (``doc``), or ""."""
-    found = ""
-    for frame, names in bindings(trace).by_frame.items():
-        if trace.scope_parent[frame] >= 0 and frame > 2:
-            continue
-        for rows in names.values():
-            for row in rows[:1]:
-                if trace.bind_kind[row] == BindKind.TEXT and trace.bind_event[row] <= event and not found:
-                    found = trace.texts[trace.bind_start[row]]
-    return found
-
-
-def position(trace: Trace, event: int) -> str:
-    """``pos_id=2``, also of the forward place that a backward pass has reached."""
-    at = forward_place(trace, event)
-    scope = loop_iteration(trace, at if at >= 0 else event)
-    return trace.scope_values.get(scope, "") if scope >= 0 else ""
 
 
 def reason(debugger: Debugger) -> tuple[str, str]:
@@ -117,14 +94,11 @@ class StatusLine(Widget):
             return found
         if view is not None:
             trace, event = view.trace, view.event
-            total = trace.program.total_steps
-            step = f"training step {trace.number}{f'/{total}' if total else ''}"
-            episode = {"step": step, "sample": f"sample {trace.number}", "other": "between steps"}
-            found.append((1, episode.get(trace.episode_kind, trace.episode_kind), palette.TEXT))
+            found.append((1, episode_text(trace), palette.TEXT))
             about = document(trace, event)
             if about:
                 found.append((5, f"“{about[:24]}{'…' if len(about) > 24 else ''}”", palette.TEXT))
-            place = position(trace, event)
+            place = position_text(trace, event)
             if place:
                 found.append((4, place, palette.TEXT))
             phase = trace.phase_of(event)

@@ -13,12 +13,11 @@ from textual.strip import Strip
 from textual.widget import Widget
 
 from microgpt_tui.protocol.codes import PHASE_NAMES
-from microgpt_tui.trace.positions import position_site
+from microgpt_tui.trace.positions import position_site, positions
 from microgpt_tui.trace.trace import Trace
 from microgpt_tui.tui import palette
 from microgpt_tui.tui.messages import MomentChosen
 from microgpt_tui.tui.pane import View
-from microgpt_tui.tui.panes.where import blocks
 
 AHEAD = 6
 """Columns that stand for the part of a running episode that is still to come."""
@@ -43,8 +42,6 @@ class Timeline(Widget):
     def __init__(self, *, id: str | None = None) -> None:
         super().__init__(id=id)
         self._dragging = False
-        self._iterations: tuple[object, list[int]] = (None, [])
-        self._site = -1
         self._stops: tuple[object, int, bool, list[tuple[int, str]]] = (None, -1, False, [])
 
     def watch_view(self) -> None:
@@ -80,15 +77,8 @@ class Timeline(Widget):
 
     def _iteration_starts(self, trace: Trace) -> list[int]:
         """First events of the iterations of the loop over positions."""
-        key = (trace.index, trace.first_node, len(trace.scope_first))
-        if key != self._iterations[0]:
-            if self._site < 0:
-                self._site = position_site(trace)
-            starts = [
-                trace.scope_first[s] for s in blocks(trace).parent if trace.scope_site[s] == self._site
-            ]  # fmt: skip
-            self._iterations = key, starts
-        return self._iterations[1]
+        site = position_site(trace)
+        return [trace.scope_first[s] for s in positions(trace).position if trace.scope_site[s] == site]
 
     # -- drawing -----------------------------------------------------------------------------
 

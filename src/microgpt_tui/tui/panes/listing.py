@@ -63,6 +63,13 @@ class ListingPane(Pane):
         """What the cursor is on."""
         return self.targets.get(self.selected)
 
+    def selected_text(self) -> str:
+        """The line that the cursor is on."""
+        if self.view is None or self.selected not in self.targets:
+            return ""
+        line = super().line_at(self.view, self.content_width, self.selected)
+        return "".join(segment.text for segment in line).strip()
+
     def action_cursor(self, by: int) -> None:
         """Move the cursor to the next line that leads somewhere."""
         lines = sorted(self.targets)

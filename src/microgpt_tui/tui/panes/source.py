@@ -236,6 +236,11 @@ count the nodes that a line has made in this episode up to this moment. `●` is
         self.reveal(self._rows_of(number)[0])
         self.refresh()
 
+    def selected_text(self) -> str:
+        """The selected line of code, or the one being executed."""
+        lines = self._text().splitlines()
+        return lines[self.current_line - 1].strip() if 0 < self.current_line <= len(lines) else ""
+
     def action_run_here(self) -> None:
         """Go to the next operation that the selected line makes."""
         self.post_message(CommandChosen(f"goto line {self.current_line}"))

@@ -327,6 +327,8 @@ def _excerpt(trace: Trace, site: Site, width: int) -> Line:
     room = width - 2
     left = indent if end - indent <= room else max(indent, min(site.column - 2, end - room))
     shown = content[left : left + room]
+    if len(content) - left > room:
+        shown = shown[: room - 1] + "…"
     a, b = max(0, site.column - left), max(0, end - left)
     mark = Style(color=palette.BRIGHT, bgcolor=palette.HERE, underline=palette.NO_COLOR)
     return [
