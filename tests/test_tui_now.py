@@ -30,12 +30,12 @@ async def test_an_exception_is_a_banner_with_the_key_that_explains_it_and_its_li
         assert banner(screen) == ""
         await screen.press("c")
         assert banner(screen).startswith("ValueError: math domain error in log, log_of_zero.py:56.")
-        assert "R where it comes from" in banner(screen)
+        assert "K where it comes from" in banner(screen)
         source = screen.app.query_one(SourcePane)
         assert source._stops[56] == "✕"
         await screen.press("escape")
         assert banner(screen) == ""
-        await screen.press("R")
+        await screen.press("K")
         assert type(screen.app.screen).__name__ == "RootCauseScreen"
 
 
