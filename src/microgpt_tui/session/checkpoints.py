@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import contextlib
+import ctypes
 import os
 import select
 import signal
 import socket
+import sys
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -17,6 +19,8 @@ from microgpt_tui.protocol.goals import Goal
 from microgpt_tui.protocol.messages import Asleep, Awake, Wake
 from microgpt_tui.session.folder import RunFolder
 
+_SUBREAPER = 36
+"""PR_SET_CHILD_SUBREAPER."""
 PATIENCE = 20.0
 """Seconds that a copy may take to connect."""
 
@@ -39,8 +43,7 @@ class Checkpoint:
     def close(self) -> None:
         """End it: it leaves when its connection is closed, and whatever it does at once."""
         self.channel.close()
-        with contextlib.suppress(OSError):
-            os.kill(self.pid, signal.SIGKILL)
+        kill(self.pid)
 
 
 class Checkpoints:
@@ -53,6 +56,7 @@ class Checkpoints:
         self._listener = socket.socket(socket.AF_UNIX)
         self._listener.bind(str(self.address))
         self._listener.listen(64)
+        adopt()
         self.items: list[Checkpoint] = []
         self.recorded = 0
         """Bytes of the budget that recorded steps take."""
@@ -174,6 +178,21 @@ def least_missed(indices: list[int]) -> int:
     return min(inner, key=lambda at: gaps[at])
 
 
+def adopt() -> None:
+    """Be the parent of copies whose own has gone (Linux): the system's first process need not reap them."""
+    if sys.platform == "linux":
+        with contextlib.suppress(OSError, AttributeError):
+            ctypes.CDLL(None).prctl(_SUBREAPER, 1, 0, 0, 0)
+
+
+def kill(pid: int) -> None:
+    """End a copy of the script, and reap it."""
+    with contextlib.suppress(OSError):
+        os.kill(pid, signal.SIGKILL)
+    with contextlib.suppress(ChildProcessError):
+        os.waitpid(pid, 0)
+
+
 def private_memory(pid: int) -> int:
     """Bytes that are a process's alone; 0 where the system does not tell."""
     try:
@@ -185,4 +204,4 @@ def private_memory(pid: int) -> int:
     )
 
 
-__all__ = ["Checkpoint", "Checkpoints", "least_missed", "private_memory"]
+__all__ = ["Checkpoint", "Checkpoints", "kill", "least_missed", "private_memory"]

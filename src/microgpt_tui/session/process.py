@@ -18,7 +18,7 @@ from microgpt_tui.protocol.fields import Data, MessageError
 from microgpt_tui.protocol.goals import Goal
 from microgpt_tui.protocol.messages import Command, Quit, Start, Stopped
 from microgpt_tui.protocol.stops import Refused
-from microgpt_tui.session.checkpoints import Checkpoints
+from microgpt_tui.session.checkpoints import Checkpoints, kill
 from microgpt_tui.session.folder import RunFolder
 
 Received = tuple[Data, frames.Blobs]
@@ -127,7 +127,7 @@ class Connected:
 
     def close(self) -> None:
         """End it."""
-        self._signal(signal.SIGKILL)
+        kill(self.pid)
         with contextlib.suppress(OSError):
             self.channel.shutdown(socket.SHUT_RDWR)
         self.channel.close()
