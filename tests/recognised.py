@@ -6,6 +6,7 @@ The shapes are those of ``tests/truth.py``, so that the two can be compared numb
 from __future__ import annotations
 
 import os
+import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from functools import cache
@@ -25,10 +26,6 @@ from microgpt_tui.trace.trace import Trace
 
 PASSES = 16
 """So many backward passes of a step are looked at."""
-
-
-class NoWayIn(Exception):
-    """The script cannot be given to the debugger as plain Python is given it."""
 
 
 @dataclass
@@ -58,17 +55,27 @@ class Seen:
     samples: list[str] = field(default_factory=list)
 
 
+def launch_of(script: Script, goal: goals.Goal) -> Launch:
+    """What its command runs, with what it is given to read."""
+    file, *arguments = script.command
+    launch = Launch(Path(file), arguments, goal=goal)
+    if file == "-m":
+        launch = Launch(Path(arguments[0]), arguments[1:], goal=goal, module=arguments[0])
+    if script.stdin:
+        given = Path(tempfile.mkdtemp()) / "stdin"
+        given.write_text(script.stdin, "utf-8")
+        launch.stdin = given
+    return launch
+
+
 @cache
 def recognised(script: Script, folder: Path) -> Seen:
-    """Run a script in its folder to the end, recorded, and tell what is recognised. Raises NoWayIn."""
-    file, *arguments = script.command
-    if file == "-m" or file.endswith(".ipynb") or script.stdin:
-        raise NoWayIn({"-m": "-m MODULE"}.get(file, "a notebook" if file.endswith(".ipynb") else "standard input"))
+    """Run a script in its folder to the end, recorded, and tell what is recognised."""
     os.environ["PYTHONHASHSEED"] = "0"
     here = Path.cwd()
     os.chdir(folder)  # files are found from where the script is started, as with plain Python
     try:
-        debugger = Debugger(Launch(Path(file), arguments, goal=goals.End()))
+        debugger = Debugger(launch_of(script, goals.End()))
     finally:
         os.chdir(here)
     try:

@@ -59,7 +59,12 @@ def _parser(command: str, description: str) -> _Parser:
 def add_script_arguments(parser: argparse.ArgumentParser) -> None:
     """The arguments that every command with a script takes; ``launch_from`` reads them."""
     parser.add_argument("script", metavar="SCRIPT", nargs="?", help="a Python script (default: the bundled GPT)")
-    parser.add_argument("--data", metavar="FILE", help="offer FILE to the script as ./input.txt, in a private folder")
+    parser.add_argument("-m", dest="module", metavar="MODULE", help="run a module, as `python -m MODULE` does")
+    parser.add_argument(
+        "--data", metavar="FILE",
+        help="offer FILE to the script as ./input.txt, in a private folder in which it finds its own files too",
+    )  # fmt: skip
+    parser.add_argument("--stdin", metavar="FILE", help="what the script reads as its standard input")
     parser.add_argument(
         "--set", metavar="NAME=VALUE", action="append", default=[],
         help="override a module-level setting, such as n_layer=2 (can be repeated)",

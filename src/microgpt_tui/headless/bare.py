@@ -35,18 +35,20 @@ class Outcome:
 
 def run_bare(launch: Launch, *, until: int | None = None) -> Outcome:
     """``python SCRIPT ARGS``; with ``until``, unbuffered, and ended once it has printed so many bytes."""
-    with RunFolder(launch.script, launch.data, launch.private_folder) as folder:
+    with RunFolder(launch.script, launch.data, launch.private_folder, launch.stdin, launch.text) as folder:
         unbuffered = ["-u"] if until is not None else []
-        return _run([launch.python, *unbuffered, folder.script, *launch.args], folder, until)
+        script = ["-m", launch.module] if launch.module else [folder.script]
+        return _run([launch.python, *unbuffered, *script, *launch.args], folder, until)
 
 
 def run_observed(launch: Launch, steps: int) -> Outcome:
     """The script with looks at its losses and parameters; ended after ``steps`` training steps (0: never)."""
     root = str(Path(__file__).resolve().parents[2])
-    with RunFolder(launch.script, launch.data, launch.private_folder) as folder:
+    with RunFolder(launch.script, launch.data, launch.private_folder, launch.stdin, launch.text) as folder:
         seen = folder.path / "seen"
         order = {
-            "script": folder.script, "args": launch.args, "set": launch.overrides, "steps": steps, "out": str(seen),
+            "script": folder.script, "module": launch.module, "args": launch.args, "set": launch.overrides,
+            "steps": steps, "out": str(seen),
         }  # fmt: skip
         outcome = _run([launch.python, "-c", _OBSERVE, root, json.dumps(order)], folder, None)
         with seen.open("rb") as handle:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import shutil
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -12,6 +13,7 @@ from microgpt_tui.protocol.moments import MomentError, parse
 from microgpt_tui.session.breakpoints import NAN_NUMBER
 from microgpt_tui.session.debugger import Debugger
 from microgpt_tui.session.failure import explain
+from microgpt_tui.session.notebook import NOTEBOOK, script_of
 from microgpt_tui.session.process import Launch, overrides_from
 from microgpt_tui.session.reach import reach
 from microgpt_tui.trace.trace import Trace
@@ -38,7 +40,13 @@ def launch_from(options: argparse.Namespace, script_args: list[str]) -> Launch:
     except ValueError as error:
         raise InputError(str(error)) from None
     launch = Launch(BUNDLED, args=script_args, data=data or CORPUS, overrides=overrides, private_folder=True)
-    if options.script is not None:
+    if options.module is not None:
+        if options.script is not None:
+            raise InputError(f"-m {options.module} and {options.script}: give one of the two.")
+        launch = Launch(Path(options.module), args=script_args, data=data, overrides=overrides, module=options.module)
+    elif options.script == "-":
+        launch = Launch(Path("-"), args=script_args, data=data, overrides=overrides, text=sys.stdin.read())
+    elif options.script is not None:
         script = Path(options.script)
         if script.is_dir():
             raise InputError(f"{script}: a folder. Give the path of a Python script.")
@@ -48,6 +56,17 @@ def launch_from(options: argparse.Namespace, script_args: list[str]) -> Launch:
                 "microgpt-tui; `microgpt-tui new FILE` writes a copy of it to modify."
             )
         launch = Launch(script, args=script_args, data=data, overrides=overrides)
+        if script.suffix == NOTEBOOK:
+            try:
+                script_of(script)
+            except ValueError as error:
+                raise InputError(f"{error}. Give the path of a Python script or of a notebook.") from None
+    if options.stdin:
+        launch.stdin = Path(options.stdin)
+        if not launch.stdin.is_file():
+            raise InputError(f"--stdin {launch.stdin}: no such file.")
+    elif not sys.stdin.isatty():
+        launch.stdin = _given_input(launch)
     launch.history_memory = getattr(options, "history_memory", 0) << 20
     if options.python:
         python = shutil.which(options.python)
@@ -55,6 +74,16 @@ def launch_from(options: argparse.Namespace, script_args: list[str]) -> Launch:
             raise InputError(f"--python {options.python}: no such program.")
         launch.python = python
     return launch
+
+
+def _given_input(launch: Launch) -> int | None:
+    """Our own standard input, handed on; None where it is closed, or where the script is one of ours."""
+    if launch.script == BUNDLED or launch.text is not None:
+        return None
+    try:
+        return sys.stdin.fileno()
+    except (OSError, ValueError, AttributeError):
+        return None
 
 
 def check(debugger: Debugger) -> None:

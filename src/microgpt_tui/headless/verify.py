@@ -18,10 +18,14 @@ from __future__ import annotations
 
 import math
 import os
+import shutil
 import struct
+import tempfile
 from array import array
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
+from pathlib import Path
 
 from microgpt_tui.headless.bare import Outcome, run_bare, run_observed
 from microgpt_tui.headless.launch import check
@@ -62,6 +66,30 @@ class Recorded:
 def verify(launch: Launch, steps: int | None, *, as_json: bool) -> int:
     """Compare the runs and report. 0 when nothing differs, else 1. Raises InputError where nothing could be run."""
     os.environ.setdefault("PYTHONHASHSEED", "0")  # or two runs of plain Python would differ
+    with _given_again(launch):
+        return _verify(launch, steps, as_json=as_json)
+
+
+@contextmanager
+def _given_again(launch: Launch) -> Iterator[None]:
+    """What a script reads from our own standard input is there for each of its runs."""
+    given = launch.stdin
+    if not isinstance(given, int):
+        yield
+        return
+    launch.stdin = None
+    text = launch.script.read_text("utf-8", "replace") if launch.script.is_file() else "stdin"
+    if "input(" not in text and "stdin" not in text:
+        yield
+        return
+    with tempfile.NamedTemporaryFile() as kept, os.fdopen(os.dup(given), "rb") as source:
+        shutil.copyfileobj(source, kept)
+        kept.flush()
+        launch.stdin = Path(kept.name)
+        yield
+
+
+def _verify(launch: Launch, steps: int | None, *, as_json: bool) -> int:
     recorded = run_recorded(launch, steps)
     observed = run_observed(launch, steps or 0)
     checks = compare(launch, steps, recorded, observed)

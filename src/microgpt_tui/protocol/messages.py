@@ -34,6 +34,8 @@ class Start(Command):
     lifeline: int = -1
     """The descriptor that ends the process with the debugger."""
     examine: Examine | None = None
+    module: str = ""
+    """The module to run as the script, as ``python -m`` does."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,8 +15,13 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Sequence
+from itertools import islice
 from pathlib import Path
 
+from microgpt_tui.session.notebook import NOTEBOOK, script_of
+
+MOST_LINKS = 4096
+"""Files of a folder that are found in a private one."""
 KILLED_BY_KERNEL = sys.platform == "linux"
 """A closed pipe can send SIGKILL by itself."""
 _WATCH = 'while read -r group; do last=$group; done; [ -z "$last" ] || kill -s KILL -- "-$last"; rm -rf -- "$1"'
@@ -26,7 +31,9 @@ _WATCH = 'while read -r group; do last=$group; done; [ -z "$last" ] || kill -s K
 class RunFolder:
     """A folder in the system's place for temporary files, and the process that runs in it."""
 
-    def __init__(self, script: Path, data: Path | None, private: bool) -> None:
+    def __init__(
+        self, script: Path, data: Path | None, private: bool, stdin: Path | int | None = None, text: str | None = None
+    ) -> None:
         self.path = Path(tempfile.mkdtemp(prefix="microgpt-tui-"))
         self.lifeline, self._write_end = os.pipe()
         self._watcher = subprocess.Popen(
@@ -34,6 +41,8 @@ class RunFolder:
             stderr=subprocess.DEVNULL, cwd="/", start_new_session=True,
         )  # fmt: skip
         self.stdout, self.stderr = self.path / "stdout", self.path / "stderr"
+        self.stdin = stdin
+        self.environment: dict[str, str] | None = None
         self.cwd: Path | None = None
         """Where the script runs; None for where we are."""
         self.script = str(script)
@@ -44,6 +53,21 @@ class RunFolder:
             self.script = str(script.resolve())
             if data is not None:
                 shutil.copyfile(data, self.cwd / "input.txt")
+                if not private:
+                    self._link((Path.cwd(), script.resolve().parent))
+        if script.suffix == NOTEBOOK or text is not None:
+            self.script = str(self.path / f"{script.stem if text is None else 'stdin'}.py")
+            Path(self.script).write_text(script_of(script) if text is None else text, "utf-8")
+            places = [str(script.resolve().parent), *filter(None, [os.environ.get("PYTHONPATH")])]
+            self.environment = {**os.environ, "PYTHONPATH": os.pathsep.join(places)}
+
+    def _link(self, folders: Sequence[Path]) -> None:
+        """Whatever else lies in these folders is found in the private one too; of two of a name the first."""
+        assert self.cwd is not None
+        for folder in folders:
+            for found in islice(folder.iterdir(), MOST_LINKS):
+                with contextlib.suppress(OSError):
+                    (self.cwd / found.name).symlink_to(found.absolute())
 
     def start(
         self, command: Sequence[str], inherited: Sequence[int] = (), *, first: Path | None = None
@@ -53,13 +77,16 @@ class RunFolder:
         One that inherits ``lifeline`` ends with the debugger even where the watcher was killed before. A folder that
         comes ``first`` in PYTHONPATH is there before anything else is imported.
         """
-        environment = dict(os.environ)
+        environment = dict(self.environment or os.environ)
         if first is not None:
             before = environment.get("PYTHONPATH", "")
             environment["PYTHONPATH"] = f"{first}{os.pathsep}{before}" if before else str(first)
-        with self.stdout.open("ab") as out, self.stderr.open("ab") as err:
+        with contextlib.ExitStack() as files:
+            out, err = (files.enter_context(path.open("ab")) for path in (self.stdout, self.stderr))
+            given = subprocess.DEVNULL if self.stdin is None else self.stdin
+            stdin = given if isinstance(given, int) else files.enter_context(given.open("rb"))
             started = subprocess.Popen(
-                command, stdin=subprocess.DEVNULL, stdout=out, stderr=err, cwd=self.cwd, start_new_session=True,
+                command, stdin=stdin, stdout=out, stderr=err, cwd=self.cwd, start_new_session=True,
                 pass_fds=inherited, env=environment,
             )  # fmt: skip
         if KILLED_BY_KERNEL:  # at once, whatever the script does: in a loop, inside C, waiting for us

@@ -48,6 +48,12 @@ class Launch:
     """How many parameters of each matrix are moved then."""
     what: str = ""
     """Part of the names of functions and matrices that are examined; empty for all."""
+    module: str = ""
+    """The module to run instead, as ``python -m`` does; ``script`` is what it is called then."""
+    text: str | None = None
+    """The script itself, where it is no file."""
+    stdin: Path | int | None = None
+    """What the script reads as its standard input: a file, an open descriptor; None for nothing."""
     most_steps: int = 0
     """Stop behind so many training steps, whatever is asked for; 0 for no limit."""
 
@@ -138,7 +144,7 @@ class Process(Connected):
 
     def __init__(self, launch: Launch) -> None:
         self.launch = launch
-        self.folder = RunFolder(launch.script, launch.data, launch.private_folder)
+        self.folder = RunFolder(launch.script, launch.data, launch.private_folder, launch.stdin, launch.text)
         self.checkpoints = Checkpoints(self.folder, launch.history_memory) if launch.history_memory else None
         ours, theirs = socket.socketpair()
         command = [launch.python, str(_BOOT), str(theirs.fileno()), str(_PACKAGES)]
@@ -152,7 +158,7 @@ class Process(Connected):
         self.send(
             Start(
                 self.folder.script, tuple(launch.args), launch.overrides, launch.goal, address, self.folder.lifeline,
-                examine,
+                examine, launch.module,
             )
         )  # fmt: skip
 

@@ -9,6 +9,7 @@ import importlib.util
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from importlib.machinery import ModuleSpec, PathFinder
 from types import CodeType, ModuleType
 from typing import Any
 
@@ -17,6 +18,9 @@ from microgpt_tui.debuggee.rewrite.instrument import instrument
 from microgpt_tui.debuggee.rewrite.loops import Unit, find_plan
 from microgpt_tui.debuggee.rewrite.sites import Making, SiteRecord, Sites
 from microgpt_tui.debuggee.rewrite.syntax import plain
+from microgpt_tui.debuggee.run.imports import find, imported, is_installed, is_text, search_path
+
+MOST_FILES = 200
 
 
 class Refusal(Exception):
@@ -40,11 +44,14 @@ class Loaded:
     makers: dict[int, Making] = field(default_factory=dict)
     """Of the CREATE sites."""
     ordered_children: bool = True
+    spec: ModuleSpec | None = None
+    """Of a module that is run as the script."""
 
 
-def load(path: str, overrides: dict[str, str]) -> Loaded:
-    """Read a script and rewrite it. Raises Refusal."""
-    trees, paths, texts = parse_all(path, overrides)
+def load(path: str, overrides: dict[str, str], module: str = "") -> Loaded:
+    """Read a script, or a module that is to be run as one, and rewrite it. Raises Refusal."""
+    sources = parse_all(path, overrides, module)
+    trees, paths, texts = sources.trees, sources.paths, sources.texts
     autograd = find_autograd_class(trees)
     if autograd is None:
         raise Refusal(
@@ -81,36 +88,99 @@ def load(path: str, overrides: dict[str, str]) -> Loaded:
         tuple(units[unit] for unit in plan.train if unit in units),
         tuple(units[unit] for unit in plan.sample if unit in units),
         tuple(t for t in totals if t is not None and None not in totals), sites.makers, ordered,
+        sources.spec,
     )  # fmt: skip
 
 
-def parse_all(path: str, overrides: dict[str, str]) -> tuple[dict[str, ast.Module], dict[str, str], dict[str, str]]:
-    """The script and the modules beside it: trees, paths and texts by module name, the script first. Raises Refusal."""
-    trees: dict[str, ast.Module] = {}
-    paths: dict[str, str] = {}
-    texts: dict[str, str] = {}
-    _parse("__main__", path, trees, paths, texts)
-    _siblings(os.path.dirname(os.path.abspath(path)), trees, paths, texts)
-    _override(trees["__main__"], path, overrides)
-    paths["__main__"] = os.path.abspath(path)
-    return trees, paths, texts
+@dataclass(slots=True)
+class Sources:
+    """The files that make up a script, by module name; the script itself is ``__main__`` and the first."""
+
+    trees: dict[str, ast.Module] = field(default_factory=dict)
+    paths: dict[str, str] = field(default_factory=dict)
+    texts: dict[str, str] = field(default_factory=dict)
+    spec: ModuleSpec | None = None
+    """Of a module that is run as the script."""
+
+    def read(self, name: str, path: str) -> None:
+        """Read and parse one file. Raises Refusal."""
+        try:
+            with open(path, "rb") as handle:
+                raw = handle.read()
+            text = importlib.util.decode_source(raw)
+        except OSError as error:
+            raise Refusal(f"{path}: {error.strerror}. Give the path of a Python script.") from error
+        except (SyntaxError, UnicodeDecodeError) as error:
+            raise Refusal(f"{path}: not a Python text: {error}. Give the path of a Python script.") from error
+        try:
+            self.trees[name] = ast.parse(text, path)
+        except (SyntaxError, ValueError) as error:
+            raise _not_python(path, error, text) from error
+        self.paths[name], self.texts[name] = path, text
+
+    def follow(self, search: list[str], *, installed: bool) -> None:
+        """Read the modules that these files import, and that those import: the script's own, or installed ones too."""
+        todo = list(self.trees)
+        tried: set[str] = set()
+        while todo and len(self.trees) < MOST_FILES:
+            module = todo.pop(0)
+            for name in imported(self.trees[module], self.package(module)):
+                if name in self.trees or name in tried:
+                    continue
+                tried.add(name)
+                spec = find(name, search)
+                if spec is None or not is_text(spec) or (is_installed(spec) and not installed):
+                    continue
+                path = spec.origin or ""
+                if any(os.path.samefile(path, known) for known in self.paths.values() if os.path.exists(known)):
+                    continue
+                try:
+                    self.read(name, path)
+                except Refusal:
+                    continue  # the script's own import will tell
+                todo.append(name)
+
+    def package(self, module: str) -> str:
+        """What the relative imports of a module start from."""
+        if module == "__main__":
+            return self.spec.parent or "" if self.spec is not None else ""
+        is_package = os.path.basename(self.paths[module]) == "__init__.py"
+        return module if is_package else module.rpartition(".")[0]
+
+    def keep_one_package(self, module: str, own: set[str]) -> None:
+        """Of what is installed only the package of this module is part of the script; the script's own files are."""
+        top = module.partition(".")[0]
+        for name in [n for n in self.trees if n not in own and n.partition(".")[0] != top]:
+            del self.trees[name], self.paths[name], self.texts[name]
 
 
-def _parse(name: str, path: str, trees: dict[str, ast.Module], paths: dict[str, str], texts: dict[str, str]) -> None:
-    try:
-        with open(path, "rb") as handle:
-            raw = handle.read()
-        text = importlib.util.decode_source(raw)
-    except OSError as error:
-        raise Refusal(f"{path}: {error.strerror}. Give the path of a Python script.") from error
-    except (SyntaxError, UnicodeDecodeError) as error:
-        raise Refusal(f"{path}: not a Python text: {error}. Give the path of a Python script.") from error
-    try:
-        trees[name] = ast.parse(text, path)
-    except (SyntaxError, ValueError) as error:
-        raise _not_python(path, error, text) from error
-    paths[name] = path
-    texts[name] = text
+def parse_all(path: str, overrides: dict[str, str], module: str = "") -> Sources:
+    """The script, or the module to be run as one, and the modules that it imports. Raises Refusal."""
+    found = Sources()
+    first = os.path.dirname(os.path.abspath(path))
+    if module:
+        first = os.getcwd()
+        search = search_path(first, iter(()))
+        spec = find(module, search)
+        if spec is not None and spec.submodule_search_locations is not None:
+            spec = find(f"{module}.__main__", search)
+        if spec is None or not (spec.origin or "").endswith(".py"):
+            raise Refusal(
+                f"-m {module}: no such module, seen from {first}. Give the name that `python -m` takes, in the folder "
+                "from which that works."
+            )
+        found.spec, path = spec, spec.origin or ""
+    found.read("__main__", path)
+    search = search_path(first, ((t, found.paths[n]) for n, t in found.trees.items()))
+    found.follow(search, installed=False)
+    own = set(found.trees)
+    if find_autograd_class(found.trees) is None:
+        found.follow(search, installed=True)
+        autograd = find_autograd_class(found.trees)
+        found.keep_one_package(autograd.module if autograd is not None else "", own)
+    _override(found.trees["__main__"], path, overrides)
+    found.paths["__main__"] = os.path.abspath(path)
+    return found
 
 
 def _not_python(path: str, error: Exception, text: str) -> Refusal:
@@ -121,26 +191,6 @@ def _not_python(path: str, error: Exception, text: str) -> Refusal:
         + (f"\n    {shown}" if shown else "")
         + "\nMend that line; `python -m py_compile` shows it too."
     )
-
-
-def _siblings(folder: str, trees: dict[str, ast.Module], paths: dict[str, str], texts: dict[str, str]) -> None:
-    """Modules that lie beside the script and are imported by it, or by one another."""
-    todo = list(trees.values())
-    while todo:
-        for node in ast.walk(todo.pop()):
-            names: list[str] = []
-            if isinstance(node, ast.Import):
-                names = [a.name for a in node.names]
-            elif isinstance(node, ast.ImportFrom) and node.level == 0 and node.module:
-                names = [node.module]
-            for name in names:
-                beside = os.path.join(folder, name + ".py")
-                if "." not in name and name not in trees and os.path.isfile(beside):
-                    try:
-                        _parse(name, beside, trees, paths, texts)
-                    except Refusal:
-                        continue  # the script's own import will tell
-                    todo.append(trees[name])
 
 
 def _override(tree: ast.Module, path: str, overrides: dict[str, str]) -> None:
@@ -179,19 +229,22 @@ def _range_end(loop: Unit) -> ast.expr | None:
 
 
 class ModulesBeside(importlib.abc.MetaPathFinder):
-    """Gives ``import`` the rewritten modules that lie beside the script."""
+    """Gives ``import`` the rewritten text of a file, wherever it finds that file."""
 
     def __init__(self, modules: dict[str, tuple[str, CodeType]]) -> None:
-        self.modules = modules
+        self.codes = {os.path.realpath(path): code for path, code in modules.values()}
 
     def find_spec(
         self, fullname: str, path: Sequence[str] | None, target: ModuleType | None = None
-    ) -> importlib.machinery.ModuleSpec | None:
-        found = self.modules.get(fullname)
-        if found is None:
+    ) -> ModuleSpec | None:
+        if not self.codes:
             return None
-        loader = _Rewritten(fullname, *found)
-        return importlib.util.spec_from_file_location(fullname, found[0], loader=loader)
+        spec = PathFinder.find_spec(fullname, path, target)
+        code = self.codes.get(os.path.realpath(spec.origin)) if spec is not None and spec.origin else None
+        if spec is None or code is None:
+            return None
+        spec.loader = _Rewritten(fullname, spec.origin or "", code)
+        return spec
 
 
 class _Rewritten(importlib.machinery.SourceFileLoader):

@@ -14,13 +14,18 @@ from microgpt_tui.debuggee.run.load import Loaded, ModulesBeside
 
 def main_module(path: str, args: tuple[str, ...], loaded: Loaded) -> ModuleType:
     """The script as ``__main__``, not run yet; ``sys`` as it expects it."""
+    spec = loaded.spec
+    path = path if spec is None else spec.origin or ""
     module = sys.modules["__main__"]
     whole = os.path.abspath(path)  # as Python has it since 3.9; sys.argv[0] stays as it was given
     loader = importlib.machinery.SourceFileLoader("__main__", whole)
     module.__dict__.update(__file__=whole, __builtins__=builtins, __cached__=None, __loader__=loader)
+    if spec is not None:
+        module.__dict__.update(__spec__=spec, __package__=spec.parent)
     sys.argv = [path, *args]
     sys.orig_argv[1:] = sys.argv
-    sys.path[:1] = [] if sys.flags.safe_path else [os.path.dirname(os.path.abspath(path))]
+    first = os.path.dirname(whole) if spec is None else os.getcwd()
+    sys.path[:1] = [] if sys.flags.safe_path else [first]
     sys.meta_path.insert(0, ModulesBeside(loaded.modules))
     return module
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import ast
 import gc
+import importlib
 import os
 import sys
 from types import FrameType, ModuleType
@@ -140,7 +141,8 @@ def main() -> NoReturn:
 
     order = json.loads(sys.argv[1])
     path = order["script"]
-    trees, paths, _ = parse_all(path, order["set"])
+    sources = parse_all(path, order["set"], order["module"])
+    trees, paths = sources.trees, sources.paths
     autograd = find_autograd_class(trees)
     assert autograd is not None  # the recorded run was not refused
     plan = find_plan(trees, autograd)
@@ -157,14 +159,18 @@ def main() -> NoReturn:
         )
         hooks = vars(builtins)
         hooks[LOSS], hooks[ITERATION], hooks[CLASS] = observer.seen_loss, observer.seen_iteration, observer.seen_class
-        module = ModuleType("__main__")
-        module.__dict__.update(__file__=os.path.abspath(path), __builtins__=builtins, __cached__=None)
+        module, spec, main = ModuleType("__main__"), sources.spec, paths["__main__"]
+        module.__dict__.update(__file__=main, __builtins__=builtins, __cached__=None)
+        if spec is not None:
+            module.__dict__.update(__spec__=spec, __package__=spec.parent)
         sys.modules["__main__"] = module
-        sys.argv = [path, *order["args"]]
-        sys.path[0] = os.path.dirname(os.path.abspath(path))
+        sys.argv = [path if spec is None else main, *order["args"]]
+        sys.path[0] = os.path.dirname(main) if spec is None else os.getcwd()
         sys.meta_path.insert(0, ModulesBeside(modules))
         observer.globals = module.__dict__
         gc.collect()
+        if sources.spec is not None and sources.spec.parent:
+            importlib.import_module(sources.spec.parent)
         exec(code["__main__"], module.__dict__)
         observer.parameters(None)
     sys.exit()

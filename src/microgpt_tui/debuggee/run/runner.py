@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import fcntl
+import importlib
 import os
 import resource
 import signal
@@ -46,7 +47,7 @@ def main(*_: object) -> NoReturn:
     lifeline = _out_of_the_way(start.lifeline)
     descriptors |= {channel.fileno(), lifeline}
     try:
-        loaded = load(start.script, start.overrides)
+        loaded = load(start.script, start.overrides, start.module)
     except Refusal as error:
         channel.send(Stopped(Refused(str(error))))
         os._exit(2)
@@ -146,6 +147,8 @@ def _run(loaded: Loaded, module: ModuleType, control: Control, questions: Questi
     try:
         if not loaded.train_sites:
             control.examiner.step_begins(0, control.begin_alone)
+        if loaded.spec is not None and loaded.spec.parent:
+            importlib.import_module(loaded.spec.parent)  # as `python -m` does
         exec(loaded.code, module.__dict__)
     except BaseException as error:
         caught = error
