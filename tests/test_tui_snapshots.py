@@ -36,13 +36,13 @@ def recorded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Debugger]:
     debugger.close()
 
 
-def at(debugger: Debugger, kind: str, number: int, event: int) -> DebuggerApp:
+def at(debugger: Debugger, kind: str, number: int, event: int, theme: str = "dark") -> DebuggerApp:
     """The screen at a moment."""
     index = episode_index(debugger.history, kind, number)
     assert index is not None
     debugger.cursor = Cursor(debugger.history)
     debugger.goto(event, index)
-    return DebuggerApp(debugger, hint=False)
+    return DebuggerApp(debugger, hint=False, theme=theme)
 
 
 def middle_of_backward(debugger: Debugger) -> int:
@@ -60,6 +60,11 @@ def test_forward(recorded: Debugger, snap_compare: Compare, size: tuple[int, int
 @pytest.mark.parametrize("size", SIZES)
 def test_backward_with_its_ledger(recorded: Debugger, snap_compare: Compare, size: tuple[int, int]) -> None:
     assert snap_compare(at(recorded, "step", 2, middle_of_backward(recorded)), terminal_size=size)
+
+
+@pytest.mark.parametrize("size", [(80, 24), (120, 40), (200, 55)])
+def test_the_light_theme(recorded: Debugger, snap_compare: Compare, size: tuple[int, int]) -> None:
+    assert snap_compare(at(recorded, "step", 2, middle_of_backward(recorded), "light"), terminal_size=size)
 
 
 @pytest.fixture(scope="module")
