@@ -369,3 +369,14 @@ def test_a_way_that_is_given_up_leaves_the_cursor(tmp_path: Path) -> None:
     assert debugger.moment == before
     assert "cancelled" in debugger.notice
     debugger.close()
+
+
+def test_a_run_goes_on_after_any_travelling_as_if_there_had_been_none(run: Debugger, tmp_path: Path) -> None:
+    debugger = Debugger(launch(tmp_path))
+    debugger.wait()
+    give(debugger, "goto 5:200", "goto 2", "goto 4:300", "set lm_head[0][0] = 0.5", "run", "branch main", "goto 3")
+    give(debugger, "goto 5:900", "goto 1", "goto 7", "goto 6", "run")
+    assert [s.loss for s in debugger.history.steps] == [s.loss for s in run.history.steps]
+    assert debugger.process.output(0) == run.process.output(0)
+    assert debugger.history.differing == []
+    debugger.close()
