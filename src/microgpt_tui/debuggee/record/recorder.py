@@ -285,7 +285,7 @@ class Recorder:
     def choose(self, code: int, choices: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
         """``random.choices``: what it chose, from what, by which draw. The generator is read, never moved."""
         generator = getattr(choices, "__self__", None)
-        if not isinstance(generator, random.Random) or "k" in kwargs or len(args) > 3:
+        if not isinstance(generator, random.Random) or kwargs.get("k", 1) != 1 or len(args) > 3:
             return choices(*args, **kwargs)
         given = list(args)
         for place, name in ((1, "weights"), (2, "cum_weights")):
