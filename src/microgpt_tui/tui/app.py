@@ -201,7 +201,7 @@ class DebuggerApp(App[int]):
 
     async def on_event(self, event: events.Event) -> None:
         """Keys that follow one that opens or closes the command line wait for it."""
-        if isinstance(event, events.Key) and self.return_value is not None:
+        if isinstance(event, events.Key) and (self.return_value is not None or not self.screen_stack):
             return  # the session is being left
         if isinstance(event, events.Key) and not event.is_forwarded and self._typeahead.holds(event):
             return
