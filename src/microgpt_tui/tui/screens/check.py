@@ -51,6 +51,10 @@ class CheckScreen(Dialog[None]):
         self.query_one("#check").border_title = "Check"
         self.run_check()
 
+    def on_unmount(self) -> None:
+        if self.report is None:
+            self.check.cancel()
+
     @work(thread=True, exclusive=True, group="check", exit_on_error=False)
     def run_check(self) -> None:
         """In a thread: the script is run once more beside the session."""
