@@ -64,11 +64,13 @@ class Recording(Recorder):
     def audit(self) -> None:
         """Compare every running sum with the node's own grad, as a backward pass ends.
 
-        Not of nodes of earlier episodes: what their grads were when they came in is read when the log is encoded.
+        Not where nodes of earlier episodes take part: what their grads were then is read when the log is encoded.
         """
         assert self.audited is not None
         encoder, grad_name = self.encoder, self.grad_name
         encoder.feed(self.log)
+        if encoder.nodes.outside:
+            return
         ids, sums = encoder.nodes.ids, encoder.sums.now()
         made = (entry for entry in self.log if isinstance(entry, self.node_class))
         for node in {id(node): node for node in (*self.kept_nodes, *made)}.values():
