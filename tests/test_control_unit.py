@@ -18,21 +18,20 @@ from microgpt_tui.protocol.messages import Evaluate, Failed, Halted, Quit
 from microgpt_tui.protocol.stops import GoalMet, Paused, StepsOver
 
 
-class Columns(SimpleNamespace):
-    """The columns of an episode that a goal looks at, to be filled event by event."""
+class Columns:
+    """The parts of an encoder that a goal looks at, to be filled event by event."""
 
     def __init__(self) -> None:
-        super().__init__(
-            c={"kind": [], "scope_last": []}, operation_depth=0, last_is_constant=False, stack=[], sources=[]
-        )
+        self.c: dict[str, list[int]] = {"kind": [], "scope_last": []}
+        self.scopes = SimpleNamespace(operation_depth=0, stack=[])
+        self.nodes = SimpleNamespace(last_is_constant=False)
+        self.writes = SimpleNamespace(newest_source=lambda: self.sources[-1])
+        self.sources: list[int] = []
 
     def event(self, kind: int = CREATE, *, constant: bool = False, source: int = -1) -> None:
         self.c["kind"].append(kind)
         self.sources.append(source)
-        self.last_is_constant = constant
-
-    def newest_source(self) -> int:
-        return int(self.sources[-1])
+        self.nodes.last_is_constant = constant
 
 
 @pytest.fixture
@@ -54,10 +53,10 @@ def test_an_operation_is_complete_behind_its_constants_and_its_own_operations(co
     assert not reached(), "nothing has happened since"
     columns.event(constant=True)
     assert not reached(), "the constant is for what comes"
-    columns.operation_depth = 1
+    columns.scopes.operation_depth = 1
     columns.event()
     assert not reached(), "inside __sub__"
-    columns.operation_depth = 0
+    columns.scopes.operation_depth = 0
     columns.event()
     assert reached()
 
@@ -77,9 +76,9 @@ def test_a_scope_ends_at_its_last_event_and_is_left_at_the_next(columns: Any) ->
 
 def test_the_first_iteration_of_a_loop_is_one_that_has_a_number(columns: Any) -> None:
     reached = checker(goals.Iteration(frozenset({7})), columns, 0)
-    columns.stack.append(SimpleNamespace(kind=SiteKind.ITERATION, site=3, number=0))
+    columns.scopes.stack.append(SimpleNamespace(kind=SiteKind.ITERATION, site=3, number=0))
     assert not reached()
-    columns.stack.append(SimpleNamespace(kind=SiteKind.ITERATION, site=7, number=-1))
+    columns.scopes.stack.append(SimpleNamespace(kind=SiteKind.ITERATION, site=7, number=-1))
     assert not reached(), "nothing has happened in it"
     columns.stack[-1].number = 4
     assert reached()

@@ -475,7 +475,7 @@ def test_a_folder_that_is_not_there_is_said(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("bad", ["picture.gif", "picture"])
 def test_an_unknown_format_lists_the_known_ones(step: Trace, tmp_path: Path, bad: str) -> None:
-    with pytest.raises(ExportError, match=r"svg, png, pdf, dot, json"):
+    with pytest.raises(ExportError, match=r"svg, png, pdf, html, dot, json"):
         export(step, len(step) - 1, Request(), tmp_path / bad)
 
 
