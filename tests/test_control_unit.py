@@ -80,7 +80,7 @@ def test_the_first_iteration_of_a_loop_is_one_that_has_a_number(columns: Any) ->
     assert not reached()
     columns.scopes.stack.append(SimpleNamespace(kind=SiteKind.ITERATION, site=7, number=-1))
     assert not reached(), "nothing has happened in it"
-    columns.stack[-1].number = 4
+    columns.scopes.stack[-1].number = 4
     assert reached()
 
 
