@@ -62,7 +62,7 @@ def test_backward_with_its_ledger(recorded: Debugger, snap_compare: Compare, siz
     assert snap_compare(at(recorded, "step", 2, middle_of_backward(recorded)), terminal_size=size)
 
 
-@pytest.mark.parametrize("size", [(80, 24), (120, 40), (200, 55)])
+@pytest.mark.parametrize("size", SIZES)
 def test_the_light_theme(recorded: Debugger, snap_compare: Compare, size: tuple[int, int]) -> None:
     assert snap_compare(at(recorded, "step", 2, middle_of_backward(recorded), "light"), terminal_size=size)
 
