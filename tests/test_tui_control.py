@@ -69,7 +69,7 @@ async def test_a_command_that_needs_an_argument_is_begun_on_the_line(launch: Lau
         await screen.command("goto")
         assert screen.app.main.query_one("#command").value == "goto "
         await screen.press(*"2:7", "enter")
-        assert (screen.debugger.trace.number, screen.event) == (2, 6), "a moment to come is run to"
+        await screen.until(lambda: (screen.debugger.trace.number, screen.event) == (2, 6))  # to come: it is run to
 
 
 async def test_b_sets_one_on_the_line_and_takes_it_away(launch: Launch) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
 from time import monotonic
@@ -64,6 +64,14 @@ class Screen:
         line = self.app.query_one(CommandLine)
         line.value = text
         await self.press("enter")
+
+    async def until(self, condition: Callable[[], bool]) -> None:
+        """Wait for what comes after keys that were held back until the command line had opened."""
+        until = monotonic() + 20
+        while not condition():
+            assert monotonic() < until, "it never came"
+            await self.pilot.pause(0.02)
+            await self.settle()
 
     @property
     def event(self) -> int:
