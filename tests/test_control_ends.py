@@ -189,7 +189,7 @@ def test_print_sees_the_paused_frame_and_never_calls_the_scripts_repr() -> None:
         with pytest.raises(ValueError, match="NameError"):
             give(debugger, "print nothing_of_that_name")
         with pytest.raises(ValueError, match="given up"):
-            give(debugger, "print [0 for _ in iter(int, 1)]")
+            give(debugger, "print [0 for _ in iter(int, 1) if False]")
     finally:
         debugger.close()
 
