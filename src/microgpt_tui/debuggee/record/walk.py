@@ -123,9 +123,10 @@ def _tensor(value: Any, node_class: type, modules: set[str]) -> tuple[tuple[int,
 
 
 def _only_list(value: Any, node_class: type) -> Any:
-    """The one list that an object holds; None where it holds none, several, or a node beside it."""
+    """The one list of nodes that an object holds; None where it holds none, several, a matrix, or a node beside it."""
     parts = [v for _, v in attributes(value) if isinstance(v, list | tuple | dict | node_class)]
-    return parts[0] if len(parts) == 1 and isinstance(parts[0], list | tuple) else None
+    is_row = len(parts) == 1 and isinstance(parts[0], list | tuple) and all(isinstance(x, node_class) for x in parts[0])
+    return parts[0] if is_row else None
 
 
 def plain_namespace(roots: list[dict[str, Any]], modules: set[str]) -> dict[str, Any]:
