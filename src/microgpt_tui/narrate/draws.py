@@ -15,6 +15,8 @@ def tell(trace: Trace, event: int) -> Story:
     row = trace.row[event]
     start, count, choice = trace.weight_start[row], trace.sample_count[row], trace.choice[row]
     weights = trace.weight[start : start + count]
+    if not count and trace.draw[row] == trace.draw[row]:
+        return Story(f"The script draws the random number {number(trace.draw[row])}, evenly from 0 to 1.")
     if not 0 <= choice < len(weights):
         return Story(f"The script draws from {count:,}; which one is not known.")
     total = math.fsum(weights) or math.nan

@@ -19,11 +19,11 @@ def tell(trace: Trace, event: int) -> Story:
         return Story(f"You set {whose} {change}.", "What the script computes from now on uses it.")
     start = trace.used_start[row]
     used = [f"{n} = {number(v)}" for n, v in zip(site.names, trace.used[start:], strict=False) if v == v]
-    why = _why(trace.grad_at(node, event - 1), new - old)
+    why = because(trace.grad_at(node, event - 1), new - old)
     return Story(f"The optimizer changes {whose} {change}.", f"{why} With {', '.join(used)}." if used else why)
 
 
-def _why(grad: float, change: float) -> str:
+def because(grad: float, change: float) -> str:
     """What the change has to do with the gradient."""
     if grad != grad or change != change:
         return "The gradient or the change is no number."

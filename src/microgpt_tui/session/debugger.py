@@ -31,6 +31,7 @@ from microgpt_tui.session.history import History
 from microgpt_tui.session.moment import Moment, name_of
 from microgpt_tui.session.process import Connected, Launch, Process, Received
 from microgpt_tui.session.script import Script
+from microgpt_tui.session.tour import Tour
 from microgpt_tui.session.travel import Travel
 from microgpt_tui.trace import navigation
 from microgpt_tui.trace.navigation import BEFORE, BEYOND, Edge
@@ -74,6 +75,7 @@ class Debugger:
     def __init__(self, launch: Launch, history: History | None = None) -> None:
         self.breakpoints = BreakpointList()
         self.displays = Displays()
+        self.tour = Tour()
         self._begin(launch, history or History(launch.history_memory // 2 or 1 << 29))
 
     def _begin(self, launch: Launch, history: History) -> None:

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
 from microgpt_tui.protocol.moments import MomentError, MomentName
-from microgpt_tui.session.debugger import Debugger
 from microgpt_tui.session.moment import episode_index, recorded, resolve
+
+if TYPE_CHECKING:
+    from microgpt_tui.session.debugger import Debugger
 
 
 def reach(debugger: Debugger, name: MomentName, *, whole: bool = False, run: bool = False) -> Iterator[None]:

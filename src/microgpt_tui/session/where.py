@@ -43,6 +43,10 @@ def where(debugger: Debugger) -> tuple[str, dict[str, Any]]:
     if said:
         data["logs"] = [{"number": n, "text": t, "moment": debugger.name_of(m)} for n, t, m in said]
         lines = [f"{debugger.name_of(m)}  {t}" for _, t, m in said] + lines
+    tour = debugger.tour.stop(debugger) if debugger.tour.shown else None
+    if tour is not None:
+        data["tour"] = {"chapter": tour.chapter, "text": tour.text, "pane": tour.pane}
+        lines = [f"{debugger.tour.title(debugger)}\n{tour.text}", *lines]
     values = displayed(debugger.displays, debugger.history, debugger.moment)
     if values:
         data["displays"] = [{"expression": v.text, "value": v.value} for v in values]

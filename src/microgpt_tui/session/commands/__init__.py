@@ -13,6 +13,7 @@ from microgpt_tui.session.commands import (
     breakpoints,
     displays,
     gradients,
+    lessons,
     poking,
     running,
     search,
@@ -95,6 +96,7 @@ GROUPS: dict[str, tuple[Command[Debugger], ...]] = {
     "Stop": breakpoints.COMMANDS,
     "Look and change": (*values.COMMANDS, *displays.COMMANDS, *search.COMMANDS, *gradients.COMMANDS),
     "Try out": poking.COMMANDS,
+    "Learn": lessons.COMMANDS,
     "Help": (
         Command("help", "[COMMAND]", "Every command, or one of them", _help, Effect.ALWAYS, ("?", "explain")),
     ),
