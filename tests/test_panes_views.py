@@ -200,7 +200,7 @@ async def test_a_what_if_shows_other_settings_beside_and_runs_nothing() -> None:
     async with staged(pane, "bundled", 0.99, sample=True) as (_, pilot):
         trace = trace_of("bundled", sample=True)
         events = len(trace)
-        await pilot.press("t", "x", "x", "x")
+        await pilot.press("u", "a", "a", "a")
         assert pane.temperature == 0.6, "one notch above the script's own 0.5"
         found, at = pane.shown(pane.view) if pane.view is not None else (None, -1)
         assert found is not None
@@ -231,7 +231,7 @@ async def test_weights_show_every_layer_of_the_chosen_cell() -> None:
     pane = WeightsPane()
     async with staged(pane, "bundled", 1.0) as (app, pilot):
         trace = trace_of("bundled")
-        await pilot.press("m", "down", "down", "right")
+        await pilot.press("x", "down", "down", "right")
         matrix = trace.program.matrices[1]
         assert matrix.name in text_of(pane)[0]
         index = 2 * matrix.shape[1] + 1

@@ -29,9 +29,9 @@ async def test_s_really_executes_one_operation_and_capital_s_goes_back(launch: L
         await screen.press("S")
         assert screen.event == recorded
         assert "in the recording" in screen.status
-        await screen.press("left")
+        await screen.press("S")
         assert screen.event == recorded - 1
-        await screen.press("right", "right")
+        await screen.press("s", "s")
         assert "paused" in screen.status
 
 
@@ -149,7 +149,7 @@ async def test_g_asks_where_and_goes_there(launch: Launch) -> None:
         ((":", *"goto 1:100", "enter"), 99),
         ((":", *"goto 1:100", "enter", "s", "s", "S", ":", *"goto 1:200", "enter"), 199),
         ((":", *"sss", "escape", ":", *"1:50", "enter"), 49),
-        (("g", *"1:70", "enter", "left", "right"), 69),
+        (("g", *"1:70", "enter", "S", "s"), 69),
     ],
     ids=["a command", "keys after it", "left without one", "an argument asked for"],
 )

@@ -22,6 +22,7 @@ from textual.css.query import NoMatches
 from textual.filter import LineFilter
 from textual.screen import Screen
 from textual.timer import Timer
+from textual.widgets import Input
 
 from microgpt_tui.protocol.messages import Halted
 from microgpt_tui.session.commands import Command, CommandError, Result, start
@@ -31,7 +32,7 @@ from microgpt_tui.session.failure import explain
 from microgpt_tui.trace.place import episode_text
 from microgpt_tui.tui.collector import Collector
 from microgpt_tui.tui.dialog import Palette
-from microgpt_tui.tui.keymap import KEYS, TYPED, textual_name
+from microgpt_tui.tui.keymap import KEYS, TYPED, shown_key, textual_name
 from microgpt_tui.tui.lines import Visible
 from microgpt_tui.tui.main_screen import MainScreen
 from microgpt_tui.tui.messages import (
@@ -40,12 +41,15 @@ from microgpt_tui.tui.messages import (
     CommandGiven,
     MomentChosen,
     NodeChosen,
+    NothingThere,
     Rearranged,
     ScriptSpoke,
     SharesChanged,
     StepChosen,
+    TourStopped,
 )  # fmt: skip
 from microgpt_tui.tui.pane import Pane, View
+from microgpt_tui.tui.panels import LEFT
 from microgpt_tui.tui.panes.source import SourcePane
 from microgpt_tui.tui.pending import Pending
 from microgpt_tui.tui.providers import PaletteCommands
@@ -56,12 +60,17 @@ from microgpt_tui.tui.themes import LOOKS, Readable, Recolour
 from microgpt_tui.tui.timeline import Timeline
 from microgpt_tui.tui.typeahead import TypeAhead
 
+LEFT_NAMES = frozenset(name for name, *_ in LEFT)
 FRAME = 1 / 5
 """Seconds between repaints while the script runs."""
 PATIENCE = 1.0
 """Seconds after which a script that does not pause is offered a signal."""
 
-HINT = "s steps · S steps back · space runs and pauses · ? helps   (any key takes this line away)"
+HINT = "s steps · S steps back · space runs and pauses · t is a tour · ? helps   (any key takes this line away)"
+WELCOME = (
+    "New here? t gives a guided tour of this script; it can be left at any point.  s steps · S steps back · ? helps"
+)
+"""The hint of the first start."""
 
 _BINDINGS: list[BindingType] = [
     Binding(textual_name(key), f"do('{name}')", name, show=False, priority=key == "ctrl+c")
@@ -141,7 +150,7 @@ class DebuggerApp(App[int]):
         self.main.fit(self.size.width, self.size.height)
         self.main.home().focus()
         if self._hint:
-            self.say(HINT)
+            self.say(WELCOME if self._first_start() else HINT)
         self.listen()
         if self.debugger.running:
             self._run_begins(for_long=True)
@@ -177,6 +186,13 @@ class DebuggerApp(App[int]):
 
     # -- what is remembered ----------------------------------------------------------------------
 
+    def _first_start(self) -> bool:
+        """True once: nothing was remembered yet."""
+        if self._remember is None or self._remember.exists():
+            return False
+        save(self._remember, self._shares)
+        return True
+
     @on(SharesChanged)
     def _shares_changed(self) -> None:
         if self._remember is not None:
@@ -206,6 +222,14 @@ class DebuggerApp(App[int]):
         if isinstance(event, events.Key) and not event.is_forwarded and self._typeahead.holds(event):
             return
         await super().on_event(event)
+
+    async def _check_bindings(self, key: str, priority: bool = False) -> bool:
+        """Textual's own, which tells whether a key means something: one that means nothing says so."""
+        if await super()._check_bindings(key, priority):
+            return True
+        if not priority and len(self.screen_stack) == 1 and not isinstance(self.focused, Input):
+            self.say(f"{shown_key(key)} does nothing here; ? lists the keys")
+        return False
 
     @on(events.DescendantFocus)
     async def _focus_moved(self) -> None:
@@ -347,6 +371,7 @@ class DebuggerApp(App[int]):
         if not self.debugger.running:
             self.main.tell_moment("")
         self.main.banner.show(self.debugger)
+        self.main.tour.show(self.debugger)
         self.main.timeline.view = view
         self.main.narration.view = view
         for pane in self.main.visible_panes():
@@ -505,6 +530,20 @@ class DebuggerApp(App[int]):
             self.complain(str(error))
             return
         self.repaint()
+
+    @on(NothingThere)
+    def _nothing_there(self, message: NothingThere) -> None:
+        self.say(message.why)
+
+    @on(TourStopped)
+    async def _tour_stopped(self, message: TourStopped) -> None:
+        if message.pane in LEFT_NAMES:
+            self.main.show_left(message.pane)
+        elif message.pane:
+            await self.main.show_tab(message.pane)
+        if message.node >= 0:
+            self._chosen = (self.debugger.moment, message.node)
+        self.call_after_refresh(self.main.tour.focus)
 
     @on(StepChosen)
     def _step_chosen(self, message: StepChosen) -> None:

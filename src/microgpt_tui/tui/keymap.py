@@ -3,17 +3,31 @@
 from __future__ import annotations
 
 KEYS = {
-    "s": "step", "right": "step", "S": "back", "left": "back", "n": "next", "N": "rnext", "f": "finish", "F": "rfinish",
+    "s": "step", "S": "back", "n": "next", "N": "rnext", "f": "finish", "F": "rfinish",
     ")": "nextpos", "(": "prevpos", "]": "phase", "[": "rphase", ">": "nextstep", "<": "prevstep",
     "space": "run", "ctrl+c": "pause", "c": "continue", "C": "rcontinue", "!": "interrupt",
     "g": "goto", "backspace": "return", "/": "find", ".": "findnext", ",": "findprev", "e": "export",
     "b": "break", "B": "breakpoints", "w": "display", "W": "watch", "i": "set", "k": "check", "K": "rootcause",
-    ":": "command", "ctrl+p": "palette", "?": "help", "q": "quit", "tab": "pane", "shift+tab": "rpane",
+    ":": "command", "t": "tour", "ctrl+p": "palette", "?": "help", "q": "quit", "tab": "pane", "shift+tab": "rpane",
     "1": "source", "2": "where", "3": "variables", "4": "value", "5": "graph", "6": "attention", "7": "tokens",
     "Z": "zoom", "y": "copy", "}": "wider", "{": "narrower",
     "8": "weights", "9": "training", "0": "output",
 }  # fmt: skip
 """A key, as a person writes it, and the command that it gives. The first of several keys is the one that is shown."""
+
+PANE_KEYS = {
+    "up": "the row above", "down": "the row below", "left": "beside, to the left", "right": "beside, to the right",
+    "pageup": "a page up", "pagedown": "a page down", "home": "to the top, or the first",
+    "end": "to the end, or the last",
+    "enter": "go to what the row stands for", "backspace": "back to where you came from", "z": "back to now",
+    "m": "what the numbers are: data, gradient, logit, …", "o": "another arrangement: open, order, one or all",
+    "x": "the next part: number, matrix, file", "l": "layer by layer", "h": "the next head",
+    "d": "another text or training step", "r": "mark a place to compare with", "v": "every number in full",
+    "u": "more of the pane's setting: temperature, threshold, mean", "a": "what if: fewer tokens (top-k)",
+    "p": "what if: fewer tokens (top-p)", "j": "fold", "plus": "more around", "minus": "less around",
+    "G": "the strongest paths",
+}  # fmt: skip
+"""Keys of the panes: each means the same in every pane that has it; upper case goes the other way."""
 
 FOOTER = {
     "step": "step", "back": "back", "next": "next", "run": "run", "continue": "continue", "finish": "finish",
@@ -35,6 +49,11 @@ _TEXTUAL = {
 def keys_of(command: str) -> list[str]:
     """The keys of a command."""
     return [key for key, name in KEYS.items() if name == command]
+
+
+def shown_key(name: str) -> str:
+    """A key as a person writes it, from what Textual calls it."""
+    return next((key for key, called in _TEXTUAL.items() if called == name), name)
 
 
 def textual_name(key: str) -> str:

@@ -19,6 +19,7 @@ from microgpt_tui.tui.panels import LEFT, LeftPanel, RightPanel, panel_of
 from microgpt_tui.tui.shares import Shares
 from microgpt_tui.tui.status import StatusLine
 from microgpt_tui.tui.timeline import Timeline
+from microgpt_tui.tui.tour_strip import TourStrip
 
 SMALLEST = (60, 16)
 COMPACT, WIDE = 110, 160
@@ -49,6 +50,7 @@ class MainScreen(Screen[object], inherit_bindings=False):
             yield RightPanel(1, "graph")
         yield Banner(id="banner")
         yield Narration(id="narration")
+        yield TourStrip(id="tour")
         yield Timeline(id="timeline")
         with Container(id="bottom"):
             yield Footer(id="footer")
@@ -78,6 +80,11 @@ class MainScreen(Screen[object], inherit_bindings=False):
     def banner(self) -> Banner:
         """What tells of a stop."""
         return self.query_one(Banner)
+
+    @property
+    def tour(self) -> TourStrip:
+        """The stop of the guided tour."""
+        return self.query_one(TourStrip)
 
     @property
     def narration(self) -> Narration:

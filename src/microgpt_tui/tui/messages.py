@@ -53,6 +53,21 @@ class StepChosen(Message):
     """Index among the finished training steps; None for the cursor's own moment."""
 
 
+@dataclass
+class NothingThere(Message):
+    """A key of a pane leads nowhere: why."""
+
+    why: str
+
+
+@dataclass
+class TourStopped(Message):
+    """The tour has come to a stop: which pane shows it, and the value that is spoken of."""
+
+    pane: str
+    node: int
+
+
 class SharesChanged(Message):
     """An edge between panes was moved."""
 

@@ -19,6 +19,7 @@ from microgpt_tui.session.history import History
 from microgpt_tui.trace.trace import Program, Trace
 from microgpt_tui.tui import palette
 from microgpt_tui.tui.lines import Line
+from microgpt_tui.tui.messages import NothingThere
 
 BASE = Style(color=palette.TEXT, bgcolor=palette.BACKGROUND)
 """What every line is drawn on."""
@@ -72,8 +73,11 @@ class Pane(ScrollView, can_focus=True, inherit_bindings=False):
         Binding("pagedown", "page_down", "page down", show=False),
         Binding("home", "scroll_home", "top", show=False),
         Binding("end", "scroll_end", "end", show=False),
+        Binding("left", "nothing('nothing lies beside this: s steps on, S steps back')", show=False),
+        Binding("right", "nothing('nothing lies beside this: s steps on, S steps back')", show=False),
+        Binding("enter", "nothing('this row leads nowhere')", show=False),
     ]
-    # Not those of a scrolling container: left and right step through time where no pane wants them.
+    # Not those of a scrolling container: what has no columns says so.
 
     DEFAULT_CSS = """
     Pane { background: $background; color: $foreground; scrollbar-size-vertical: 1; scrollbar-size-horizontal: 1; }
@@ -94,6 +98,10 @@ class Pane(ScrollView, can_focus=True, inherit_bindings=False):
         """The script runs on: what is drawn tells of a moment that is past."""
         self._frame: tuple[object, list[Line]] = (None, [])
         """What was drawn last: (place and size, the visible lines)."""
+
+    def action_nothing(self, why: str) -> None:
+        """Say that a key leads nowhere here, rather than nothing."""
+        self.post_message(NothingThere(why))
 
     # -- to override -------------------------------------------------------------------------
 
@@ -238,3 +246,13 @@ class Pane(ScrollView, can_focus=True, inherit_bindings=False):
             strip = Strip([*strip.crop(0, inner - 1), _CUT])
         strip = strip.adjust_cell_length(width).apply_style(base)
         return Strip([_faded(s) for s in strip]) if self.stale else strip
+
+
+def own_keys(pane: type[Pane]) -> dict[str, str]:
+    """Textual's names of the keys that a pane binds by itself, beyond those of every pane -> what they do there."""
+    found: dict[str, str] = {}
+    for base in pane.__mro__[: pane.__mro__.index(Pane)]:
+        for binding in vars(base).get("BINDINGS", ()):
+            for key in binding.key.split(","):
+                found.setdefault(key, binding.description)
+    return found

@@ -30,12 +30,17 @@ RIGHT = (
 SHORT = {"graph": "Graph", "attention": "Attn", "tokens": "Tok", "weights": "Wts", "training": "Train", "output": "Out"}
 
 
-def make_pane(name: str) -> Pane:
-    """A pane by its name."""
+def pane_class(name: str) -> type[Pane]:
+    """The class of a pane, by the pane's name."""
     where = next(w for n, _, _, w in (*LEFT, *RIGHT) if n == name)
     module, _, cls = where.partition(".")
-    pane: Pane = getattr(importlib.import_module(f"microgpt_tui.tui.panes.{module}"), cls)(classes=f"pane-{name}")
-    return pane
+    found: type[Pane] = getattr(importlib.import_module(f"microgpt_tui.tui.panes.{module}"), cls)
+    return found
+
+
+def make_pane(name: str) -> Pane:
+    """A pane by its name."""
+    return pane_class(name)(classes=f"pane-{name}")
 
 
 class LeftPanel(Container):

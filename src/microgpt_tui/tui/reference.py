@@ -7,8 +7,9 @@ import re
 from microgpt_tui.narrate import story
 from microgpt_tui.protocol.moments import GRAMMAR
 from microgpt_tui.session.commands import Command
-from microgpt_tui.tui.keymap import keys_of
-from microgpt_tui.tui.pane import Pane, View
+from microgpt_tui.tui.keymap import PANE_KEYS, keys_of, shown_key
+from microgpt_tui.tui.pane import Pane, View, own_keys
+from microgpt_tui.tui.panels import LEFT, RIGHT, pane_class
 from microgpt_tui.tui.screen_commands import EVERY, read
 from microgpt_tui.tui.screens.page import PageScreen
 
@@ -61,6 +62,22 @@ def _code(words: list[str]) -> str:
     return " ".join(f"`{word}`" for word in words)
 
 
+PANE_TABLE = """\
+## Keys of the panes
+
+Each means the same in every pane that has it; of letters upper case goes the other way.
+"""
+
+
+def pane_keys_table() -> str:
+    """What the keys mean that act on the pane in focus, and in which panes they do."""
+    rows = []
+    for key, meaning in PANE_KEYS.items():
+        titles = [title for name, _, title, _ in (*LEFT, *RIGHT) if key in own_keys(pane_class(name))]
+        rows.append(f"| `{shown_key(key)}` | {meaning} | {', '.join(titles) or 'every pane'} |")
+    return "\n".join([PANE_TABLE, "| key | | in |", "|---|---|---|", *rows])
+
+
 def moments_table() -> str:
     """How moments are written."""
     rows = [f"| `{example}` | {meaning} |" for example, meaning in GRAMMAR.items()]
@@ -69,7 +86,7 @@ def moments_table() -> str:
 
 def page() -> str:
     """``docs/commands.md``."""
-    return f"{PAGE}\n{commands_table()}\n\n{moments_table()}\n"
+    return f"{PAGE}\n{commands_table()}\n\n{pane_keys_table()}\n\n{moments_table()}\n"
 
 
 def help_on(pane: Pane | None, view: View | None, command: str = "") -> PageScreen:
@@ -84,7 +101,7 @@ def help_on(pane: Pane | None, view: View | None, command: str = "") -> PageScre
         parts.append(f"**What happened.** {_plain(str(story(view.trace, view.event)))}")
     if pane is not None:
         parts += [pane.explain(view).strip(), _pane_keys(pane)]
-    parts += ["# Keys and commands", INTRODUCTION, commands_table(), moments_table()]
+    parts += ["# Keys and commands", INTRODUCTION, commands_table(), pane_keys_table(), moments_table()]
     return PageScreen(f"Help: {title}", "\n\n".join(parts), markdown=True)
 
 

@@ -42,8 +42,8 @@ class AttentionPane(Pane):
         Binding("l", "layer(1)", "layer"),
         Binding("L", "layer(-1)", "layer before", show=False),
         Binding("o", "one", "one head/all"),
-        Binding("t", "sequence(1)", "next text", show=False),
-        Binding("T", "sequence(-1)", "text before", show=False),
+        Binding("d", "sequence(1)", "next text", show=False),
+        Binding("D", "sequence(-1)", "text before", show=False),
         Binding("up", "move(-1,0)", "query up", show=False),
         Binding("down", "move(1,0)", "query down", show=False),
         Binding("left", "move(0,-1)", "key left", show=False),
@@ -336,6 +336,8 @@ each key position got.
         """Go to the selected number's node."""
         if self._parts:
             self.post_message(NodeChosen(self._parts[min(self.part, len(self._parts) - 1)], follow=True))
+        else:
+            self.action_nothing("no number is selected: the arrows choose a cell, x one of its numbers")
 
     def _heads(self) -> tuple[int, ...]:
         return attention(self.view.trace).heads if self.view is not None else ()

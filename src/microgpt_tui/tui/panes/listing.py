@@ -93,6 +93,8 @@ class ListingPane(Pane):
         target = self.target()
         if target is not None:
             self.choose(target)
+        else:
+            self.action_nothing("this row leads nowhere" if self.targets else "there is no row here to go to")
 
     def choose(self, target: Target) -> None:
         """Act on a target: follow a node, go to a moment."""

@@ -31,7 +31,7 @@ The script as it is. **▶** marks the statement being executed, with its exact 
 for the pane it goes on in the next row (↪). In a backward pass `self.grad += …` itself says little, so **◀** marks the
 line where the forward pass made the node whose grad is written, and **∇** tells that grad so far. Numbers at the right
 count the nodes that a line has made in this episode up to this moment. `●` is a breakpoint, `✕` the line that raised.
-`Up`/`Down` select a line, `Enter` goes to the next operation that it makes, `o` shows another file of the script.
+`Up`/`Down` select a line, `Enter` goes to the next operation that it makes, `x` shows another file of the script.
 """
 
     BINDINGS: ClassVar[list[BindingType]] = [
@@ -40,7 +40,7 @@ count the nodes that a line has made in this episode up to this moment. `●` is
         Binding("pageup", "line(-20)", "page up", show=False),
         Binding("pagedown", "line(20)", "page down", show=False),
         Binding("enter", "run_here", "to its next op", show=False),
-        Binding("o", "other_file", "other file", show=False),
+        Binding("x", "other_file", "other file", show=False),
     ]
 
     def __init__(self, *, id: str | None = None, classes: str | None = None) -> None:

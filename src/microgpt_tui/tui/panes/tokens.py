@@ -31,10 +31,10 @@ class TokensPane(Pane):
         Binding("right", "position(1)", "position", show=False),
         Binding("down", "select(1)", "token", show=False),
         Binding("up", "select(-1)", "token before", show=False),
-        Binding("t", "temperature(1)", "what-if: hotter"),
-        Binding("T", "temperature(-1)", "what-if: colder", show=False),
-        Binding("x", "top_k(1)", "what-if: top-k"),
-        Binding("X", "top_k(-1)", "what-if: top-k less", show=False),
+        Binding("u", "temperature(1)", "what-if: hotter"),
+        Binding("U", "temperature(-1)", "what-if: colder", show=False),
+        Binding("a", "top_k(1)", "what-if: top-k"),
+        Binding("A", "top_k(-1)", "what-if: top-k less", show=False),
         Binding("p", "top_p(1)", "what-if: top-p"),
         Binding("P", "top_p(-1)", "what-if: top-p less", show=False),
         Binding("l", "lens", "logit lens"),
@@ -280,6 +280,8 @@ there?
         """Go to the selected token's probability."""
         if self._bars and self.line_chosen < len(self._order):
             self.post_message(NodeChosen(self._bars[self._order[self.line_chosen]], follow=True))
+        else:
+            self.action_nothing("no token is selected here")
 
     def on_click(self, event: events.Click) -> None:
         """A click on a token of the text selects its position."""

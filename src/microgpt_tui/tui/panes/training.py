@@ -39,8 +39,8 @@ class TrainingPane(Pane):
         Binding("home", "cursor(-1000000)", "first", show=False),
         Binding("end", "cursor(1000000)", "last", show=False),
         Binding("enter", "go", "go to this step"),
-        Binding("x", "mean(2)", "longer mean", show=False),
-        Binding("X", "mean(-2)", "shorter mean", show=False),
+        Binding("u", "mean(2)", "longer mean", show=False),
+        Binding("U", "mean(-2)", "shorter mean", show=False),
         Binding("z", "now", "back to now"),
     ]
     explanation = """\
@@ -314,6 +314,7 @@ Other branches' means are drawn with it, in the colour of the cursor.
     def action_go(self) -> None:
         """Go to the step under the curve's cursor; one that was not kept is run again."""
         if self.view is None or not (steps := self.view.history.steps):
+            self.action_nothing("no training step is over yet")
             return
         self.post_message(MomentChosen(0, steps[self._at(self.view, steps)].index))
 

@@ -29,10 +29,10 @@ class WeightsPane(Pane):
 
     title = "Weights"
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("m", "matrix(1)", "matrix"),
-        Binding("M", "matrix(-1)", "matrix before", show=False),
-        Binding("l", "layer(1)", "data/grad/…"),
-        Binding("L", "layer(-1)", "layer back", show=False),
+        Binding("x", "matrix(1)", "matrix"),
+        Binding("X", "matrix(-1)", "matrix before", show=False),
+        Binding("m", "layer(1)", "data/grad/…"),
+        Binding("M", "layer(-1)", "layer back", show=False),
         Binding("up", "move(-1,0)", "row up", show=False),
         Binding("down", "move(1,0)", "row down", show=False),
         Binding("left", "move(0,-1)", "column left", show=False),
@@ -50,7 +50,7 @@ What the model has learned is in its matrices, one number per cell. Orange is po
 larger; the sign is written in the cell. Rows and columns are named after what they do, told from how the forward
 pass reads them.
 
-Layers (`l`): **data**, the weights; **grad**, d(loss)/d(weight), filled in by the backward pass; the optimizer's
+Layers (`m`): **data**, the weights; **grad**, d(loss)/d(weight), filled in by the backward pass; the optimizer's
 running means, where the script keeps some (Adam: m of the gradient, v of its square); **change** of the weights
 since a step (`r` sets it; at first the start of this episode); **update/weight**, how large this step's change is
 beside the weight: around 0.001 training goes its way, much above it is a leap, much below it stands still.
