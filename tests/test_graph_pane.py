@@ -172,7 +172,7 @@ async def test_folding_keeps_the_value_in_the_middle_and_counts_exactly(debugger
             drawn = app.pane.scene_of(app.first, app.pane.content_width)
             assert drawn.focus in drawn.boxes
             assert f"fold: {app.pane.level.label}" in picture(app.pane)
-            await pilot.press("f")
+            await pilot.press("j")
         assert seen == sorted(Level, reverse=True)
         assert app.pane.level == Level.OPERATIONS
 
@@ -187,15 +187,15 @@ async def test_depth_threshold_slices_and_paths(debugger: Debugger, step: Trace)
         assert len(app.pane.scene_of(app.first, 120).boxes) > few
         await pilot.press("minus", "minus")
         assert app.pane.depth == 1
-        await pilot.press("t", "t")
+        await pilot.press("u", "u")
         assert app.pane.threshold == 0.05
         for show in (Show.PARAMETERS, Show.LOSS, Show.BETWEEN, Show.AROUND):
-            await pilot.press("v")
+            await pilot.press("m")
             assert app.pane.show_what is show
             assert show.value in picture(app.pane)
-        await pilot.press("p")
+        await pilot.press("G")
         assert "the largest products" in picture(app.pane)
-        await pilot.press("p")
+        await pilot.press("G")
         assert "around" in picture(app.pane)
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 from support import BUNDLED, SAMPLES
+from support import NAMES as NAMES_FILE
 from tui_fixtures import opened, small_launch
 from views_fixtures import Weights, bundled_forward, trace_of
 
@@ -163,11 +164,11 @@ def test_what_it_tells_of_the_bundled_model_is_what_plain_floats_compute() -> No
     ids = tokens(trace).text(0)
     attention, probabilities = bundled_forward(Weights(trace), ids)
     shares = percents(stops_of(trace, "attention")[1].text)
-    assert shares == [round(w, 3) for w in sorted(attention[0][3], reverse=True)]
+    assert shares == pytest.approx(sorted(attention[0][3], reverse=True), abs=6e-4)
     target = next(d.target for d in tokens(trace).distributions if d.position == 3)
-    assert percents(stops_of(trace, "prediction")[0].text) == [
-        round(max(probabilities[3]), 3), round(probabilities[3][target], 3),
-    ]  # fmt: skip
+    assert percents(stops_of(trace, "prediction")[0].text) == pytest.approx(
+        [max(probabilities[3]), probabilities[3][target]], abs=6e-4
+    )
 
 
 @pytest.mark.parametrize(
@@ -177,7 +178,7 @@ def test_what_it_tells_of_the_bundled_model_is_what_plain_floats_compute() -> No
 def test_a_session_walks_the_whole_tour_and_stands_where_it_says(script: Path, tmp_path: Path) -> None:
     if not script.exists():
         pytest.skip("the shared cases are not here")
-    launch = small_launch(tmp_path) if script == BUNDLED else Launch(script, private_folder=True)
+    launch = small_launch(tmp_path) if script == BUNDLED else Launch(script, data=NAMES_FILE, private_folder=True)
     debugger = Debugger(launch)
     try:
         debugger.wait()

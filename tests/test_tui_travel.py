@@ -27,7 +27,7 @@ async def test_enter_on_the_curve_goes_to_a_step_that_was_run_freely(launch: Lau
         await screen.press("9")
         pane = screen._pane("training")
         pane.focus()
-        await screen.press("S", "S", "S")
+        await screen.press("left", "left", "left")
         assert "Enter runs it again" in screen.page("training")
         await screen.press("enter")
         assert "training step 3/6" in screen.status

@@ -49,7 +49,6 @@ from microgpt_tui.tui.messages import (
     TourStopped,
 )  # fmt: skip
 from microgpt_tui.tui.pane import Pane, View
-from microgpt_tui.tui.panels import LEFT
 from microgpt_tui.tui.panes.source import SourcePane
 from microgpt_tui.tui.pending import Pending
 from microgpt_tui.tui.providers import PaletteCommands
@@ -60,7 +59,6 @@ from microgpt_tui.tui.themes import LOOKS, Readable, Recolour
 from microgpt_tui.tui.timeline import Timeline
 from microgpt_tui.tui.typeahead import TypeAhead
 
-LEFT_NAMES = frozenset(name for name, *_ in LEFT)
 FRAME = 1 / 5
 """Seconds between repaints while the script runs."""
 PATIENCE = 1.0
@@ -537,13 +535,11 @@ class DebuggerApp(App[int]):
 
     @on(TourStopped)
     async def _tour_stopped(self, message: TourStopped) -> None:
-        if message.pane in LEFT_NAMES:
-            self.main.show_left(message.pane)
-        elif message.pane:
-            await self.main.show_tab(message.pane)
         if message.node >= 0:
             self._chosen = (self.debugger.moment, message.node)
-        self.call_after_refresh(self.main.tour.focus)
+        self.main.tour.focus()
+        if message.pane:
+            await self.main.point_at(message.pane)
 
     @on(StepChosen)
     def _step_chosen(self, message: StepChosen) -> None:

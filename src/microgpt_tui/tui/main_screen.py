@@ -277,16 +277,29 @@ class MainScreen(Screen[object], inherit_bindings=False):
             self.add_class("flipped")
         self.call_after_refresh(self.focus_pane, self.left_pane(name))
 
+    async def point_at(self, name: str) -> None:
+        """A pane is on the screen; the focus stays where it is."""
+        if self.zoomed is not None:
+            self.zoom(None)
+        if any(name == left for left, *_ in LEFT):
+            self.set_class(self.compact, "flipped")
+        else:
+            await self._activate(name)
+        self.post_message(Rearranged())
+
     async def show_tab(self, name: str, panel: int | None = None) -> None:
         """A tab of the right-hand side gets the focus: where it stands already, else in the panel used last."""
+        pane = await self._activate(name, panel)
+        self.call_after_refresh(self.focus_pane, pane)
+
+    async def _activate(self, name: str, panel: int | None = None) -> Pane:
         self.remove_class("flipped")
         number = self._last_right if panel is None else panel
         if not self.wide:
             number = 0
         elif self.panel(1 - number).active == name:
             number = 1 - number
-        pane = await self.panel(number).activate(name)
-        self.call_after_refresh(self.focus_pane, pane)
+        return await self.panel(number).activate(name)
 
     # -- the command line ----------------------------------------------------------------------
 

@@ -44,14 +44,14 @@ class GraphPane(Pane):
         Binding("backspace", "back", "back"),
         Binding("plus,equals_sign", "depth(1)", "further", show=False),
         Binding("minus", "depth(-1)", "nearer", show=False),
-        Binding("f", "level(-1)", "fold"),
-        Binding("F", "level(1)", "unfold", show=False),
-        Binding("v", "show(1)", "slices"),
-        Binding("V", "show(-1)", "show before", show=False),
-        Binding("m", "mark", "mark one end", show=False),
-        Binding("t", "threshold(1)", "threshold", show=False),
-        Binding("T", "threshold(-1)", "threshold lower", show=False),
-        Binding("p", "paths", "paths"),
+        Binding("j", "level(-1)", "fold"),
+        Binding("J", "level(1)", "unfold", show=False),
+        Binding("m", "show(1)", "slices"),
+        Binding("M", "show(-1)", "show before", show=False),
+        Binding("r", "mark", "mark one end", show=False),
+        Binding("u", "threshold(1)", "threshold", show=False),
+        Binding("U", "threshold(-1)", "threshold lower", show=False),
+        Binding("G", "paths", "paths"),
     ]
     explanation = """\
 # Graph
@@ -69,11 +69,11 @@ that are not drawn. A plain `┼` is a crossing, `├` and `●` are branches of
 | arrows | along the lines; up and down within a column |
 | Enter, Backspace | put the box in the middle; go back |
 | `+` `-` | show more or fewer steps to each side |
-| `f` `F` | fold: operations, statements, blocks, layers, positions |
-| `v` `V` | around · inputs down to the parameters · up to the loss · between the mark and here |
-| `m` | mark one end of *between* |
-| `t` `T` | hide edges that brought less than a share of the gradient |
-| `p` | the paths to the loss with the largest products of local gradients |
+| `j` `J` | fold: operations, statements, blocks, layers, positions |
+| `m` `M` | around · inputs down to the parameters · up to the loss · between the mark and here |
+| `r` | mark one end of *between* |
+| `u` `U` | hide edges that brought less than a share of the gradient |
+| `G` | the paths to the loss with the largest products of local gradients |
 """
 
     def __init__(self, *, id: str | None = None, classes: str | None = None) -> None:
@@ -134,7 +134,7 @@ that are not drawn. A plain `┼` is a crossing, `├` and `●` are branches of
         drawn = self.scene_of(view, width)
         head = self._heading(view, width, drawn)
         if not drawn.boxes:
-            return [head, *empty("No path here", "v shows another part of the graph, m marks the other end")]
+            return [head, *empty("No path here", "m shows another part of the graph, r marks the other end")]
         cursor = self.cursor if self.cursor in drawn.boxes else drawn.focus
         if cursor < 0:
             cursor = next(iter(drawn.boxes))
