@@ -212,7 +212,7 @@ async def test_the_screen_walks_it_pointing_at_panes_and_can_be_left_anywhere(
     async with opened(small_launch(tmp_path), size, hint=True, remember=tmp_path / "state" / "screen.json") as screen:
         assert "t gives a guided tour" in screen.bottom
         await screen.press("t")
-        strip = screen.app.main.tour
+        strip = screen.app.main.lesson
         chapters = []
         for _ in range(30):
             stop = screen.debugger.tour.stop(screen.debugger)

@@ -29,6 +29,7 @@ from microgpt_tui.session.cursor import Cursor
 from microgpt_tui.session.displays import Displays
 from microgpt_tui.session.history import History
 from microgpt_tui.session.moment import Moment, name_of
+from microgpt_tui.session.prediction import Prediction
 from microgpt_tui.session.process import Connected, Launch, Process, Received
 from microgpt_tui.session.script import Script
 from microgpt_tui.session.tour import Tour
@@ -76,6 +77,7 @@ class Debugger:
         self.breakpoints = BreakpointList()
         self.displays = Displays()
         self.tour = Tour()
+        self.prediction = Prediction()
         self._begin(launch, history or History(launch.history_memory // 2 or 1 << 29))
 
     def _begin(self, launch: Launch, history: History) -> None:

@@ -47,6 +47,10 @@ def where(debugger: Debugger) -> tuple[str, dict[str, Any]]:
     if tour is not None:
         data["tour"] = {"chapter": tour.chapter, "text": tour.text, "pane": tour.pane}
         lines = [f"{debugger.tour.title(debugger)}\n{tour.text}", *lines]
+    asked = debugger.prediction.text(debugger)
+    if asked:
+        data["prediction"] = {"text": asked, "right": debugger.prediction.right, "asked": debugger.prediction.asked}
+        lines = [asked, *lines]
     values = displayed(debugger.displays, debugger.history, debugger.moment)
     if values:
         data["displays"] = [{"expression": v.text, "value": v.value} for v in values]

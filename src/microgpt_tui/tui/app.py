@@ -36,6 +36,7 @@ from microgpt_tui.tui.keymap import KEYS, TYPED, shown_key, textual_name
 from microgpt_tui.tui.lines import Visible
 from microgpt_tui.tui.main_screen import MainScreen
 from microgpt_tui.tui.messages import (
+    Asked,
     CommandCancelled,
     CommandChosen,
     CommandGiven,
@@ -115,6 +116,8 @@ class DebuggerApp(App[int]):
         self._chosen: tuple[Moment, int] | None = None
         self._typeahead = TypeAhead(self, ASKING, self.on_event)
         self._pending = Pending(debugger)
+        self._player: Timer | None = None
+        """Steps by itself (``play``)."""
         self._running_freely = False
         self._awaiting = False
         """The script was resumed; the panes follow when it stops."""
@@ -217,6 +220,9 @@ class DebuggerApp(App[int]):
         """Keys that follow one that opens or closes the command line wait for it."""
         if isinstance(event, events.Key) and (self.return_value is not None or not self.screen_stack):
             return  # the session is being left
+        if isinstance(event, events.Key) and not event.is_forwarded and self.stop_playing():
+            self.say("stopped playing")
+            return
         if isinstance(event, events.Key) and not event.is_forwarded and self._typeahead.holds(event):
             return
         await super().on_event(event)
@@ -369,7 +375,7 @@ class DebuggerApp(App[int]):
         if not self.debugger.running:
             self.main.tell_moment("")
         self.main.banner.show(self.debugger)
-        self.main.tour.show(self.debugger)
+        self.main.lesson.show(self.debugger)
         self.main.timeline.view = view
         self.main.narration.view = view
         for pane in self.main.visible_panes():
@@ -537,9 +543,47 @@ class DebuggerApp(App[int]):
     async def _tour_stopped(self, message: TourStopped) -> None:
         if message.node >= 0:
             self._chosen = (self.debugger.moment, message.node)
-        self.main.tour.focus()
+        self.main.lesson.focus()
         if message.pane:
             await self.main.point_at(message.pane)
+
+    @on(Asked)
+    def _asked(self, message: Asked) -> None:
+        self.main.lesson.focus()
+        if not message.answered:
+            self.main.start_typing("predict ")
+
+    # -- slow play -------------------------------------------------------------------------------
+
+    def play(self, rate: float) -> None:
+        """Step so many times a second (backwards below 0) until a key is pressed, or there is nowhere to go."""
+        self.stop_playing()
+        word = "step" if rate > 0 else "back"
+        self._player = self.set_interval(1 / abs(rate), lambda: self._play_on(word))
+        self.say(f"playing, {abs(rate):g} {'a second' if rate > 0 else 'a second backwards'}: any key stops")
+
+    def stop_playing(self) -> bool:
+        """No further step by itself; True where there would have been."""
+        player, self._player = self._player, None
+        if player is not None:
+            player.stop()
+        return player is not None
+
+    def _stays_at(self, moment: Moment) -> bool:
+        return not self.busy and self.debugger.moment == moment
+
+    def _play_on(self, word: str) -> None:
+        if self.debugger.running or self.busy or len(self.screen_stack) > 1:
+            return
+        before, said = self.debugger.moment, self.main.footer.notice
+        self.perform(lookup(word, ALL))
+        if self._stays_at(before):
+            self.stop_playing()
+            self.say(self.debugger.notice or "nothing more to play")
+        elif self.debugger.hit is not None:
+            self.stop_playing()
+        elif self._player is not None:
+            self.say(said)
 
     @on(StepChosen)
     def _step_chosen(self, message: StepChosen) -> None:

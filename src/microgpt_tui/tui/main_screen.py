@@ -12,6 +12,7 @@ from microgpt_tui.session.debugger import Debugger
 from microgpt_tui.tui.banner import Banner
 from microgpt_tui.tui.command_line import CommandLine
 from microgpt_tui.tui.footer import Footer
+from microgpt_tui.tui.lesson_strip import LessonStrip
 from microgpt_tui.tui.messages import Rearranged, SharesChanged
 from microgpt_tui.tui.narration import Narration
 from microgpt_tui.tui.pane import Pane
@@ -19,7 +20,6 @@ from microgpt_tui.tui.panels import LEFT, LeftPanel, RightPanel, panel_of
 from microgpt_tui.tui.shares import Shares
 from microgpt_tui.tui.status import StatusLine
 from microgpt_tui.tui.timeline import Timeline
-from microgpt_tui.tui.tour_strip import TourStrip
 
 SMALLEST = (60, 16)
 COMPACT, WIDE = 110, 160
@@ -50,7 +50,7 @@ class MainScreen(Screen[object], inherit_bindings=False):
             yield RightPanel(1, "graph")
         yield Banner(id="banner")
         yield Narration(id="narration")
-        yield TourStrip(id="tour")
+        yield LessonStrip(id="lesson")
         yield Timeline(id="timeline")
         with Container(id="bottom"):
             yield Footer(id="footer")
@@ -82,9 +82,9 @@ class MainScreen(Screen[object], inherit_bindings=False):
         return self.query_one(Banner)
 
     @property
-    def tour(self) -> TourStrip:
-        """The stop of the guided tour."""
-        return self.query_one(TourStrip)
+    def lesson(self) -> LessonStrip:
+        """The stop of the guided tour, or a question."""
+        return self.query_one(LessonStrip)
 
     @property
     def narration(self) -> Narration:

@@ -61,6 +61,13 @@ class NothingThere(Message):
 
 
 @dataclass
+class Asked(Message):
+    """A number is asked for, or was guessed."""
+
+    answered: bool
+
+
+@dataclass
 class TourStopped(Message):
     """The tour has come to a stop: which pane shows it, and the value that is spoken of."""
 

@@ -19,6 +19,9 @@ from microgpt_tui.tui.themes import LOOKS
 if TYPE_CHECKING:
     from microgpt_tui.tui.app import DebuggerApp
 
+SLOW, FAST = 2, 30
+"""Steps a second of slow play: without a number, and at most."""
+
 # -- the session's commands, in a screen's way -------------------------------------------------
 
 
@@ -161,6 +164,20 @@ def _theme(app: DebuggerApp, argument: str) -> None:
         raise CommandError(f"no theme {argument!r}: {', '.join(LOOKS)}")
 
 
+def _play(app: DebuggerApp, argument: str) -> None:
+    words = argument.lower().removesuffix("/s").split()
+    sign = 1
+    if words[:1] == ["back"]:
+        sign, words = -1, words[1:]
+    try:
+        rate = sign * float(words[0].removesuffix("/s")) if words else sign * SLOW
+    except ValueError:
+        raise CommandError(f"play how fast? play 4/s, play 0.5/s, play back 4/s, not {argument!r}") from None
+    if not 0.05 <= abs(rate) <= FAST:
+        raise CommandError(f"from one step in 20 seconds to {FAST} a second: play 4/s")
+    app.play(rate)
+
+
 def _command(app: DebuggerApp, argument: str) -> None:
     app.main.start_typing(argument)
 
@@ -207,6 +224,7 @@ COMMANDS: tuple[Command[DebuggerApp], ...] = (
     *(Command(word, "", f"{what} by a few {unit}", _share(word), Effect.ALWAYS) for word, what, unit in (
         ("wider", "More room for the code", "columns"), ("narrower", "Less room for the code", "columns"),
         ("taller", "More room for the source", "rows"), ("lower", "Less room for the source", "rows"))),
+    Command("play", "[back] [N/s]", "Step by itself, N times a second; any key stops", _play, Effect.ALWAYS),
     Command("command", "[TEXT]", "Type a command", _command, Effect.ALWAYS),
     Command("palette", "", "Search everything there is to do", _palette, Effect.ALWAYS),
     Command("pane", "[NAME]", "To the next pane; on a small terminal, flip between the two sides", _pane,

@@ -31,8 +31,23 @@ def _walk(debugger: Debugger, argument: str) -> Moves:
     yield
 
 
+def _predict(debugger: Debugger, argument: str) -> Moves | Result:
+    prediction = debugger.prediction
+    if argument == "off":
+        prediction.leave()
+        return Result(f"no more questions; {prediction.score or 'none was answered'}")
+    return _guessed(debugger, argument) if argument else prediction.ask(debugger)
+
+
+def _guessed(debugger: Debugger, argument: str) -> Moves:
+    debugger.prediction.guess(debugger, argument)
+    yield
+
+
 COMMANDS = (
     Command("tour", "[next|back|off|N|CHAPTER]",
             "A guided tour of one training step and one sample of this script; it goes on where it was left", _tour,
             Effect.STEPS, choices=lambda d: (*PLACES, *CHAPTERS)),
+    Command("predict", "[NUMBER|off]", "Be asked for the next number, value or gradient, before it is shown; the guess",
+            _predict, Effect.STEPS),
 )  # fmt: skip

@@ -1,4 +1,4 @@
-"""The tour at the foot of the screen: where it is, what there is to see, and the keys that lead on."""
+"""The lesson at the foot of the screen: a stop of the tour, or a question, and the keys that lead on."""
 
 from __future__ import annotations
 
@@ -15,17 +15,17 @@ from textual.widget import Widget
 from microgpt_tui.narrate.tour import TourStop
 from microgpt_tui.session.debugger import Debugger
 from microgpt_tui.tui import palette
-from microgpt_tui.tui.messages import CommandChosen, TourStopped
+from microgpt_tui.tui.messages import Asked, CommandChosen, TourStopped
 
 MOST = 5
 """Rows of text at most."""
-KEYS = "⏎ next · ⌫ back · Esc leaves (t comes back)"
+KEYS = {"tour": "⏎ next · ⌫ back · Esc leaves (t comes back)", "predict": "⏎ the next question · Esc leaves"}
 
 
-class TourStrip(Widget, can_focus=True):
-    """Rows below the panes, only while the tour is on. At a stop it has the focus; any pane can take it."""
+class LessonStrip(Widget, can_focus=True):
+    """Rows below the panes, only while there is a lesson. At a stop it has the focus; any pane can take it."""
 
-    DEFAULT_CSS = "TourStrip { height: 2; background: $panel; display: none; }"
+    DEFAULT_CSS = "LessonStrip { height: 2; background: $panel; display: none; }"
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("enter", "walk('next')", "next", show=False),
         Binding("backspace", "walk('back')", "back", show=False),
@@ -36,33 +36,44 @@ class TourStrip(Widget, can_focus=True):
         super().__init__(id=id)
         self.title = ""
         self.lines: list[str] = []
-        self._shown: tuple[str, TourStop] | None = None
+        self.kind = "tour"
+        self._shown: tuple[str, TourStop | str] | None = None
 
     def show(self, debugger: Debugger) -> None:
-        """Tell of the stop where the tour is, if it is on; a new one is announced, for its pane to be shown."""
+        """Tell of the open question, else of the stop where the tour is; what is new is announced."""
         stop = debugger.tour.stop(debugger) if debugger.tour.shown else None
-        if stop is None:
+        asked = debugger.prediction.text(debugger)
+        told: TourStop | str | None = asked or stop
+        if told is None:
             self._shown, self.display = None, False
             return
-        self.title = debugger.tour.title(debugger)
+        self.kind = "predict" if isinstance(told, str) else "tour"
+        score = debugger.prediction.score
+        self.title = debugger.tour.title(debugger) if isinstance(told, TourStop) else f"predict · {score}".rstrip(" ·")
+        text = told.text if isinstance(told, TourStop) else told
         width = max(20, self.app.size.width - 4)
-        self.lines = wrap(stop.text, width, max_lines=MOST, placeholder=" …", break_on_hyphens=False)
+        self.lines = wrap(text, width, max_lines=MOST, placeholder=" …", break_on_hyphens=False)
         self.styles.height = 1 + len(self.lines)
         self.display = True
         self.refresh()
-        if (self.title, stop) != self._shown:
-            self._shown = self.title, stop
-            self.post_message(TourStopped(stop.pane, stop.node))
+        if (self.title, told) != self._shown:
+            self._shown = self.title, told
+            if isinstance(told, TourStop):
+                self.post_message(TourStopped(told.pane, told.node))
+            else:
+                self.post_message(Asked(answered=debugger.prediction.open is None))
 
     def action_walk(self, where: str) -> None:
         """On, back, or away."""
-        self.post_message(CommandChosen(f"tour {where}"))
+        words = {"next": "predict", "off": "predict off"} if self.kind == "predict" else {}
+        self.post_message(CommandChosen(words.get(where, f"tour {where}")))
 
     def render_line(self, y: int) -> Strip:
         base, width = Style(bgcolor=palette.PANEL), self.size.width
         if y == 0:
             head = f" ▸ {self.title}"
-            keys = KEYS if cell_len(head) + cell_len(KEYS) + 3 <= width else ""
+            keys = KEYS[self.kind]
+            keys = keys if cell_len(head) + cell_len(keys) + 3 <= width else ""
             gap = " " * max(1, width - cell_len(head) - cell_len(keys) - 1)
             title = Segment(head, base + Style(color=palette.ACCENT, bold=True))
             return Strip([title, Segment(gap + keys, base + Style(color=palette.DIM))]).adjust_cell_length(width, base)
