@@ -3,8 +3,13 @@
 from __future__ import annotations
 
 import json
+import os
+import pty
+import re
+import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -65,3 +70,81 @@ def test_textual_is_not_imported(tmp_path: Path) -> None:
     )
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, check=False).returncode == 0
     assert (tmp_path / "x.dot").exists()
+
+
+# -- the screen, and what takes long ---------------------------------------------------------------
+
+
+def test_the_screen_of_a_moment_is_written_without_a_terminal(tmp_path: Path) -> None:
+    path = tmp_path / "screen.svg"
+    assert run("--at", "1:1200", "--what", "screen", "--keys", "5", "--screen", "100x30", "-o", str(path)) == 0
+    text = path.read_text().replace("&#160;", " ")
+    assert "1,200" in text, "the moment"
+    assert "around" in text, "the pane that the key has opened"
+    assert "url(" not in re.sub(r"url\(#[^)]*\)", "", text), "no font from a server"
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [(["-o", "x.png"], "write it as .svg"), (["-o", "x.svg", "--screen", "big"], "120x40"), ([], "say where to")],
+)
+def test_a_screen_that_cannot_be_written(
+    words: list[str], said: str, capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert run("--at", "1:1200", "--what", "screen", *words) == 2
+    assert said in capsys.readouterr().err
+    assert not list(tmp_path.iterdir())
+
+
+def test_what_takes_long_says_how_far_it_is_and_can_be_cancelled(tmp_path: Path) -> None:
+    """On a terminal; the script's process ends too (a session whose child goes on would never close the terminal)."""
+    terminal, other = pty.openpty()
+    words = [sys.executable, "-m", "microgpt_tui", "export", "--at", "sample 1:50", "-o", str(tmp_path / "x.svg")]
+    process = subprocess.Popen(words, stdin=other, stdout=other, stderr=other, start_new_session=True)
+    os.close(other)
+    said = b""
+    while b"of 1,000" not in said and len(said) < 100_000:
+        said += os.read(terminal, 4096)
+    assert re.search(rb"training step \d+ of 1,000 .* at most \d+ s to the end of training .* Ctrl\+C cancels", said)
+    os.kill(process.pid, signal.SIGINT)
+    assert process.wait(30) == 130
+    time.sleep(0.1)
+    assert b"cancelled, nothing was written" in os.read(terminal, 100_000)
+    os.close(terminal)
+    assert not list(tmp_path.iterdir())
+
+
+# -- names and gradients ---------------------------------------------------------------------------
+
+
+MLP = """
+class Neuron:
+    def __init__(self, n):
+        self.w = [Var(0.5 + i) for i in range(n)]
+        self.b = Var(0.1)
+hidden = [Neuron(2), Neuron(2)]
+params = [p for n in hidden for p in n.w + [n.b]]
+for step in range(2):
+    loss = sum((n.w[0] * 2.0 + n.w[1] * n.b for n in hidden), Var(0.0))
+    loss.backward()
+    for p in params:
+        p.data -= 0.1 * p.grad
+    for p in params:
+        p.grad = 0.0
+"""
+
+
+def test_parameters_are_called_by_the_object_that_holds_them_and_zeroed_grads_are_no_final_ones(tmp_path: Path) -> None:
+    script, path = tmp_path / "mlp.py", tmp_path / "mlp.json"
+    engine = Path(__file__).parent.parent / "sample_data/scripts/engine_tiny.py"
+    script.write_text(engine.read_text() + MLP)
+    for at, state in (("1", "final"), ("1:end", "set to zero again")):
+        assert main(["export", str(script), "--at", at, "-o", str(path), "--overwrite"]) == 0
+        parameters = {b["title"]: b for b in json.loads(path.read_text())["nodes"] if b["kind"] == "parameter"}
+        assert set(parameters) == {f"hidden[{i}].{p}" for i in (0, 1) for p in ("w[0]", "w[1]", "b")}
+        assert {b["state"] for b in parameters.values()} == {state}
+        if state != "final":
+            assert {b["grad"] for b in parameters.values()} == {0}
+    assert main(["export", str(script), "--what", "cone", "--node", "hidden[0].b", "-o", str(path), "--overwrite"]) == 0
+    assert json.loads(path.read_text())["title"].endswith("hidden[0].b")

@@ -8,7 +8,11 @@ import os
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import NoReturn
+from pathlib import Path
+from typing import TYPE_CHECKING, NoReturn
+
+if TYPE_CHECKING:
+    from microgpt_tui.session.process import Launch
 
 _PANES = ("attention", "tokens", "weights", "training", "variables", "graph")
 DONE, DIFFERENT, BAD_INPUT = 0, 1, 2
@@ -258,7 +262,30 @@ def _export(words: list[str], script_args: list[str]) -> int:
     from microgpt_tui.headless.export import export
     from microgpt_tui.headless.launch import launch_from
 
-    return export(launch_from(options, script_args), options)
+    launch = launch_from(options, script_args)
+    return _export_screen(launch, options) if options.what == "screen" else export(launch, options)
+
+
+def _export_screen(launch: Launch, options: argparse.Namespace) -> int:
+    """The one picture that needs the screen's code."""
+    from microgpt_tui.graph.files import ExportError, check_free
+    from microgpt_tui.headless.export import at_moment
+    from microgpt_tui.headless.launch import InputError
+    from microgpt_tui.tui.screenshot import write_screen
+
+    if not options.output:
+        raise InputError("export --what screen: say where to: -o FILE.svg")
+    path = Path(options.output)
+    try:
+        check_free(path, options.overwrite)
+        with at_moment(launch, options.at) as (debugger, _, _):
+            written = write_screen(
+                debugger, path, options.format or "", options.screen, options.keys, overwrite=options.overwrite
+            )
+    except ExportError as error:
+        raise InputError(f"export: {error}") from None
+    print(written)
+    return 0
 
 
 _BY_NAME: dict[str, Callable[[list[str], list[str]], int]] = {

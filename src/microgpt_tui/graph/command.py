@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import replace
 from pathlib import Path
 
@@ -21,7 +21,10 @@ from microgpt_tui.protocol.moments import SHORT
 from microgpt_tui.trace.references import NotHere
 from microgpt_tui.trace.trace import Trace
 
+SCREEN = "screen"
+"""Not of the graph: what the debugger's screen shows of the moment; ``tui.screenshot`` writes it."""
 EPILOG = "what can be drawn:\n" + "\n".join(f"  {what.name:<11} {what.meaning}" for what in WHATS.values())
+EPILOG += f"\n  {SCREEN:<11} the debugger's screen at that moment, after --keys (svg)"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -32,8 +35,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help=f"{SHORT}; a step alone means the end of its backward pass (default: that of step 1)",
     )  # fmt: skip
     parser.add_argument(
-        "--what", choices=list(WHATS), help=f"what to draw (default: the graph where it has at most {PLAIN} nodes, "
-        "else the model)",
+        "--what", choices=[*WHATS, SCREEN],
+        help=f"what to draw (default: the graph where it has at most {PLAIN} nodes, else the model)",
     )  # fmt: skip
     parser.add_argument("-o", "--output", metavar="FILE", help="where to; the ending says the format")
     parser.add_argument(
@@ -59,6 +62,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--budget", type=int, default=60, metavar="N", help="fold to at most N boxes (default: 60)")
     parser.add_argument("--no-title", action="store_true", help="no title")
     parser.add_argument("--no-legend", action="store_true", help="no legend")
+    parser.add_argument("--screen", metavar="COLSxROWS", default="120x40", help="of --what screen (default: 120x40)")
+    parser.add_argument(
+        "--keys", metavar="KEYS", default="", help="pressed before, such as '4' or '5 v' (--what screen)"
+    )
     parser.add_argument("--engine", choices=["dot", "wheel"], help="which Graphviz (default: dot, else the wheel)")
     parser.add_argument("--timeout", type=float, default=60.0, metavar="SECONDS", help="for the layout (default: 60)")
     parser.add_argument("--force", action="store_true", help="draw all of it, however long it takes and small it gets")
@@ -66,14 +73,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(
-    trace: Trace, event: int, options: argparse.Namespace, script: str = "", later: Iterable[tuple[Trace, int]] = ()
-) -> str:
+    trace: Trace, event: int, options: argparse.Namespace, script: str = "", later: Iterable[tuple[Trace, int]] = (),
+    progress: Callable[[str], None] = lambda line: None,
+) -> str:  # fmt: skip
     """Write what the options ask for; returns what to tell the person. Raises ExportError."""
     if options.what is None:
         small = len(nodes_below(trace, event, PLAIN)) <= PLAIN
         options.what = "cone" if options.node else "graph" if small or trace.loss_node() < 0 else "model"
     request = request_of(trace, event, options, script)
-    renderer = Renderer(options.engine or "", options.timeout)
+    renderer = Renderer(options.engine or "", options.timeout, progress=progress)
     form = options.format or ""
     if options.frames:
         written = write_frames(

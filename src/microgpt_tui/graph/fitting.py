@@ -111,8 +111,7 @@ def _styles(picture: Picture, request: Request) -> Iterator[Style]:
     ways = [style]
     if style.edges == "count" and picture.arrows:
         ways.append(replace(style, edges="none"))
-    if any(box.result for box in picture.boxes):
-        ways.append(replace(ways[-1], compact=True))
+    ways.append(replace(ways[-1], compact=True))
     for way in ways:
         yield way
         if request.auto_direction and picture.arrows:

@@ -19,6 +19,7 @@ from microgpt_tui.graph.state import (
     reached_by_sums,
     sums_by_group,
     uses_by_group,
+    zeroed,
 )
 from microgpt_tui.graph.titles import scope_title
 from microgpt_tui.trace.trace import Trace
@@ -103,6 +104,8 @@ def _fill_numbers(trace: Trace, folded: Fold, boxes: list[Box], event: int) -> N
         box.result = result_text(values)
         if box.state not in (Reached.NONE, Reached.WAITING):
             box.grad = math.sqrt(sum(grads.get(n, 0.0) ** 2 for n in results))
+            if box.state is Reached.FINAL and not box.grad and all(zeroed(trace, n, event) for n in results):
+                box.state = Reached.ZEROED
 
 
 def result_text(values: list[float]) -> str:

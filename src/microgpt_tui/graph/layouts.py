@@ -33,6 +33,8 @@ def source(picture: Picture, style: Style, *, frames: bool = True) -> str:
     sizes = sizes_of(picture, style)
     labelled = any(reserved_label(a, style, picture) for a in picture.arrows)
     separation = 0.3 if labelled else 0.36 if style.direction == "LR" else 0.25
+    if style.compact:
+        separation *= 0.55
     lines = [
         f'digraph {{ graph [rankdir={style.direction} pad=0 nodesep="0.16" ranksep="{separation}"]',
         '  node [shape=box fixedsize=true label=""]',
@@ -77,7 +79,7 @@ def by_ourselves(picture: Picture, style: Style) -> Layout:
     edges = [(order[a.tail], order[a.head]) for a in picture.arrows]
     turned = [(min(e), max(e)) for e in edges if e[0] != e[1]]
     down = style.direction == "TB"
-    gap = 40.0 + max((text_width(t, EDGE_TEXT) for a in picture.arrows
+    gap = (16.0 if style.compact else 40.0) + max((text_width(t, EDGE_TEXT) for a in picture.arrows
                       if (t := reserved_label(a, style, picture))), default=0.0) * (not down)  # fmt: skip
     found = ranked({i: sizes[k] for i, k in enumerate(keys)}, turned, down, gap=gap, side_gap=18.0)
     height = found.height
@@ -93,7 +95,8 @@ def by_ourselves(picture: Picture, style: Style) -> Layout:
             x0, x1 = x0 + wide[0] / 2, x1 - tall[0] / 2
         points = [(x0, y0), *bends, (x1, y1)]
         lines[f"e{number}"] = _spline(points, height, down), _middle(points, height)
-    return Layout(found.width, height, at, {f"n{k}": sizes[k] for k in keys}, lines)
+    ends = {f"e{i}": (f"n{keys[a]}", f"n{keys[b]}") for i, (a, b) in enumerate(edges)}
+    return Layout(found.width, height, at, {f"n{k}": sizes[k] for k in keys}, lines, ends=ends)
 
 
 def _spline(points: list[tuple[float, float]], height: float, down: bool) -> str:

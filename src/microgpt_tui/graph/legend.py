@@ -66,6 +66,8 @@ def samples(picture: Picture) -> list[tuple[str, Box]]:
         found.append(("grad … accumulating", box(state=Reached.ACCUMULATING)))
     if Reached.FINAL in states:
         found.append(("grad ✓ final", box(state=Reached.FINAL)))
+    if Reached.ZEROED in states:
+        found.append(("grad set to zero again", box(state=Reached.ZEROED)))
     if any(b.focus for b in picture.boxes):
         found.append(("selected", box(focus=True)))
     return found

@@ -15,7 +15,13 @@ NODE_TEXT, SMALL_TEXT = 14.0, 13.0
 LINE, PAD = 18.5, 6.0
 NUMBER = text_width("−0.0e−00", NODE_TEXT)
 """Room for any number: a box does not grow when its gradient arrives."""
-MARKS = {Reached.NONE: "grad", Reached.WAITING: "grad", Reached.ACCUMULATING: "grad …", Reached.FINAL: "grad ✓"}
+MARKS = {
+    Reached.NONE: "grad",
+    Reached.WAITING: "grad",
+    Reached.ACCUMULATING: "grad …",
+    Reached.FINAL: "grad ✓",
+    Reached.ZEROED: "grad",
+}
 
 
 @dataclass(frozen=True, slots=True)

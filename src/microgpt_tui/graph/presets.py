@@ -83,7 +83,7 @@ class Style:
     title: bool = True
     legend: bool = True
     compact: bool = False
-    """A folded box says how many numbers it hands on, and not their range and norm."""
+    """Ranks stand closer; a folded box says how many numbers it hands on, and not their range and norm."""
     minimum_text: float = MINIMUM_TEXT
 
     @property

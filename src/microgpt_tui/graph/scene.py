@@ -22,7 +22,7 @@ TITLE = 18
 """Characters of a name in a label."""
 MOST = 40
 """Boxes on screen."""
-MARKS = {Reached.NONE: "", Reached.WAITING: "·", Reached.ACCUMULATING: "…", Reached.FINAL: "✓"}
+MARKS = {Reached.NONE: "", Reached.WAITING: "·", Reached.ACCUMULATING: "…", Reached.FINAL: "✓", Reached.ZEROED: ""}
 """How far a gradient has come, without colour."""
 
 

@@ -19,6 +19,7 @@ class Reached(Enum):
     WAITING = "not reached"
     ACCUMULATING = "accumulating"
     FINAL = "final"
+    ZEROED = "set to zero again"
 
 
 def node_at(trace: Trace, event: int) -> int:
@@ -108,12 +109,21 @@ def reached_by_sums(trace: Trace, event: int, sums: int, uses: int) -> Reached:
     return Reached.FINAL if sums >= uses or is_over(trace, event) else Reached.ACCUMULATING
 
 
+def zeroed(trace: Trace, node: int, event: int) -> bool:
+    """True when the last write to a grad by an event came after the latest backward pass and set it to zero."""
+    span = backward_span(trace, event)
+    last = max((trace.write_event[r] for r in trace.writes_of(node) if trace.write_event[r] <= event), default=-1)
+    return span is not None and last > span[1] and trace.kind[last] == ZERO
+
+
 def reached(trace: Trace, node: int, event: int) -> Reached:
     """Where a node's gradient stands: final once all that will be added to it has been."""
     start, end = rows_of_pass(trace, event)
     writes = trace.writes_of(node)
     done = [r for r in writes if start <= r < end and trace.kind[trace.write_event[r]] != ZERO]
     found = reached_by_sums(trace, event, len(done), len(trace.users(node)))
+    if done and zeroed(trace, node, event):
+        return Reached.ZEROED
     span = backward_span(trace, event)
     if found is not Reached.ACCUMULATING or span is None:
         return found

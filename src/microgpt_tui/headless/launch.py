@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from microgpt_tui.headless.progress import Progress, running
 from microgpt_tui.protocol.moments import MomentError, parse
 from microgpt_tui.session.breakpoints import NAN_NUMBER
 from microgpt_tui.session.debugger import Debugger
@@ -103,12 +104,14 @@ def recorded(launch: Launch, at: str) -> Iterator[tuple[Debugger, Trace, int]]:
         name = parse(at)
     debugger = Debugger(launch)
     try:
-        debugger.wait()
-        check(debugger)
-        debugger.breakpoints.enable(NAN_NUMBER, False)
-        with _moments(at):
-            for _ in reach(debugger, name, whole=True, run=True):
-                debugger.wait()
+        with Progress() as progress:
+            progress.text = running(debugger)
+            debugger.wait()
+            check(debugger)
+            debugger.breakpoints.enable(NAN_NUMBER, False)
+            with _moments(at):
+                for _ in reach(debugger, name, whole=True, run=True):
+                    debugger.wait()
         trace = debugger.trace
         assert trace is not None  # `reach` has gone to a recorded moment
         yield debugger, trace, debugger.moment.event

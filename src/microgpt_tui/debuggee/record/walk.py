@@ -26,7 +26,8 @@ class Kept:
 def walk(roots: list[dict[str, Any]], node_class: type, modules: set[str]) -> Kept:
     """Every named (list of) nodes reachable from the namespaces, through lists, dicts and the script's own objects.
 
-    A list of lists wins over a flat list of the same nodes (``state_dict`` over ``params``).
+    A list of lists wins over a flat list of the same nodes (``state_dict`` over ``params``), and so does whatever holds
+    them in smaller parts: ``hidden[0].w`` and ``hidden[0].b``.
     """
     kept = Kept()
     found: list[tuple[int, int, str, tuple[int, ...], list[Any]]] = []
@@ -60,8 +61,18 @@ def walk(roots: list[dict[str, Any]], node_class: type, modules: set[str]) -> Ke
         elif getattr(type(value), "__module__", None) in modules and not isinstance(value, type):
             seen.add(id(value))
             todo[:0] = [(f"{name}.{k}", v, depth + 1) for k, v in attributes(value)]
+    narrowest: dict[int, int] = {}
+    for _, _, _, _, nodes in found:
+        for node in nodes:
+            narrowest[id(node)] = min(len(nodes), narrowest.get(id(node), len(nodes)))
     covered: set[int] = set()
-    for _, _, name, shape, nodes in sorted(found, key=lambda f: (-f[0], f[1])):
+
+    def order_of(one: tuple[int, int, str, tuple[int, ...], list[Any]]) -> tuple[int, int]:
+        dimensions, place, _, _, nodes = one
+        overview = dimensions == 1 and all(narrowest[id(n)] < len(nodes) for n in nodes)
+        return 1 if overview else -dimensions, place
+
+    for _, _, name, shape, nodes in sorted(found, key=order_of):
         ids = set(map(id, nodes))
         if not ids <= covered:
             covered |= ids

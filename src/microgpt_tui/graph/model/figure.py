@@ -365,10 +365,16 @@ def _backward(plan: Plan, placed: Layout, pen: _Pen, found: Structure) -> list[S
     start = _side(plan, placed, found.loss, 0, 1)
     low = placed.height + 26
     end = _side(plan, placed, first, -1, 0)
+    beside = [p for p, (x, y) in placed.centre.items() if x < placed.centre[first][0] and abs(y - end[1]) < 40]
     left = min(x - plan.parts[p].width / 2 for p, (x, _) in placed.centre.items()) - 24
     text = "backward: gradients flow from the loss to every parameter"
     middle = (start[0] + left) / 2
-    way = arrow([start, (start[0], low), (left, low), (left, end[1]), end], pen.look.gradient, 3.6, head=15, bend=14)
+    corners = [(left, low), (left, end[1]), end]
+    if beside:  # something without parameters stands in the way: from below
+        end = _side(plan, placed, first, 0, 1)
+        corners = [(end[0], low), end]
+        middle = (start[0] + end[0]) / 2
+    way = arrow([start, (start[0], low), *corners], pen.look.gradient, 3.6, head=15, bend=14)
     wide = text_width(text, SMALL + 1, True) / 2 + 10
     ground = rectangle(middle - wide, low - 12, 2 * wide, 24, pen.theme.background)
     return [Group([*way, ground, Text(middle, low + 5, text, SMALL + 1, pen.look.gradient, True)], "backward", text)]

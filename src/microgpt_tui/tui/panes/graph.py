@@ -22,7 +22,7 @@ from microgpt_tui.tui.pane import Pane, View
 LINE = "#66718a"
 CARRYING = palette.PHASE_COLORS[2]
 GROUND = {
-    Reached.NONE: palette.SURFACE, Reached.WAITING: palette.SURFACE,
+    Reached.NONE: palette.SURFACE, Reached.WAITING: palette.SURFACE, Reached.ZEROED: palette.SURFACE,
     Reached.ACCUMULATING: "#453c1d", Reached.FINAL: "#1d3a2b",
 }  # fmt: skip
 THRESHOLDS = (0.0, 0.01, 0.05, 0.2)
