@@ -1,8 +1,7 @@
-"""The Graph pane and the export dialog, by their keys."""
+"""The Graph pane, by its keys."""
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -10,9 +9,7 @@ from pathlib import Path
 import pytest
 from textual.app import App, ComposeResult
 from textual.pilot import Pilot
-from textual.widgets import Button, Select, Static
 
-from microgpt_tui.graph import engines
 from microgpt_tui.graph.frames import backward_of
 from microgpt_tui.graph.levels import Level
 from microgpt_tui.graph.scene import Show
@@ -24,7 +21,6 @@ from microgpt_tui.trace.trace import Trace
 from microgpt_tui.tui.messages import NodeChosen
 from microgpt_tui.tui.pane import View
 from microgpt_tui.tui.panes.graph import GraphPane
-from microgpt_tui.tui.screens.export import ExportScreen
 
 ROOT = Path(__file__).parent.parent
 
@@ -197,78 +193,3 @@ async def test_depth_threshold_slices_and_paths(debugger: Debugger, step: Trace)
         assert "the largest products" in picture(app.pane)
         await pilot.press("G")
         assert "around" in picture(app.pane)
-
-
-@pytest.mark.parametrize("level", [Level.OPERATIONS, Level.BLOCKS])
-async def test_a_step_is_redrawn_at_once(debugger: Debugger, step: Trace, level: Level) -> None:
-    event = backward_of(step, len(step) - 1)[0] + 200
-    app = Host(view_of(debugger, step, event, step.node_of(event)))
-    async with app.run_test(size=(120, 40)) as pilot:
-        await ready(pilot)
-        app.pane.level = level
-        took = []
-        for at in range(event, event + 30):
-            start = time.perf_counter()
-            app.at(at, step.node_of(at))
-            picture(app.pane)
-            took.append(time.perf_counter() - start)
-    assert sorted(took)[len(took) // 2] < 0.05, "16 ms on an idle machine; benchmarks/graph.py measures it"
-
-
-# -- the dialog ------------------------------------------------------------------------------------
-
-
-async def until_done(pilot: Pilot[None], dialog: ExportScreen) -> str:
-    for _ in range(100):
-        await pilot.pause(0.05)
-        if not dialog.busy:
-            break
-    return str(dialog.query_one("#said", Static).render())
-
-
-async def test_the_dialog_says_what_will_be_drawn_and_where_it_went(
-    debugger: Debugger, step: Trace, tmp_path: Path
-) -> None:
-    if not engines.engines():
-        pytest.skip("no Graphviz here")
-    view = view_of(debugger, step, len(step) - 1, named(step, "attn_logits[1]"))
-    app = Host(view)
-    async with app.run_test(size=(80, 24)) as pilot:
-        await ready(pilot)
-        dialog = ExportScreen(view, app.export_screenshot(), tmp_path)
-        app.push_screen(dialog)
-        for _ in range(40):
-            await pilot.pause(0.05)
-            if plan := str(dialog.query_one("#plan", Static).render()):
-                break
-        assert "attn_logits[1]" in plan
-        assert "boxes" in plan
-        assert "Graphviz" in plan
-        await pilot.press("ctrl+s")
-        assert "Wrote" in await until_done(pilot, dialog)
-        assert (tmp_path / "microgpt-cone.svg").read_text().startswith("<svg")
-        await pilot.press("ctrl+s")
-        assert "exists already. Overwrite it?" in await until_done(pilot, dialog)
-        before = (tmp_path / "microgpt-cone.svg").stat().st_mtime_ns
-        dialog.query_one("#overwrite", Button).press()
-        await pilot.pause()
-        assert "Wrote" in await until_done(pilot, dialog)
-        assert (tmp_path / "microgpt-cone.svg").stat().st_mtime_ns > before
-        await pilot.press("escape")
-        await ready(pilot)
-        assert not isinstance(app.screen, ExportScreen)
-
-
-async def test_the_screen_itself_can_be_exported(debugger: Debugger, step: Trace, tmp_path: Path) -> None:
-    view = view_of(debugger, step, len(step) - 1, named(step, "attn_logits[1]"))
-    app = Host(view)
-    async with app.run_test(size=(100, 30)) as pilot:
-        await ready(pilot)
-        dialog = ExportScreen(view, app.export_screenshot(), tmp_path)
-        app.push_screen(dialog)
-        await ready(pilot)
-        dialog.query_one("#what", Select).value = "screen"
-        await ready(pilot)
-        await pilot.press("ctrl+s")
-        assert "Wrote" in await until_done(pilot, dialog)
-        assert "attn_logits" in (tmp_path / "microgpt-screen.svg").read_text()

@@ -42,15 +42,14 @@ def export(
     *,
     overwrite: bool = False,
     renderer: Renderer | None = None,
-    what: What | None = None,
     later: Iterable[tuple[Trace, int]] = (),
 ) -> Written:
-    """Write what a request asks for; ``what`` stands in for the registry's entry, ``later`` is for a page's slider.
+    """Write what a request asks for; ``later`` is for a page's slider.
 
     Without any Graphviz the DOT document is written beside, where that name is free, and the error says so.
     Raises ExportError, EngineError, Cancelled.
     """
-    what = what or what_of(request)
+    what = what_of(request)
     form = format_of(path, what, form)
     check_free(path, overwrite)
     if what.picture is None:

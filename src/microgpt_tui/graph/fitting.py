@@ -22,6 +22,8 @@ from microgpt_tui.trace.trace import Trace
 
 def what_of(request: Request) -> What:
     """The registry's entry. Raises ExportError that lists what there is."""
+    if request.entry is not None:
+        return request.entry
     if request.what not in WHATS:
         raise ExportError(f"nothing to draw is called {request.what!r}: there are {', '.join(WHATS)}")
     return WHATS[request.what]
@@ -121,7 +123,7 @@ def _styles(picture: Picture, request: Request) -> Iterator[Style]:
 def _smaller(request: Request, count: int, best: Drawing | None) -> int:
     """The next lower budget; 0 when it goes no further. A fold goes to its next coarser level."""
     part = 0.6 if best is None else min(0.85, max(0.4, best.smallest_text / best.style.minimum_text))
-    budget = int(count * part) if WHATS[request.what].elastic or best is None else count - 1
+    budget = int(count * part) if what_of(request).elastic or best is None else count - 1
     return budget if 3 <= budget < count else 0
 
 

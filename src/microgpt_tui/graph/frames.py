@@ -11,7 +11,7 @@ from microgpt_tui.graph.draw.shapes import Sheet
 from microgpt_tui.graph.drawing import Drawing
 from microgpt_tui.graph.engines import Renderer
 from microgpt_tui.graph.files import ExportError, write_whole
-from microgpt_tui.graph.fitting import draw, picture_for, subject_of
+from microgpt_tui.graph.fitting import draw, picture_for, subject_of, what_of
 from microgpt_tui.graph.formats import FORMATS
 from microgpt_tui.graph.model.figure import Figure
 from microgpt_tui.graph.model.numbers import change_events
@@ -19,7 +19,6 @@ from microgpt_tui.graph.model.parts import family
 from microgpt_tui.graph.picture import Picture
 from microgpt_tui.graph.request import Request
 from microgpt_tui.graph.state import backward_span
-from microgpt_tui.graph.whats import WHATS
 from microgpt_tui.protocol.codes import BACKWARD
 from microgpt_tui.trace.trace import Trace
 
@@ -87,7 +86,7 @@ def figure_frames(
 ) -> Iterator[Sheet]:
     """A designed figure at every moment at which one of its boxes begins to get its gradient, or has got all of it."""
     renderer = renderer or Renderer()
-    make = WHATS[request.what].figure
+    make = what_of(request).figure
     assert make is not None
     span = backward_of(trace, event)
     final = make(subject_of(trace, span[1], request), None)
@@ -130,7 +129,7 @@ def write_frames(
         raise ExportError(f"{folder} has files in it. Choose an empty folder, or say --overwrite.")
     drawings: Iterator[Drawing | Sheet] = (
         figure_frames(trace, event, request, renderer, most=most)
-        if WHATS[request.what].figure is not None
+        if what_of(request).figure is not None
         else frames(trace, event, request, renderer, most=most)
     )
     written: list[Path] = []

@@ -130,7 +130,7 @@ def _edge(arrow: Arrow, spline: str, label_at: str, height: float, style: Style,
     shapes: list[Shape] = [Path(tuple(curves), "", color, width, dash), _head_of(points[-1], tip, color, width)]
     if arrow.contribution == arrow.contribution and arrow.contribution != 0:
         start, after = points[0], points[1]
-        shapes.append(_back(start, after, theme.gradient))
+        shapes.append(_back(start, after, theme.gradient, min(9.0, 0.42 * math.dist(start, tip))))
     label = edge_label(arrow, style, groups)
     if label and label_at:
         x, y = (float(v) for v in label_at.split(",")[:2])
@@ -172,13 +172,13 @@ def _head_of(base: Point, tip: Point, color: str, width: float) -> Path:
     )
 
 
-def _back(start: Point, after: Point, color: str) -> Path:
+def _back(start: Point, after: Point, color: str, size: float) -> Path:
     """The point of the gradient's arrow, at the operand that it went to."""
     length = max(1e-6, math.dist(start, after))
     ux, uy = (after[0] - start[0]) / length, (after[1] - start[1]) / length
-    base = start[0] + ux * 9, start[1] + uy * 9
+    x, y, half = start[0] + ux * size, start[1] + uy * size, size / 2
     return Path(
-        (("M", start), ("L", (base[0] - uy * 4.5, base[1] + ux * 4.5)), ("L", (base[0] + uy * 4.5, base[1] - ux * 4.5)),
+        (("M", start), ("L", (x - uy * half, y + ux * half)), ("L", (x + uy * half, y - ux * half)),
          ("Z", ())), color,
     )  # fmt: skip
 

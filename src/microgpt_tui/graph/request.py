@@ -34,6 +34,8 @@ class Request:
     """Draw it however long it takes and however small the text gets."""
     script: str = ""
     """Shown in the title."""
+    entry: What | None = None
+    """Stands in for the registry's: what a pane shows."""
     auto_direction: bool = True
     """Turn the picture when it fits the slide better that way."""
 

@@ -129,7 +129,9 @@ def _export(app: DebuggerApp, argument: str) -> None:
     from microgpt_tui.tui.screens.export import ExportScreen
 
     if app.last_view is not None:
-        app.push_screen(ExportScreen(app.last_view, app.export_screenshot(), file=argument))
+        focused = app.main.focused_pane
+        panes = [*([focused] if focused is not None else []), *app.main.visible_panes()]
+        app.push_screen(ExportScreen.over(app, app.last_view, panes, argument))
 
 
 def _share(word: str) -> Callable[[DebuggerApp, str], None]:

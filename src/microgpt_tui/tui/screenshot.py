@@ -11,7 +11,6 @@ from textual.app import App
 
 from microgpt_tui.graph.files import ExportError, Written, write_whole
 from microgpt_tui.session.debugger import Debugger
-from microgpt_tui.tui.app import DebuggerApp
 
 SETTLES = 0.3
 """Seconds that the screen is given after the last key."""
@@ -35,6 +34,8 @@ def write_screen(debugger: Debugger, path: Path, form: str, size: str, keys: str
 
 
 async def _taken(debugger: Debugger, size: tuple[int, int], keys: list[str]) -> str:
+    from microgpt_tui.tui.app import DebuggerApp  # which needs us for its export dialog
+
     app = DebuggerApp(debugger, hint=False)
     async with app.run_test(size=size) as pilot:
         await pilot.pause()

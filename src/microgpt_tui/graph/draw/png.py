@@ -9,7 +9,7 @@ from collections.abc import Iterable
 from itertools import pairwise
 
 from microgpt_tui.graph.draw.font import Curve
-from microgpt_tui.graph.draw.shapes import Path, Sheet
+from microgpt_tui.graph.draw.shapes import Path, Sheet, Text, moved
 
 Point = tuple[float, float]
 Cells = dict[int, dict[int, list[float]]]
@@ -19,20 +19,28 @@ Cells = dict[int, dict[int, list[float]]]
 def document(sheet: Sheet) -> bytes:
     """The whole file."""
     width, height = round(sheet.width), round(sheet.height)
+    raw = b"".join(b"\x00" + bytes(row) for row in pixels(sheet))
+    head = struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0)
+    return b"\x89PNG\r\n\x1a\n" + _chunk(b"IHDR", head) + _chunk(b"IDAT", zlib.compress(raw, 6)) + _chunk(b"IEND", b"")
+
+
+def pixels(sheet: Sheet, scale: float = 1.0) -> list[bytearray]:
+    """Rows of red, green and blue, larger or smaller than the sheet is."""
+    width, height = round(sheet.width * scale), round(sheet.height * scale)
     ground = bytes(int(sheet.background[i : i + 2], 16) for i in (1, 3, 5))
     rows = [bytearray(ground * width) for _ in range(height)]
-    for shape in sheet.flat():
+    for one in sheet.flat():
+        shape = one if scale == 1 else moved(one, scale, 0, 0)
         if not isinstance(shape, Path):
-            _fill(rows, width, _flattened(shape.curves()), shape.color)
+            if isinstance(shape, Text):
+                _fill(rows, width, _flattened(shape.curves()), shape.color)
             continue
         lines = _flattened(shape.curves)
         if shape.fill:
             _fill(rows, width, lines, shape.fill)
         if shape.stroke:
             _fill(rows, width, _outline(lines, shape.width, shape.dash), shape.stroke)
-    raw = b"".join(b"\x00" + bytes(row) for row in rows)
-    head = struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0)
-    return b"\x89PNG\r\n\x1a\n" + _chunk(b"IHDR", head) + _chunk(b"IDAT", zlib.compress(raw, 6)) + _chunk(b"IEND", b"")
+    return rows
 
 
 def _chunk(kind: bytes, data: bytes) -> bytes:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from functools import partial
 
+from microgpt_tui.graph.addresses import address
 from microgpt_tui.graph.files import ExportError
 from microgpt_tui.graph.folding import fold_selection, made_in, scope_of_node
 from microgpt_tui.graph.group_picture import list_parameters, picture_of_groups
@@ -47,7 +48,7 @@ def picture(what: str, subject: Subject) -> Picture:
     folded = fold_selection(trace, nodes, subject.request.budget, scope=scope)
     found = picture_of_groups(trace, folded, subject.event, focus=subject.node)
     list_parameters(found)
-    found.title = f"{what} {scope_title(trace, scope, 50)}"
+    found.title = f"{what} {scope_title(trace, scope, 50)} of {address(trace, subject.node)}"
     return found
 
 

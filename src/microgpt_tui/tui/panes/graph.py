@@ -368,7 +368,7 @@ that are not drawn. A plain `┼` is a crossing, `├` and `●` are branches of
         from microgpt_tui.tui.screens.export import ExportScreen
 
         if self.view is not None:
-            self.app.push_screen(ExportScreen.over(self.app, self.view))
+            self.app.push_screen(ExportScreen.over(self.app, self.view, [self]))
 
     def action_paths(self) -> None:
         """List the paths to the loss, or draw the graph again."""

@@ -6,11 +6,10 @@ import shutil
 import subprocess
 import sys
 import threading
-from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
-from typing import ClassVar
+from typing import Any, ClassVar
 
+from rich.text import Text
 from textual import on, work
 from textual.app import App, ComposeResult
 from textual.binding import Binding, BindingType
@@ -18,33 +17,28 @@ from textual.containers import Grid, Horizontal, Vertical
 from textual.message import Message
 from textual.widgets import Button, Input, Label, Select, Static
 
+from microgpt_tui.graph.addresses import address
 from microgpt_tui.graph.engines import Renderer
 from microgpt_tui.graph.export import export, formats_of
-from microgpt_tui.graph.files import ExportError, Written
-from microgpt_tui.graph.fitting import picture_for
 from microgpt_tui.graph.formats import FORMATS
-from microgpt_tui.graph.presets import EDGES, LABELS, SIZES, THEMES, style_named
-from microgpt_tui.graph.request import Request, What
-from microgpt_tui.graph.whats import WHATS
-from microgpt_tui.trace.names import describe
+from microgpt_tui.graph.frames import write_frames
+from microgpt_tui.graph.presets import EDGES, LABELS, SIZES, THEMES
 from microgpt_tui.tui.dialog import Dialog
-from microgpt_tui.tui.pane import View
+from microgpt_tui.tui.pane import Pane, View
+from microgpt_tui.tui.screens.export_choice import (
+    FAULTS,
+    Choice,
+    Shown,
+    plan_of,
+    preview,
+    request_of,
+    shown_in,
+    whats_for,
+)
+from microgpt_tui.tui.screenshot import screen_svg
 
-FAULTS = (ExportError, ValueError, OSError)
-
-
-@dataclass(frozen=True, slots=True)
-class Choice:
-    """What the dialog's fields say."""
-
-    what: str
-    form: str
-    theme: str
-    size: str
-    labels: str
-    edges: str
-    direction: str
-    file: str
+PREVIEW, LEAST = 74, 5
+"""Columns of the picture in the dialog; with fewer rows there is none."""
 
 
 class ExportScreen(Dialog[Path | None]):
@@ -61,6 +55,7 @@ class ExportScreen(Dialog[Path | None]):
     ExportScreen Select, ExportScreen Input { width: 1fr; }
     ExportScreen Label { color: #7b869c; }
     ExportScreen #what, ExportScreen #file { column-span: 3; }
+    ExportScreen #preview { width: auto; height: auto; margin-top: 1; }
     ExportScreen #plan, ExportScreen #said { height: auto; min-height: 2; margin-top: 1; }
     ExportScreen Horizontal { height: auto; align-horizontal: right; }
     ExportScreen Button { margin-left: 1; }
@@ -70,10 +65,11 @@ class ExportScreen(Dialog[Path | None]):
     class Planned(Message):
         """A thread has found out what would be drawn."""
 
-        def __init__(self, number: int, text: str) -> None:
+        def __init__(self, number: int, text: str, preview: Text | None) -> None:
             super().__init__()
             self.number = number
             self.text = text
+            self.preview = preview
 
     class Progress(Message):
         """A thread has come a step further."""
@@ -85,21 +81,24 @@ class ExportScreen(Dialog[Path | None]):
     class Done(Message):
         """A thread has written the file, or has not."""
 
-        def __init__(self, written: Written | None, fault: str = "", *, exists: bool = False) -> None:
+        def __init__(self, written: Path | None, said: str = "", *, exists: bool = False) -> None:
             super().__init__()
             self.written = written
-            self.fault = fault
+            self.said = said
             self.exists = exists
 
-    def __init__(self, view: View, screenshot: str = "", folder: Path | None = None, *, file: str = "") -> None:
+    def __init__(
+        self, view: View, screenshot: str = "", folder: Path | None = None, *, file: str = "",
+        shown: Shown | None = None,
+    ) -> None:  # fmt: skip
         super().__init__()
         self.file = file
         """The path to propose; empty for one named after what is drawn."""
-        self.shown = view
-        screen = What("screen", "this screen", needs_node=False, lines={"svg": lambda _: iter([screenshot])})
-        self.whats = {name: what for name, what in WHATS.items() if not what.needs_other} | {"screen": screen}
-        """What can be chosen. The other end of a slice is given to :export; the screen below was taken before the
-        dialog covered it."""
+        self.view = view
+        self.on_screen = shown or Shown()
+        self.whats = whats_for(self.on_screen, screenshot)
+        """What can be chosen. The other end of a slice is given to the command line; the screen below was taken before
+        the dialog covered it."""
         self.folder = folder or Path.cwd()
         self.cancelled = threading.Event()
         self.busy = False
@@ -107,9 +106,9 @@ class ExportScreen(Dialog[Path | None]):
         self.path: Path | None = None
 
     @classmethod
-    def over(cls, app: App[object], view: View) -> ExportScreen:
-        """The dialog for what is on screen now."""
-        return cls(view, app.export_screenshot())
+    def over(cls, app: App[Any], view: View, panes: list[Pane], file: str = "") -> ExportScreen:
+        """The dialog for what is on screen now: that of the first of some panes that shows a picture."""
+        return cls(view, screen_svg(app), file=file, shown=shown_in(panes, view))
 
     # -- what it looks like ------------------------------------------------------------------
 
@@ -119,7 +118,16 @@ class ExportScreen(Dialog[Path | None]):
             with Grid():
                 yield Label("what")
                 options = [(f"{name}: {what.meaning}", name) for name, what in self.whats.items()]
-                yield _select("what", options, "cone")
+                yield _select("what", options, self.on_screen.what)
+                yield Label("value")
+                yield Input(self._subject(), id="node", compact=True)
+                yield Label("depth")
+                yield Input(str(self.on_screen.depth), id="depth", compact=True, type="integer")
+                yield Label("boxes")
+                yield Input("60", id="budget", compact=True, type="integer")
+                yield Label("shows")
+                shows = [("this moment", "picture"), ("frames of backward", "frames")]
+                yield _select("frames", shows, "picture")
                 yield Label("format")
                 yield _select("form", [(f, f) for f in FORMATS], "svg")
                 yield Label("size")
@@ -135,7 +143,9 @@ class ExportScreen(Dialog[Path | None]):
                     "direction", [("as it fits", "auto"), ("left to right", "lr"), ("top down", "td")], "auto"
                 )
                 yield Label("file")
-                yield Input(self.file or str(self.folder / "microgpt-cone.svg"), id="file", compact=True)
+                file = self.folder / f"microgpt-{self.on_screen.what}.svg"
+                yield Input(self.file or str(file), id="file", compact=True)
+            yield Static("", id="preview", classes="hidden")
             yield Static("", id="plan", markup=False)
             yield Static("", id="said", markup=False)
             with Horizontal():
@@ -143,6 +153,9 @@ class ExportScreen(Dialog[Path | None]):
                 yield Button("Open it", id="open", classes="hidden", compact=True)
                 yield Button("Write", id="write", variant="primary", compact=True)
                 yield Button("Close", id="close", compact=True)
+
+    def _subject(self) -> str:
+        return address(self.view.trace, self.view.node) if self.view.node >= 0 else ""
 
     def on_mount(self) -> None:
         self.query_one("#what", Select).focus()
@@ -153,32 +166,36 @@ class ExportScreen(Dialog[Path | None]):
     def choice(self) -> Choice:
         """The fields as they are now."""
         values = {name: str(self.query_one(f"#{name}", Select).value) for name in
-                  ("what", "form", "theme", "size", "labels", "edges", "direction")}  # fmt: skip
-        return Choice(file=self.query_one("#file", Input).value.strip(), **values)
-
-    def request(self, choice: Choice) -> Request:
-        """The choice as a request to draw."""
-        fits = choice.direction == "auto"
-        style = style_named(choice.theme, choice.size, "lr" if fits else choice.direction, choice.labels, choice.edges)
-        script = self.shown.debugger.launch.script.name
-        return Request(choice.what, self.shown.node, style=style, script=script, auto_direction=fits)
+                  ("form", "theme", "size", "labels", "edges", "direction")}  # fmt: skip
+        texts = {name: self.query_one(f"#{name}", Input).value.strip() for name in ("node", "depth", "budget", "file")}
+        what = self.whats[str(self.query_one("#what", Select).value)]
+        return Choice(what, frames=self.query_one("#frames", Select).value == "frames", **values, **texts)
 
     @on(Select.Changed)
     def _changed(self, event: Select.Changed) -> None:
-        if event.select.id in ("what", "form"):
+        if event.select.id in ("what", "form", "frames"):
             self._suit_file(event.select.id)
+        self._plan()
+
+    @on(Input.Changed, "#node, #depth, #budget")
+    def _typed(self) -> None:
         self._plan()
 
     def _suit_file(self, changed: str) -> None:
         """Keep the file's name in step with the fields, and the format one that there is."""
-        what, form = (str(self.query_one(f"#{n}", Select).value) for n in ("what", "form"))
-        forms = formats_of(self.whats[what])
+        choice = self.choice()
+        forms = [f for f in formats_of(choice.what) if not choice.frames or FORMATS[f].is_frame]
+        if not forms:
+            self.query_one("#frames", Select).value = "picture"
+            return
+        form = choice.form
         if form not in forms:
             self.query_one("#form", Select).value = form = forms[0]
         field = self.query_one("#file", Input)
         old = Path(field.value or "picture")
-        stem = f"microgpt-{what}" if changed == "what" and old.stem.startswith("microgpt-") else old.stem
-        field.value = str(old.with_name(f"{stem}.{form}"))
+        ours = old.stem.startswith("microgpt-")
+        stem = f"microgpt-{choice.what.name}" if changed != "form" and ours else old.stem
+        field.value = str(old.with_name(f"{stem}-backward" if choice.frames and ours else f"{stem}.{form}"))
 
     def _plan(self) -> None:
         self.plan_number += 1
@@ -186,12 +203,23 @@ class ExportScreen(Dialog[Path | None]):
 
     @work(thread=True, exclusive=True, group="plan", exit_on_error=False)
     def _find_out(self, number: int, choice: Choice) -> None:
-        self.post_message(self.Planned(number, plan_text(self.shown, self.whats[choice.what], choice, self.request)))
+        text, sheet = plan_of(choice, self.view, self.on_screen.layer, lambda: number != self.plan_number)
+        if number == self.plan_number:
+            rows = self.room
+            small = preview(sheet, PREVIEW, rows) if sheet is not None and rows >= LEAST else None
+            self.post_message(self.Planned(number, text, small))
+
+    @property
+    def room(self) -> int:
+        """Rows that are left for a picture."""
+        return min(22, self.app.size.height - 18)
 
     @on(Planned)
     def _show_plan(self, event: Planned) -> None:
         if event.number == self.plan_number:
             self.query_one("#plan", Static).update(event.text)
+            self.query_one("#preview", Static).update(event.preview or "")
+            self.query_one("#preview").set_class(event.preview is None, "hidden")
 
     # -- the work ----------------------------------------------------------------------------
 
@@ -227,22 +255,30 @@ class ExportScreen(Dialog[Path | None]):
 
     @work(thread=True, group="draw", exit_on_error=False)
     def _draw(self, choice: Choice, overwrite: bool) -> None:
-        path, view = Path(choice.file).expanduser(), self.shown
-        if path.exists() and not overwrite:
-            self.post_message(self.Done(None, f"{path} exists already. Overwrite it?", exists=True))
+        path, view = choice.path, self.view
+        taken = path.is_dir() and any(path.iterdir()) if choice.frames else path.exists()
+        if taken and not overwrite:
+            said = f"{path} has files in it" if choice.frames else f"{path} exists already"
+            self.post_message(self.Done(None, f"{said}. Overwrite {'them' if choice.frames else 'it'}?", exists=True))
             return
         renderer = Renderer(
             cancelled=self.cancelled.is_set, progress=lambda line: void(self.post_message(self.Progress(line)))
         )
         try:
-            written = export(
-                view.trace, view.event, self.request(choice), path, overwrite=overwrite, renderer=renderer,
-                what=self.whats[choice.what],
-            )  # fmt: skip
+            request = request_of(choice, view, self.on_screen.layer)
+            if choice.frames:
+                paths = write_frames(
+                    view.trace, view.event, request, path, choice.form, overwrite=overwrite, renderer=renderer
+                )  # fmt: skip
+                said = f"Wrote {len(paths) - 1} frames and {paths[-1]}"
+                written = paths[-1]
+            else:
+                done = export(view.trace, view.event, request, path, overwrite=overwrite, renderer=renderer)
+                written, said = done.path, str(done)
         except FAULTS as error:
             self.post_message(self.Done(None, str(error)))
         else:
-            self.post_message(self.Done(written))
+            self.post_message(self.Done(written, said))
 
     @on(Progress)
     def _show_progress(self, event: Progress) -> None:
@@ -254,13 +290,13 @@ class ExportScreen(Dialog[Path | None]):
         self.busy = False
         self.query_one("#close", Button).label = "Close"
         if event.written is None:
-            self._say(event.fault)
+            self._say(event.said)
             self.query_one("#overwrite").set_class(not event.exists, "hidden")
             if event.exists:
                 self.query_one("#overwrite", Button).focus()
             return
-        self.path = event.written.path
-        self._say(str(event.written))
+        self.path = event.written
+        self._say(event.said)
         self.query_one("#open").set_class(opener() is None, "hidden")
         self.query_one("#close", Button).focus()
 
@@ -302,22 +338,3 @@ def void(_: object) -> None:
 def opener() -> str | None:
     """The program that opens a file as the desktop would, or None."""
     return shutil.which("open" if sys.platform == "darwin" else "xdg-open")
-
-
-def plan_text(view: View, what: What, choice: Choice, request: Callable[[Choice], Request]) -> str:
-    """What will be drawn: the subject, how many boxes and edges, by which engine."""
-    if what.picture is None:
-        return f"{what.meaning} · no layout needed"
-    try:
-        drawer = Renderer().engine.description
-    except ExportError as error:
-        drawer = f"no engine: the .dot file will be written. {error}"
-    try:
-        picture = picture_for(view.trace, view.event, request(choice))
-    except FAULTS as error:
-        return str(error)
-    if picture.rows:
-        return f"{picture.title} · {drawer}"
-    subject = describe(view.trace, view.node) if view.node >= 0 else ""
-    note = f"\n{picture.note}" if picture.note else ""
-    return f"{subject} · {len(picture.boxes)} boxes, {len(picture.arrows)} edges · {drawer}{note}"
