@@ -1,6 +1,7 @@
 """How long the graph takes: layout in the pane, a step's redraw, folding, pictures, the scalar graph as DOT.
 
 .venv/bin/python benchmarks/graph.py            the bundled GPT's first training step
+.venv/bin/python benchmarks/graph.py --pictures figure, page and small graph, against the times that issue 14 names
 .venv/bin/python benchmarks/graph.py --large    and a step of 1.75 million nodes (takes minutes and gigabytes)
 .venv/bin/python benchmarks/graph.py --engine   and Graphviz on growing graphs: what the cost estimate is made from
 """
@@ -118,6 +119,53 @@ def measure(debugger: Debugger, trace: Trace) -> None:
             report(f"the scalar graph as {form}", seconds, target)
 
 
+PUBLISHED = {"n_layer": "1", "n_embd": "16", "n_head": "4"}
+
+
+def sixty() -> str:
+    """A script whose loss is computed from 60 values."""
+    engine = (PROGRAM.parents[3] / "sample_data/scripts/engine_tiny.py").read_text()
+    lines = ["x = [Var(0.1 * i) for i in range(10)]", "y = [a * b for a, b in zip(x, x[1:])]", "s = y[0]"]
+    lines += [f"s = (s + y[{1 + i % 8}]).tanh()" for i in range(20)]
+    return engine + "\n".join([*lines, "s.backward()", ""])
+
+
+def measure_pictures() -> None:
+    """What a speaker asks for: the figure, its page, a small graph; each from a recorded step, without the recording."""
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        for title, settings, model, page in (
+            ("the published step", PUBLISHED, 1.0, 2.0), ("n_layer=4, n_embd=64", LARGE, 2.0, 0.0),
+        ):  # fmt: skip
+            start = time.perf_counter()
+            debugger, trace = record(settings)
+            took = time.perf_counter() - start
+            try:
+                event = backward_of(trace, len(trace) - 1)[1]
+                report(f"{title}: recording ({trace.describe()})", took)
+                for form, target in (("svg", model), ("html", page)):
+                    start = time.perf_counter()
+                    written = export(trace, event, Request("model"), folder / f"model.{form}", overwrite=True)
+                    seconds = time.perf_counter() - start
+                    report(f"{title}: the model's figure as {form} ({written.size:,} bytes), first time", seconds, target)
+            finally:
+                debugger.close()
+        script = folder / "sixty.py"
+        script.write_text(sixty())
+        debugger = Debugger(Launch(script, private_folder=True))
+        try:
+            debugger.wait()
+            while debugger.next_episode():
+                debugger.wait()
+            trace = debugger.history.traces[0]
+            event = backward_of(trace, len(trace) - 1)[1]
+            start = time.perf_counter()
+            written = export(trace, event, Request("graph"), folder / "graph.svg")
+            report(f"a graph of {written.boxes} nodes as svg", time.perf_counter() - start, 0.5)
+        finally:
+            debugger.close()
+
+
 def measure_engine(trace: Trace) -> None:
     """Graphviz on growing cones, beside the estimate."""
     event = len(trace) - 1
@@ -135,7 +183,11 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--large", action="store_true")
     parser.add_argument("--engine", action="store_true")
+    parser.add_argument("--pictures", action="store_true")
     options = parser.parse_args()
+    if options.pictures:
+        measure_pictures()
+        return
     debugger, trace = record({})
     try:
         measure(debugger, trace)
