@@ -125,13 +125,16 @@ PUBLISHED = {"n_layer": "1", "n_embd": "16", "n_head": "4"}
 def sixty() -> str:
     """A script whose loss is computed from 60 values."""
     engine = (PROGRAM.parents[3] / "sample_data/scripts/engine_tiny.py").read_text()
-    lines = ["x = [Var(0.1 * i) for i in range(10)]", "y = [a * b for a, b in zip(x, x[1:])]", "s = y[0]"]
-    lines += [f"s = (s + y[{1 + i % 8}]).tanh()" for i in range(20)]
+    lines = ["x = [Var(0.1 * i) for i in range(4)]", "w = [[Var(0.2 * i - j) for i in range(4)] for j in range(4)]"]
+    lines += [
+        "h = [sum((a * b for a, b in zip(row, x)), Var(0.0)).tanh() for row in w]",
+        "s = h[0] * h[1] + h[2] * h[3]",
+    ]
     return engine + "\n".join([*lines, "s.backward()", ""])
 
 
 def measure_pictures() -> None:
-    """What a speaker asks for: the figure, its page, a small graph; each from a recorded step, without the recording."""
+    """What a speaker asks for: the figure, its page, a small graph; each from a step that is recorded."""
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         for title, settings, model, page in (
@@ -147,7 +150,9 @@ def measure_pictures() -> None:
                     start = time.perf_counter()
                     written = export(trace, event, Request("model"), folder / f"model.{form}", overwrite=True)
                     seconds = time.perf_counter() - start
-                    report(f"{title}: the model's figure as {form} ({written.size:,} bytes), first time", seconds, target)
+                    report(
+                        f"{title}: the model's figure as {form} ({written.size:,} bytes), first time", seconds, target
+                    )
             finally:
                 debugger.close()
         script = folder / "sixty.py"

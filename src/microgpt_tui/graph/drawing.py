@@ -43,6 +43,8 @@ class Drawing(Sketch):
     @property
     def smallest_text(self) -> float:
         """Pixels of the smallest text on the page."""
+        if not any(box.body for box in self.picture.boxes):
+            return SMALL_TEXT * self.page.scale  # what is in the head is larger
         return min((text.size for text in self.sheet().texts), default=SMALL_TEXT * self.page.scale)
 
     @property

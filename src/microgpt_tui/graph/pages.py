@@ -17,6 +17,7 @@ from microgpt_tui.graph.paint import painted
 from microgpt_tui.graph.request import Request
 from microgpt_tui.graph.state import backward_span
 from microgpt_tui.protocol.codes import ACCUMULATE
+from microgpt_tui.trace.derived import derived
 from microgpt_tui.trace.formula import formula
 from microgpt_tui.trace.ledger import ledger
 from microgpt_tui.trace.names import name
@@ -118,10 +119,8 @@ def _about(trace: Trace, event: int, nodes: dict[str, int]) -> dict[str, str]:
 
 def explained(trace: Trace, node: int, event: int) -> str:
     """How a value was made, and what its gradient is the sum of."""
-    lines = [address(trace, node)]
-    if len(trace.children(node)):
-        found = formula(trace, node, event)
-        lines += [_cut(found.symbols), _cut(found.numbers)]
+    updated = bool(trace.update_event) and trace.update_event[0] <= event
+    lines = [*_origin(trace, node, len(trace) if updated else trace.born_at(node))]
     entries = [c for c in ledger(trace, node, event) if c.done]
     sums = [c for c in entries if c.kind == ACCUMULATE]
     if entries:
@@ -132,6 +131,15 @@ def explained(trace: Trace, node: int, event: int) -> str:
     if len(sums) > ENTRIES:
         lines.append(f"  and {len(sums) - ENTRIES} more")
     return "\n".join(lines)
+
+
+@derived
+def _origin(trace: Trace, node: int, event: int) -> tuple[str, ...]:
+    """Its address and how it was made: the same at every moment between its birth and the optimizer's updates."""
+    if not len(trace.children(node)):
+        return (address(trace, node),)
+    found = formula(trace, node, event)
+    return address(trace, node), _cut(found.symbols), _cut(found.numbers)
 
 
 def _cut(text: str) -> str:

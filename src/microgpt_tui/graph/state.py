@@ -33,13 +33,24 @@ def grads_at(trace: Trace, event: int) -> dict[int, float]:
     return dict(zip(trace.target[:rows], trace.after[:rows], strict=True))
 
 
+def grads_of(trace: Trace, nodes: Sequence[int], event: int) -> list[float]:
+    """The gradients of many nodes at a moment, as ``Trace.grad_at`` has each."""
+    index, write_event, after = trace.write_index, trace.write_event, trace.after
+    found = []
+    for node in nodes:
+        rows = index.get(node)
+        k = bisect_right(rows, event, key=write_event.__getitem__) if rows else 0
+        found.append(after[rows[k - 1]] if rows and k else trace.start_grad_of(node))
+    return found
+
+
 def used_event(trace: Trace, node: int, event: int) -> int:
     """The moment whose data the operations that exist by ``event`` have used of a node.
 
     It is ``event`` itself, unless an optimizer has updated the node since: a picture that shows the result of an
     operation shows its operands as they were, or its arithmetic would be false.
     """
-    if node not in trace.update_index:
+    if not trace.update_event or event < trace.update_event[0] or node not in trace.update_index:
         return event
     last = max((born for user in trace.users(node) if (born := trace.born_at(user)) <= event), default=event)
     return min(event, last)

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from functools import lru_cache
 from html import escape
 
-from microgpt_tui.graph.draw.font import Curve
+from microgpt_tui.graph.draw.font import Curve, letter, text_width
 from microgpt_tui.graph.draw.shapes import Group, Path, Shape, Sheet, Text
 
 
@@ -78,8 +79,35 @@ def _path(path: Path) -> str:
 def _outlined(text: Text) -> str:
     return (
         f'<g role="text" aria-label="{escape(text.text)}" data-size="{text.size:.1f}">'
-        f'<path d="{data(text.curves())}" fill="{text.color}"/></g>'
+        f'<path d="{_letters(text)}" fill="{text.color}"/></g>'
     )
+
+
+def _letters(text: Text) -> str:
+    parts, pen, y = [], text.left, round(10 * text.y)
+    for character in text.text:
+        x = round(10 * pen)
+        for dx, dy, steps in _contours(character, text.bold, text.size):
+            parts.append(f"M{_number(x + dx)} {_number(y + dy)}{steps}")
+        pen += text_width(character, text.size, text.bold)
+    return "".join(parts)
+
+
+@lru_cache(maxsize=4096)
+def _contours(character: str, bold: bool, size: float) -> list[tuple[int, int, str]]:
+    """A letter's contours: where each begins, in tenths of a pixel from the pen, and the steps from there."""
+    found: list[tuple[int, int, str]] = []
+    contour: list[Curve] = []
+    for name, points in letter(character, bold):
+        contour.append((name, tuple(v * size for v in points)))
+        if name == "Z":
+            x, y = contour[0][1]
+            text = data(contour)
+            found.append(
+                (round(10 * x), round(10 * y), text[len(f"M{_number(round(10 * x))} {_number(round(10 * y))}") :])
+            )
+            contour = []
+    return found
 
 
 def _written(text: Text) -> str:

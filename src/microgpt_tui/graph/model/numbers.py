@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from microgpt_tui.graph.model.units import Unit
 from microgpt_tui.graph.numbers import signed
-from microgpt_tui.graph.state import Reached, backward_span, data_used
+from microgpt_tui.graph.state import Reached, backward_span, data_used, grads_of
 from microgpt_tui.protocol.codes import ZERO
 from microgpt_tui.trace.trace import Trace
 
@@ -52,7 +52,7 @@ def numbers_of(trace: Trace, units: list[Unit], event: int) -> Numbers:
         state = _state(trace, nodes, until, span)
         grad = math.nan
         if state is not Reached.WAITING:
-            grad = math.sqrt(sum(trace.grad_at(n, until) ** 2 for n in nodes))
+            grad = math.sqrt(sum(g * g for g in grads_of(trace, nodes, until)))
     low, high = (min(known), max(known)) if known else (math.nan, math.nan)
     return Numbers(grad, state, low, high, len(data))
 
