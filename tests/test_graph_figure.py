@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Iterator
+from html import unescape
 from pathlib import Path
 
 import pytest
@@ -28,6 +29,10 @@ from microgpt_tui.trace.trace import Trace
 
 ROOT = Path(__file__).parent.parent
 SCRIPTS = sorted(p for p in (ROOT / "sample_data/scripts").glob("*.py") if p.name != "engine_tiny.py")
+NAMES = ROOT / "sample_data/names.txt"
+SHARED = ROOT.parent / "shared/cases"
+CASES = sorted([*SHARED.glob("small/*.py"), *SHARED.glob("styles/*.py"), *SHARED.glob("reports/*.py"),
+                *SHARED.glob("layouts/*.py")])  # fmt: skip
 BUNDLED = ROOT / "src/microgpt_tui/programs/microgpt.py"
 
 
@@ -52,22 +57,51 @@ def drawn(trace: Trace, event: int | None = None) -> Figure:
     return figure(trace, len(trace) - 1 if event is None else event, style_named(), "test", trace.loss_node())
 
 
+def assert_whole(trace: Trace) -> Figure:
+    """The SVG is measured: every matrix and block of a script's figure is in it, at a size that can be read."""
+    found = drawn(trace)
+    text = svg.document(found.sheet)
+    names = (unescape(n) for n in re.findall(r'data-matrices="([^"]*)"', text))
+    shown = {pattern(name) for some in names for name in some.split("; ")}
+    used = set(trace.child)
+    for matrix in trace.program.matrices:
+        if any(n in used and not len(trace.children(n)) for n in matrix.nodes):
+            assert pattern(matrix.name) in shown
+    assert min(float(s) for s in re.findall(r'data-size="([\d.]+)"', text)) >= READABLE - 0.05
+    places = [p.place for p in found.parts.values()]
+    assert len(set(places)) == len(places)
+    for place in places:
+        assert f'id="unit{place}"' in text
+    for a, b in found.plan.edges:
+        assert f'data-from="{a}" data-to="{b}"' in text
+    return found
+
+
 @pytest.mark.parametrize("script", SCRIPTS, ids=lambda p: p.stem)
 def test_every_script_gives_a_figure_with_every_matrix_that_can_be_read(script: Path) -> None:
     for trace in step_of(script):
-        found = drawn(trace)
-        text = svg.document(found.sheet)
-        shown = {pattern(name) for names in re.findall(r'data-matrices="([^"]*)"', text) for name in names.split()}
-        used = set(trace.child)
-        for matrix in trace.program.matrices:
-            if any(n in used for n in matrix.nodes):
-                assert pattern(matrix.name) in shown
-        assert min(float(s) for s in re.findall(r'data-size="([\d.]+)"', text)) >= READABLE - 0.05
-        assert found.fills >= 0.7
-        places = [p.place for p in found.parts.values()]
-        assert len(set(places)) == len(places)
-        for a, b in found.plan.edges:
-            assert f'data-from="{a}" data-to="{b}"' in text
+        assert assert_whole(trace).fills >= 0.7
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not CASES, reason="no folder shared/cases beside the repository")
+@pytest.mark.parametrize("script", CASES, ids=lambda p: p.stem)
+def test_every_script_that_calls_backward_gives_such_a_figure(script: Path) -> None:
+    """The first loss that a script has on one of its own steps, or in its setup."""
+    debugger = Debugger(Launch(script, data=NAMES, private_folder=script.parent.name != "layouts"))
+    try:
+        debugger.wait()
+        for _ in range(3):
+            if debugger.over or any(t.loss_node() >= 0 for t in debugger.history.traces.values()):
+                break
+            debugger.next_episode()
+            debugger.wait()
+        traces = [t for t in debugger.history.traces.values() if t.loss_node() >= 0]
+        if not traces:
+            pytest.skip("no backward pass over a graph of its own episode")
+        assert_whole(next((t for t in traces if t.episode_kind == "step"), traces[0]))
+    finally:
+        debugger.close()
 
 
 def test_layers_are_drawn_once_and_hold_the_gradients_of_all(two_layers: Trace) -> None:

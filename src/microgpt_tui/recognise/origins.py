@@ -39,7 +39,7 @@ class Origins:
                 node = next(edges)
                 if node < first:
                     parameters = True
-                else:
+                elif node - first < row:  # an operand that was put in later, by an operation in place, is none here
                     below = newest[node - first]
                     if below > origin:
                         origin = below

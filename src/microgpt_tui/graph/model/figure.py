@@ -155,7 +155,7 @@ def _box(part: Part, centre: tuple[float, float], numbers: Numbers, pen: _Pen, p
     border = 3.0 if moving or part.place == found.loss else 1.6
     dash = (5.0, 4.0) if waiting else ()
     about = {
-        "unit": part.unit.kind, "place": str(part.place), "matrices": " ".join(m.name for m in part.unit.matrices),
+        "unit": part.unit.kind, "place": str(part.place), "matrices": "; ".join(m.name for m in part.unit.matrices),
         "grad": repr(numbers.grad), "state": numbers.state.value,
     }  # fmt: skip
     tip = _tip(part, numbers)

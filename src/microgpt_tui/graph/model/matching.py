@@ -67,8 +67,11 @@ class Matcher:
         return [c for c in self.operands(node) if not self.constant(c)]
 
     def operands(self, node: int) -> list[int]:
-        """Operands in the script's order; of a class that keeps a set, parameters and older ones first."""
-        found = [int(c) for c in self.graph.children(node)]
+        """Operands in the script's order; of a class that keeps a set, parameters and older ones first.
+
+        What an operation in place made of a value, itself among its operands, is drawn without the way back.
+        """
+        found = [int(c) for c in self.graph.children(node) if c < node]
         return found if self.trace.program.ordered_children else sorted(found)
 
     # -- one vector ---------------------------------------------------------------------------
@@ -186,7 +189,7 @@ class Matcher:
             elif self.statement(top) != here:
                 found.computed.append(top)
             elif role is Role.ADD and (top == node or len(graph.users(top)) == 1):
-                stack.extend(int(c) for c in children)
+                stack.extend(int(c) for c in children if c < top)
             elif self._is_product(top):
                 products.append(top)
             else:
