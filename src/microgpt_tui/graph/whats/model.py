@@ -16,8 +16,8 @@ def _figure(subject: Subject, like: Figure | None = None) -> Figure:
     target = trace.loss_node() if subject.request.node < 0 else subject.request.node
     if target < 0:
         raise ExportError(
-            "no loss: the model is what backward() was called on. Choose a training step, such as 1; of a loss that was "
-            "computed before the loop: --at setup:end --node loss"
+            "no loss: the model is what backward() was called on. Choose a training step, such as 1; of a loss "
+            "that was computed before the loop: --at setup:end --node loss"
         )
     if not len(trace.children(target)):
         raise ExportError("the operands of this script's values are not recorded: there is nothing to draw a model of")
