@@ -59,7 +59,9 @@ def _set_singles(
     trace: Trace, folded: Fold, boxes: list[Box], arrows: dict[tuple[int, int], Arrow], event: int
 ) -> None:
     """Single nodes among the groups: their own numbers, and those of the edges between them."""
-    single = {group.node: g for g, group in enumerate(folded.groups) if group.node >= 0}
+    alone = ((group.node if group.node >= 0 else group.first, g) for g, group in enumerate(folded.groups)
+             if group.node >= 0 or (group.count == 1 and group.scope >= 0 and group.iterations == 1))  # fmt: skip
+    single = dict(alone)
     for node, g in single.items():
         boxes[g] = node_box(trace, node, event)
         boxes[g].key = g

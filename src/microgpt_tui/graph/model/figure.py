@@ -18,6 +18,8 @@ from microgpt_tui.graph.state import Reached, backward_span
 from microgpt_tui.trace.trace import Trace
 
 MARGIN = 56.0
+LARGEST = 2.6
+"""Pixels of a sheet for one of the plan: a small model is not blown up further."""
 READABLE = 14.0
 """Pixels on a slide 1080 high."""
 
@@ -110,7 +112,7 @@ def _drawn(trace: Trace, event: int, style: Style, title: str, found: Structure,
     foot = 118.0 if style.legend else 40.0
     room = width - 2 * MARGIN - 30, height - head - foot - 34
     placed = layout(plan, *room)
-    scale = min(room[0] / placed.width, room[1] / placed.height, 2.0)
+    scale = min(room[0] / placed.width, room[1] / placed.height, LARGEST)
     if not style.is_slide:
         scale = 1.0
         width = round(max(1200.0, placed.width + 2 * MARGIN + 30))

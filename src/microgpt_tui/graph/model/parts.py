@@ -158,6 +158,8 @@ def _blocks(structure: Structure, shown: list[int], parts: dict[int, Part]) -> l
         cuts.add(units[residuals[0]].skips + 1)
     for repeat in structure.repeats:
         cuts |= {repeat.start, repeat.start + repeat.length, repeat.end}
+    if not residuals and not structure.repeats:
+        cuts |= _bridges(structure, shown)
     sections: list[Section] = []
     for place in shown:
         if place in cuts or not sections:
@@ -177,6 +179,18 @@ def _blocks(structure: Structure, shown: list[int], parts: dict[int, Part]) -> l
         else:
             blocks.append(section)
     return _framed(blocks) if not structure.repeats else blocks
+
+
+def _bridges(structure: Structure, shown: list[int]) -> set[int]:
+    """Where a chain without layers can go on in the next row: only what was made last leads across, two parts apart."""
+    edges = [(a, b) for b in shown for a in structure.units[b].inputs]
+    found, since = set[int](), 0
+    for i, place in enumerate(shown[:-1]):
+        across = {(a, b) for a, b in edges if a < place <= b}
+        if i - since >= 2 and across == {(shown[i - 1], place)}:
+            found.add(place)
+            since = i
+    return found
 
 
 def _close(section: Section) -> None:

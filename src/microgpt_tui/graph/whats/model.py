@@ -29,6 +29,10 @@ def _figure(subject: Subject, like: Figure | None = None) -> Figure:
     return found
 
 
+_KINDS = {"loss": "cross-entropy"}
+"""Of a position; ``loss`` is what ``backward`` was called on."""
+
+
 def picture(subject: Subject) -> Picture:
     """The same as boxes and arrows: for each its parameters, and the norm of their gradient."""
     found = _figure(subject)
@@ -36,8 +40,9 @@ def picture(subject: Subject) -> Picture:
     for place, part in found.parts.items():
         numbers = found.numbers[place]
         group = held([m for u in family(found.structure, place) for m in u.matrices])
+        kind = "loss" if part.is_loss else _KINDS.get(part.unit.kind, part.unit.kind)
         box = Box(
-            place, part.title, "loss" if part.is_loss else part.unit.kind, count=len(part.unit.vector),
+            place, part.title, kind, count=len(part.unit.vector),
             data=numbers.low if numbers.size == 1 else float("nan"), grad=numbers.grad, state=numbers.state,
         )  # fmt: skip
         box.uses = ", ".join(f"{h.name} {h.shape_text} · {h.count:,}".replace("  ", " ") for h in group)
