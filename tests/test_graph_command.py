@@ -148,3 +148,37 @@ def test_parameters_are_called_by_the_object_that_holds_them_and_zeroed_grads_ar
             assert {b["grad"] for b in parameters.values()} == {0}
     assert main(["export", str(script), "--what", "cone", "--node", "hidden[0].b", "-o", str(path), "--overwrite"]) == 0
     assert json.loads(path.read_text())["title"].endswith("hidden[0].b")
+
+
+# -- the slide -------------------------------------------------------------------------------------
+
+
+def extent(text: str) -> tuple[float, float]:
+    """The parts of a slide's width and height that its boxes span, from the outlines in the SVG."""
+    size = re.search(r'width="(\d+)" height="(\d+)"', text)
+    assert size is not None
+    xs, ys = [], []
+    for x, y, steps in re.findall(r'<g id="(?:n\d+|unit\d+)".*?<path d="M([\d.]+) ([\d.]+)([^"]*)"', text, re.S):
+        at = [float(x), float(y)]
+        for numbers in re.findall(r"[a-z]([^a-z]*)", "m0 0" + steps):
+            moves = [float(n) for n in re.findall(r"-?\d*\.?\d+", numbers)][-2:]
+            at = [a + m for a, m in zip(at, moves, strict=True)] if moves else at
+            xs.append(at[0])
+            ys.append(at[1])
+    return (max(xs) - min(xs)) / int(size[1]), (max(ys) - min(ys)) / int(size[2])
+
+
+@pytest.mark.parametrize("what", ["graph", "model"])
+def test_a_picture_uses_the_slide_and_a_pdf_is_exactly_the_slide(what: str, tmp_path: Path) -> None:
+    script = tmp_path / "mlp.py"
+    engine = Path(__file__).parent.parent / "sample_data/scripts/engine_tiny.py"
+    script.write_text(engine.read_text() + MLP)
+    words = ["export", *([str(script)] if what == "graph" else SMALL), "--what", what, "-o"]
+    assert main([*words, str(tmp_path / "x.svg")]) == 0
+    wide, high = extent((tmp_path / "x.svg").read_text())
+    assert wide >= 0.7
+    assert high >= 0.7
+    assert main([*words, str(tmp_path / "x.pdf"), "--size", "4:3"]) == 0
+    pdf = (tmp_path / "x.pdf").read_bytes()
+    assert b"/MediaBox [0 0 720 540]" in pdf
+    assert b"/Font" not in pdf, "letters are outlines: no font can be missing"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 import re
 from collections.abc import Iterator
@@ -188,6 +189,15 @@ def test_a_script_without_a_loop_and_a_small_one_are_drawn_whole(tmp_path: Path)
         assert word in said
     numbers = dict(re.findall(r'<g id="(n\d+)"[^>]*data-op="(\w+)"', text))
     assert sorted(numbers.values()).count("mul") == 1
+
+
+def test_what_is_a_factor_and_is_added_too_is_drawn_twice_in_the_figure(tmp_path: Path) -> None:
+    script = tmp_path / "small.py"
+    script.write_text((ROOT / "sample_data/scripts/engine_tiny.py").read_text() + SMALL)
+    path = tmp_path / "small.json"
+    assert main(["export", str(script), "--what", "model", "-o", str(path)]) == 0
+    titles = sorted(box["title"] for box in json.loads(path.read_text())["nodes"])
+    assert titles == ["+", "a", "a", "b", "loss"], "c = a * b + a"
 
 
 SMALL = """

@@ -8,7 +8,7 @@ from typing import Any
 
 MARGIN = 44
 """Pixels around everything."""
-FURTHEST = 1.8
+FURTHEST = 2.6
 """Boxes are not drawn further apart than so many times."""
 LARGEST_SCALE = 3.0
 """A small graph is not blown up further: three boxes look like three boxes."""

@@ -18,7 +18,9 @@ from microgpt_tui.graph.state import Reached, backward_span
 from microgpt_tui.trace.trace import Trace
 
 MARGIN = 56.0
-LARGEST = 2.6
+WAY_BACK = 38.0
+"""Room below the boxes for the way of the gradient."""
+LARGEST = 2.8
 """Pixels of a sheet for one of the plan: a small model is not blown up further."""
 READABLE = 14.0
 """Pixels on a slide 1080 high."""
@@ -110,15 +112,15 @@ def _drawn(trace: Trace, event: int, style: Style, title: str, found: Structure,
     width, height = (style.width, style.height) if style.is_slide else (1920, 1080)
     head = 128.0 if style.title else MARGIN
     foot = 118.0 if style.legend else 40.0
-    room = width - 2 * MARGIN - 30, height - head - foot - 34
+    room = width - 2 * MARGIN - 30, height - head - foot
     placed = layout(plan, *room)
-    scale = min(room[0] / placed.width, room[1] / placed.height, LARGEST)
+    scale = min(room[0] / placed.width, room[1] / (placed.height + WAY_BACK), LARGEST)
     if not style.is_slide:
         scale = 1.0
         width = round(max(1200.0, placed.width + 2 * MARGIN + 30))
-        height = round(placed.height + head + foot + 34)
+        height = round(placed.height + head + foot + WAY_BACK)
     left = (width - placed.width * scale) / 2 + 8
-    top = head + (height - head - foot - 34 - placed.height * scale) / 2
+    top = head + (height - head - foot - (placed.height + WAY_BACK) * scale) / 2
     pen = _Pen(style, numbers)
     if like is not None:
         pen.low, pen.high = like.heat
@@ -377,6 +379,8 @@ def _backward(plan: Plan, placed: Layout, pen: _Pen, found: Structure) -> list[S
         corners = [(end[0], low), end]
         middle = (start[0] + end[0]) / 2
     way = arrow([start, (start[0], low), *corners], pen.look.gradient, 3.6, head=15, bend=14)
+    if text_width(text, SMALL + 1, True) > 0.8 * (start[0] - left):
+        text = "backward"
     wide = text_width(text, SMALL + 1, True) / 2 + 10
     ground = rectangle(middle - wide, low - 12, 2 * wide, 24, pen.theme.background)
     return [Group([*way, ground, Text(middle, low + 5, text, SMALL + 1, pen.look.gradient, True)], "backward", text)]

@@ -196,7 +196,9 @@ class Matcher:
                 found.computed.append(top)
         if not products and len(found.computed) > 1 and all(map(self._is_product, found.computed)):
             products, found.computed = found.computed, []  # multiplied before, added up here
-        found.products = [(int(a), int(b)) for a, b in (graph.children(p) for p in sorted(products))]
+        pairs = (graph.children(p) if self.trace.program.ordered_children else sorted(graph.children(p))
+                 for p in sorted(products))  # fmt: skip
+        found.products = [(int(a), int(b)) for a, b in pairs]
         found.computed.sort()
         return found
 
@@ -225,6 +227,8 @@ class Matcher:
         weights, inputs = self._sides(vector, terms)
         lone = len(terms.products) == 1 and len(vector) > 1
         if weights:
+            if not {*weights, *inputs}.isdisjoint(terms.parameters):
+                return None  # what is added is a factor too: a * b + a
             if lone and self.matrix(weights[0]) is self._weight(vector[-1]) and len(self.trace.children(vector[0])):
                 return None  # a gain: each element has a parameter of its own
             if any((m := self.matrix(p)) is not None and len(m.shape) > 1 and not self._is_bias(m, vector)
@@ -421,8 +425,8 @@ class Matcher:
         if len(matrix.shape) > 1 and len(vector) > 1 and 1 not in matrix.shape:
             return None
         unit = self._unit(tuple(below))
-        if unit.kind in ("parameters", "input", "mean"):
-            return None
+        if unit.kind in ("parameters", "input", "mean") or matrix in unit.matrices:
+            return None  # of a * b + a the a that is added is drawn too
         unit.matrices += [m for m in {self.matrix(p): 0 for p in parameters} if m is not None]
         return unit
 
