@@ -182,3 +182,34 @@ def test_a_picture_uses_the_slide_and_a_pdf_is_exactly_the_slide(what: str, tmp_
     pdf = (tmp_path / "x.pdf").read_bytes()
     assert b"/MediaBox [0 0 720 540]" in pdf
     assert b"/Font" not in pdf, "letters are outlines: no font can be missing"
+
+
+def test_frames_carry_the_class_whose_objects_are_called(tmp_path: Path) -> None:
+    script, path = tmp_path / "called.py", tmp_path / "called.json"
+    engine = Path(__file__).parent.parent / "sample_data/scripts/engine_tiny.py"
+    script.write_text(engine.read_text() + CALLED)
+    assert main(["export", str(script), "--what", "cone", "--node", "loss", "-o", str(path)]) == 0
+    assert "Neuron" in {c["label"] for c in json.loads(path.read_text())["clusters"]}
+
+
+CALLED = """
+class Neuron:
+    def __init__(self):
+        self.w = Var(0.5)
+    def __call__(self, x):
+        return (self.w * x + self.w).tanh()
+loss = Neuron()(Var(2.0)) * 3.0
+loss.backward()
+"""
+
+
+def test_a_cone_that_was_cut_says_so_in_the_picture(tmp_path: Path) -> None:
+    path = tmp_path / "cone.svg"
+    assert run("--what", "cone", "--node", "q[3]", "--depth", "6", "-o", str(path)) == 0
+    assert re.search(r'aria-label="folded from \d+ boxes, so that the text can be read', path.read_text())
+
+
+def test_a_moment_of_a_sample_is_a_picture_that_can_be_read(tmp_path: Path) -> None:
+    path = tmp_path / "sample.svg"
+    assert run("--set", "num_steps=2", "--at", "sample 1:50", "-o", str(path)) == 0
+    assert min(float(s) for s in re.findall(r'data-size="([\d.]+)"', path.read_text())) >= 13.95

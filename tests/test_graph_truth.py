@@ -99,7 +99,7 @@ def test_every_gradient_drawn_is_the_chain_rule_in_the_numbers_drawn(tmp_path: P
 def test_parameters_are_drawn_as_the_forward_pass_used_them_at_any_moment(at: str, tmp_path: Path) -> None:
     path = tmp_path / "head.svg"
     words = ["export", "--set", "n_embd=8", "--set", "n_head=2", "--at", at, "--what", "cone", "--node", "q[0]"]
-    assert main([*words, "--depth", "2", "-o", str(path)]) == 0
+    assert main([*words, "--depth", "2", "--size", "free", "-o", str(path)]) == 0
     boxes, ops, edges = read_svg(path.read_text())
     checked = 0
     for name, box in boxes.items():

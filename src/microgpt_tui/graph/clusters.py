@@ -6,7 +6,7 @@ from collections import Counter
 from itertools import pairwise
 
 from microgpt_tui.graph.picture import Box, Picture
-from microgpt_tui.graph.titles import scope_title
+from microgpt_tui.graph.titles import call_name, scope_title
 from microgpt_tui.protocol.codes import SiteKind
 from microgpt_tui.trace.trace import Trace
 
@@ -47,4 +47,4 @@ def iteration_name(trace: Trace, scope: int) -> str:
     site = trace.program.site(trace.scope_site[scope])
     if site.kind == SiteKind.ITERATION:
         return ", ".join(site.names) or site.name or "iteration"
-    return site.name if site.kind == SiteKind.CALL and site.name else scope_title(trace, scope, 20)
+    return call_name(trace.program, site) if site.kind == SiteKind.CALL and site.name else scope_title(trace, scope, 20)

@@ -36,7 +36,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )  # fmt: skip
     parser.add_argument(
         "--what", choices=[*WHATS, SCREEN],
-        help=f"what to draw (default: the graph where it has at most {PLAIN} nodes, else the model)",
+        help=f"what to draw (default: the graph where it has at most {PLAIN} nodes, else the model; of a sample the cone "
+        "of its last value)",
     )  # fmt: skip
     parser.add_argument("-o", "--output", metavar="FILE", help="where to; the ending says the format")
     parser.add_argument(
@@ -79,7 +80,9 @@ def run(
     """Write what the options ask for; returns what to tell the person. Raises ExportError."""
     if options.what is None:
         small = len(nodes_below(trace, event, PLAIN)) <= PLAIN
-        options.what = "cone" if options.node else "graph" if small or trace.loss_node() < 0 else "model"
+        no_loss = "cone" if trace.episode_kind == "sample" or not small else "graph"
+        with_loss = "graph" if small else "model"
+        options.what = "cone" if options.node else with_loss if trace.loss_node() >= 0 else no_loss
     request = request_of(trace, event, options, script)
     renderer = Renderer(options.engine or "", options.timeout, progress=progress)
     form = options.format or ""

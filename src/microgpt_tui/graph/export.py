@@ -77,7 +77,9 @@ def export(
         renderer.progress(f"{len(picture.boxes)} boxes, {len(picture.arrows)} edges · writing {path.name}")
         data = write(drawing.sheet())
     size = write_whole(path, [data], overwrite=overwrite)
-    return Written(path, size, len(picture.boxes), len(picture.arrows), engine, (picture.note, *notes))
+    return Written(
+        path, size, len(picture.boxes), len(picture.arrows), engine, tuple(dict.fromkeys((picture.note, *notes)))
+    )
 
 
 def _drawing(trace: Trace, event: int, request: Request, path: Path, renderer: Renderer, overwrite: bool) -> Drawing:

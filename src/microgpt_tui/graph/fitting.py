@@ -69,6 +69,7 @@ def draw(trace: Trace, event: int, request: Request, renderer: Renderer | None =
     while True:
         renderer.check()
         picture = picture_for(trace, event, attempt)
+        picture.note = picture.note or label
         count, edges = len(picture.boxes), len(picture.arrows)
         first = first or count
         seconds = engines.estimated_seconds(count, edges)

@@ -51,6 +51,7 @@ def page_of(
             picture = picture_for(trace, at, drawing.request, shown=span[1])
             if len(picture.boxes) != len(drawing.picture.boxes):
                 break
+            picture.note = drawing.picture.note
             frames.append(_state(sheet, painted(picture, drawing.style, drawing.page), trace, at, _nodes(picture)))
     steps = [_state(sheet, sheet, trace, event, _nodes(drawing.picture))]
     for other, at in later:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 import textwrap
 
 from microgpt_tui.protocol.codes import SiteKind
@@ -21,9 +22,32 @@ def shortened(text: str, width: int = WIDTH) -> str:
 def scope_title(trace: Trace, scope: int, width: int = WIDTH) -> str:
     """What a scope is called in a picture."""
     site = trace.program.site(trace.scope_site[scope])
+    if site.kind == SiteKind.CALL:
+        value = trace.scope_values.get(scope, "")
+        called = call_name(trace.program, site)
+        return shortened(f"{called}({value})" if value else called, width)
     if site.kind != SiteKind.STATEMENT:
         return shortened(trace.scope_label(scope), width)
     return statement_title(trace.program, site, width)
+
+
+def call_name(program: Program, site: Site) -> str:
+    """A function's name; of ``__call__`` the class whose objects are called, of other such methods with their class."""
+    if not site.name.startswith("__"):
+        return site.name
+    inside = _indent(program.line_text(site.file, site.line))
+    for number in range(site.line - 1, 0, -1):
+        line = program.line_text(site.file, number)
+        if line.strip() and _indent(line) < inside:
+            found = re.match(r"\s*class\s+(\w+)", line)
+            if found is None:
+                break
+            return found[1] if site.name == "__call__" else f"{found[1]}.{site.name}"
+    return site.name
+
+
+def _indent(line: str) -> int:
+    return len(line) - len(line.lstrip())
 
 
 def statement_title(program: Program, site: Site, width: int = WIDTH) -> str:
