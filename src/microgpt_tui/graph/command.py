@@ -36,8 +36,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )  # fmt: skip
     parser.add_argument(
         "--what", choices=[*WHATS, SCREEN],
-        help=f"what to draw (default: the graph where it has at most {PLAIN} nodes, else the model; of a sample the cone "
-        "of its last value)",
+        help=f"what to draw (default: the graph where it has at most {PLAIN} nodes, else the model; of a sample the "
+        "cone of its last value)",
     )  # fmt: skip
     parser.add_argument("-o", "--output", metavar="FILE", help="where to; the ending says the format")
     parser.add_argument(
