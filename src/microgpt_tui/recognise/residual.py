@@ -67,6 +67,8 @@ def stream(trace: Trace, found: Distribution) -> Stream | None:
         rows.append(tuple(a for a, _ in ordered))
         if not top:
             top = tuple(b for _, b in ordered)
+    if any(len(row) != len(top) for row in rows):  # not one matrix: a product still being summed, say
+        return None
     if any(graph.is_parameter(x) for x in top) or any(matrix_of(trace, x) is None for x in rows[0]):
         return None
     walked = _walk(graph, top)
@@ -128,7 +130,7 @@ def _walk(graph: Graph, top: tuple[int, ...]) -> list[tuple[tuple[int, ...], str
             vector = below
         else:
             break
-        if vector is not None and graph.is_parameter(vector[0]):
+        if vector is not None and (len(vector) != len(top) or graph.is_parameter(vector[0])):
             break
     if not vectors and not graph.is_parameter(top[0]):
         vectors = [(top, "sum")]
