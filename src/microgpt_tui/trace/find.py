@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import re
+import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import overload
@@ -129,7 +130,10 @@ def _by_name(trace: Trace, pattern: str, *, regular: bool = False) -> list[int]:
     found = [] if regular else _events_of_names(trace, re.compile(re.escape(pattern)))
     if not found:
         try:
-            found = _events_of_names(trace, re.compile(pattern))
+            with warnings.catch_warnings():  # it warns of "[[" on the terminal that the screen has
+                warnings.simplefilter("ignore", FutureWarning)
+                compiled = re.compile(pattern)
+            found = _events_of_names(trace, compiled)
         except re.error:
             if regular:
                 raise

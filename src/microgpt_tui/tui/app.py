@@ -354,7 +354,7 @@ class DebuggerApp(App[int]):
             return self._last_view
         node = trace.node_of(moment.event)
         if self._chosen is not None:
-            if self._chosen[0] == moment:
+            if self._chosen[0] == moment and self._chosen[1] < trace.end_node:  # run again, it may not be made yet
                 node = self._chosen[1]
             else:
                 self._chosen = None

@@ -92,6 +92,9 @@ beside the weight: around 0.001 training goes its way, much above it is a leap, 
         matrix = self._chosen(view)
         if matrix is None:
             return [*self._nothing()]
+        known = len(view.history.steps)
+        if max(self.step or 0, self.since or 0) >= known:  # of a run that was longer: restarted, or another branch
+            self.step = self.since = None
         layer = self.layer_of(view)
         found = self.kept(layer.key, lambda: statistics(layer.whole()))
         head = self._heading(view, matrix, layer, found, width)
