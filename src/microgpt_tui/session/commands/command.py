@@ -11,6 +11,7 @@ from enum import Enum
 from typing import Any, Generic, TypeVar
 
 from microgpt_tui.session.debugger import Debugger
+from microgpt_tui.trace.references import NotHere
 
 Subject = TypeVar("Subject")
 """What a command acts on: the debugger, or for those that only a screen has, the app."""
@@ -95,7 +96,7 @@ def faults() -> Iterator[None]:
         yield
     except CommandError:
         raise
-    except ValueError as error:
+    except (ValueError, NotHere) as error:
         raise CommandError(str(error)) from error
     except OSError as error:
         raise CommandError(f"{error.filename}: {error.strerror}") from error
