@@ -108,7 +108,12 @@ def step_of(trace: Trace) -> Step:
         for row in found
     }
     told = {
-        (d.sequence, d.position): (d.token, d.target, probability_values(trace, d), trace.data_at(d.loss, end))
+        (d.sequence, d.position): (
+            d.token,
+            d.target,
+            probability_values(trace, d),
+            d.loss_sign * trace.data_at(d.loss, end),
+        )
         for d in tokens(trace).distributions
         if d.target >= 0 and d.loss >= 0
     }

@@ -14,9 +14,6 @@ WRONG: dict[str, dict[str, str]] = {
         "tokens": "positions are missing or invented",
         "optimizer": "the optimizer's numbers are not found",
     },
-    "softmax_value_shift": {
-        "samples": "the texts are not those that it prints",
-    },
     "weights_flat": {
         "tokens": "another distribution, target or loss",
         "weights": "a matrix is not found",
@@ -24,23 +21,6 @@ WRONG: dict[str, dict[str, str]] = {
     },
     "loop_nested": {
         "tokens": "the last position of a step that trains on the way is missing",
-        "samples": "the texts are not those that it prints",
-    },
-    "loop_evaluation": {
-        "attention": "other rows than the script's",
-    },
-    "draw_top_k": {
-        "samples": "the texts are not those that it prints",
-    },
-    "vocabulary_bytes": {
-        "samples": "the texts are not those that it prints",
-    },
-    "operand_one_operator": {
-        "tokens": "no training step is found",
-        "samples": "the texts are not those that it prints",
-    },
-    "operand_times_only": {
-        "tokens": "no training step is found",
         "samples": "the texts are not those that it prints",
     },
 }

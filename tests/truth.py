@@ -107,7 +107,7 @@ class Recorder:
     def row(self, layer: int, head: int, query: int, weights: Any, sequence: int = 0) -> None:
         """One attention row."""
         if self.inside:
-            self.steps[-1]["rows"].append([sequence, layer, head, query, [number(w) for w in weights]])
+            self.steps[-1]["rows"].append([sequence or self.sequence, layer, head, query, [number(w) for w in weights]])
 
     def token(
         self, position: int, token: int | None, target: int, probabilities: Any, loss: Any, sequence: int = 0

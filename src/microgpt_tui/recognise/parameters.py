@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from bisect import bisect_right
+from bisect import bisect_right, insort
+from operator import attrgetter
 from typing import NamedTuple
 
 from microgpt_tui.recognise.operations import Graph, Role, graph_of
@@ -44,7 +45,7 @@ class Reads:
                 width = matrix.shape[1]
                 for row in range(matrix.shape[0]):
                     self._first_elements.setdefault(matrix.nodes[row * width], (number, row))
-        self._pair: tuple[tuple[int, int], tuple[int, int]] | None = None
+        self._pair: tuple[int, tuple[int, int], tuple[int, int]] | None = None
 
     def update(self, trace: Trace) -> None:
         """Take in what is new."""
@@ -96,14 +97,13 @@ class Reads:
     def _take_pair(self, node: int, one: tuple[int, int], two: tuple[int, int]) -> None:
         """An embedding's row straight into a linear layer: it is the row that stays while the other changes."""
         before = self._pair
-        self._pair = (one, two)
+        self._pair = (node, one, two)
         if before is None:
             return
         for stays, changes in ((one, two), (two, one)):
-            if stays in before and changes not in before and any(b[0] == changes[0] for b in before):
-                newest = self.embedded[-1] if self.embedded else None
-                if changes[1] == 1 or newest is None:
-                    self.embedded.append(Read(node, *stays))
+            if stays in before[1:] and changes not in before[1:] and any(b[0] == changes[0] for b in before[1:]):
+                if changes[1] == 1 or not self.embedded:  # it was read for the row before this one
+                    insort(self.embedded, Read(before[0], *stays), key=attrgetter("node"))
                 self.multiplied.append(Read(node, *changes))
                 return
 

@@ -41,7 +41,7 @@ class Finder:
         for row in rows:
             if self._target(row)[0] >= 0:
                 sizes[len(row.exps)] += 1
-        sizes.update(n for n in trace.sample_count if n > 1)
+        sizes.update(n for row, n in enumerate(trace.sample_count) if n > 1 and not self._is_part(row))
         sizes.update(len(children) for _, children, _ in self.fused)
         heights = {trace.program.matrices[r.matrix].shape[0] for r in self.reads.embedded}
         for size, _ in sizes.most_common():
@@ -57,10 +57,21 @@ class Finder:
         known = [h for h in both if vocabulary(trace.program, h).source]
         return max(known or both or heights or {0})
 
+    def _is_part(self, row: int) -> bool:
+        """A draw from a list of some tokens (the likeliest), not from all."""
+        listed = self.trace.populations[row] if row < len(self.trace.populations) else None
+        whole = range(self.trace.sample_count[row])
+        return listed is not None and all(type(t) is int for t in listed) and set(listed) != set(whole)
+
     # -- positions -------------------------------------------------------------------------
 
-    def positions(self, size: int) -> list[Position]:
-        """The token embeddings that were read, in order, each once: a residual connection reads its row again."""
+    def positions(self, size: int, rows: list[SoftmaxRow]) -> list[Position]:
+        """The token embeddings that were read, in order, each once: a residual connection reads its row again.
+
+        ``rows`` are the distributions' softmaxes.
+        Where nothing tells positions apart (no attention, no positions' matrix), what is read for one distribution is
+        one context (the last letters, say): its last token stands for it.
+        """
         trace = self.trace
         matrices = trace.program.matrices
         token_matrix = self._token_matrix(size)
@@ -70,6 +81,8 @@ class Finder:
         place_of = {r.node: r.row for r in embedded if r.matrix != token_matrix and matrices[r.matrix].shape[0] > 1}
         known, marks = origins(trace), recogniser(trace).marks()
         keys = [mark for mark, _, _ in marks]
+        if not marks and not place_of and (contexts := self._contexts(token_matrix, rows)):
+            return contexts
         found: dict[tuple[int, int], Position] = {}
         sequence, position, newest = 0, -1, -1
         for read in embedded:
@@ -88,6 +101,18 @@ class Finder:
             newest = max(newest, known.of(read.node))
             found.setdefault((sequence, position), Position(sequence, position, read.row, read.node))
         return list(found.values())
+
+    def _contexts(self, token_matrix: int, rows: list[SoftmaxRow]) -> list[Position]:
+        """One position per distribution that several rows are read for; empty where it is one row everywhere."""
+        own = [r for r in self.reads.embedded if r.matrix == token_matrix]
+        ends = [row.first for row in rows]
+        found, several = [], False
+        for position, (_, run) in enumerate(groupby(own, lambda read: bisect_left(ends, read.node))):
+            context = list(run)
+            tokens = list(dict.fromkeys(read.row for read in context))
+            several = several or len(tokens) > 1
+            found.append(Position(0, position, tokens[-1], context[0].node))
+        return found if several else []
 
     def _token_matrix(self, size: int) -> int:
         matrices = self.trace.program.matrices

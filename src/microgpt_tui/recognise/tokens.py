@@ -67,15 +67,19 @@ def _find(trace: Trace) -> Tokens:
     rows = [r for r in softmaxes(trace) if r.first not in of_attention and len(r.exps) > 1]
     found = Finder(trace)
     size = found.vocabulary_size(rows)
-    positions = tuple(found.positions(size))
+    positions = tuple(found.positions(size, [r for r in rows if len(r.exps) == size]))
     distributions = found.distributions([r for r in rows if len(r.exps) == size], positions, size)
     return Tokens(size, _words(trace, size, positions), positions, tuple(distributions))
 
 
 def _words(trace: Trace, size: int, positions: tuple[Position, ...]) -> Vocabulary:
-    """What the tokens stand for; a computed text only where this episode's, or the setup's, texts prove it."""
+    """What the tokens stand for; a computed text only where this episode's, or the setup's, texts prove it.
+
+    A list of longer texts that leaves out several tokens may be anything (the documents): it is not taken.
+    """
     found = vocabulary(trace.program, size)
-    if found.source or not size:
+    certain = found.texts.count(None) <= 1 or all(t is None or len(t) == 1 for t in found.texts)
+    if not size or (found.source and certain):
         return found
     sequences: dict[int, list[int]] = {}
     for p in positions:
@@ -84,7 +88,9 @@ def _words(trace: Trace, size: int, positions: tuple[Position, ...]) -> Vocabula
     if made is not None:
         trace.program.spelling = made
     known = trace.program.spelling
-    return known if isinstance(known, Vocabulary) and len(known) == size else found
+    if isinstance(known, Vocabulary) and len(known) == size:
+        return known
+    return Vocabulary((None,) * size, "")
 
 
 def key_tokens(trace: Trace, sequence: int) -> list[int]:

@@ -140,8 +140,9 @@ class _Planner:
                 case ast.Call(func=ast.Attribute(attr=name) | ast.Name(id=name), keywords=keywords):
                     backward = backward or name in self.autograd.passes
                     updates = updates or name in self.updating
+                    keys = [k.value for k in keywords if k.arg == "key"]
                     draws = draws or name in self.draws or name == "argmax" or (
-                        name == "max" and any(k.arg == "key" for k in keywords))  # fmt: skip
+                        name == "max" and any(not self._is_data(key) for key in keys))  # fmt: skip
                 case ast.Assign(targets=targets, value=ast.Constant(value=1)):
                     backward = backward or any(
                         isinstance(t, ast.Attribute) and t.attr == self.autograd.grad_name for t in targets
@@ -152,6 +153,15 @@ class _Planner:
         if not stops:
             self.pieces[root] = piece
         return piece
+
+    def _is_data(self, key: ast.expr) -> bool:
+        """A node's number: the largest by it is a node (a softmax's shift), no token."""
+        match key:
+            case ast.Lambda(args=ast.arguments(args=[ast.arg(arg=own)]), body=ast.Attribute(ast.Name(id=used), attr)):
+                return used == own and attr == self.autograd.data_name
+            case ast.Call(func=ast.Name(id="attrgetter") | ast.Attribute(attr="attrgetter"), args=[ast.Constant(attr)]):
+                return attr == self.autograd.data_name
+        return False
 
     def _writes_data(self, node: ast.AST, *, own: bool) -> bool:
         """A write of a node's number; ``own``: by a method of the node itself."""
