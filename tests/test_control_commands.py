@@ -135,7 +135,7 @@ def test_find_by_name_operation_value_line_and_scope(debugger: Debugger) -> None
 
 
 def test_a_fault_is_answered_and_the_session_goes_on(debugger: Debugger) -> None:
-    for text in ("", "break op:nothing", "break if dta > 1", "delete x", "delete 77", "ignore 1", "log op:exp",
+    for text in ("", "::", "break op:nothing", "break if dta > 1", "delete x", "delete 77", "ignore 1", "log op:exp",
                  "watch 3 + 4", "set x", "set zork = 5", "set 4:zork((x = 5",
                  "load /no/such/file", "step x", "goto nowhere", "findprev", "undo",
                  "nan perhaps",

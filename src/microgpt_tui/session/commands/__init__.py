@@ -37,7 +37,7 @@ def parse(text: str, *more: Sequence[Command[Any]]) -> tuple[Command[Any], str]:
     word, _, argument = text.partition(" ")
     if not word:
         raise CommandError("type a command; `help` lists them")
-    if word.lstrip(":")[0].isdigit():
+    if word.lstrip(":")[:1].isdigit():
         return lookup("goto", COMMANDS), text
     command = lookup(word, COMMANDS, *more)
     if argument and not command.argument:
