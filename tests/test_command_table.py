@@ -46,7 +46,7 @@ def test_aliases_are_exact_and_win_over_beginnings() -> None:
     assert read("restore x")[0].name == parse("restore x")[0].name == "load"
     assert parse("conti 3")[0].name == "continue"
     assert [parse(text)[0].name for text in ("3:1200", ":1200", "::5")] == ["goto"] * 3
-    with pytest.raises(CommandError, match="could be restart, restore, return"):
+    with pytest.raises(CommandError, match="could be record, restart, restore, return"):
         parse("re")
     with pytest.raises(CommandError, match="takes no argument"):
         parse("quit now")

@@ -26,6 +26,8 @@ commands (a script of that name can be given as ./run):
   show [SCRIPT] --at   one moment as text: where, value, formula, gradient ledger
   compare [BASE] MINE  two scripts on the same data: the first operation that differs, and what comes of it
   export [SCRIPT]      write pictures and tables
+  record [SCRIPT] -o FILE.mgt   run a script and keep what is recorded in a file
+  open FILE.mgt        look at a recording; run, show and export take one too
   new FILE             write a copy of the bundled GPT, to modify
 
 Without SCRIPT: the GPT that ships with microgpt-tui, on the bundled corpus of names.
@@ -109,7 +111,7 @@ def _screen(words: list[str], script_args: list[str]) -> int:
     options = parser.parse_args(words)
     from microgpt_tui.headless.launch import InputError, launch_from
 
-    launch = launch_from(options, script_args)
+    launch = launch_from(options, script_args, recordings=True)
     if not (sys.stdin.isatty() and sys.stdout.isatty()):
         which = "stdin" if not sys.stdin.isatty() else "stdout"
         name = f" {options.script}" if options.script else ""
@@ -163,7 +165,9 @@ def _run(words: list[str], script_args: list[str]) -> int:
     from microgpt_tui.headless.launch import launch_from
     from microgpt_tui.headless.run import run
 
-    return run(launch_from(options, script_args), options.steps, options.commands, as_json=options.json)
+    return run(
+        launch_from(options, script_args, recordings=True), options.steps, options.commands, as_json=options.json
+    )
 
 
 def _commands_in(file: str) -> list[str]:
@@ -199,7 +203,7 @@ def _show(words: list[str], script_args: list[str]) -> int:
     from microgpt_tui.headless.launch import launch_from
     from microgpt_tui.headless.show import show
 
-    return show(launch_from(options, script_args), options.at, options.pane, as_json=options.json)
+    return show(launch_from(options, script_args, recordings=True), options.at, options.pane, as_json=options.json)
 
 
 def _compare(words: list[str], script_args: list[str]) -> int:
@@ -240,6 +244,27 @@ def _check(words: list[str], script_args: list[str]) -> int:
     )
 
 
+def _record(words: list[str], script_args: list[str]) -> int:
+    parser = _parser("record", "Run a script and keep what is recorded in a file, which `microgpt-tui open` reads.")
+    add_script_arguments(parser)
+    _add_steps(parser)
+    parser.add_argument(
+        "--only", metavar="N,N", type=_counts, default=[], help="training steps to record whole (default: every one)"
+    )
+    parser.add_argument("-o", dest="output", metavar="FILE", required=True, help="the recording, such as run.mgt")
+    parser.add_argument("--overwrite", action="store_true", help="replace FILE where there is one")
+    options = parser.parse_args(words)
+    from microgpt_tui.headless.launch import launch_from
+    from microgpt_tui.headless.record import record
+
+    launch = launch_from(options, script_args)
+    return record(launch, Path(options.output), options.steps, options.only, overwrite=options.overwrite)
+
+
+def _open(words: list[str], script_args: list[str]) -> int:
+    return _screen(words, script_args)
+
+
 def _new(words: list[str], script_args: list[str]) -> int:
     parser = _parser("new", "Write a copy of the bundled GPT, to modify. Never overwrites.")
     parser.add_argument("file", metavar="FILE", help="where to write it")
@@ -262,7 +287,7 @@ def _export(words: list[str], script_args: list[str]) -> int:
     from microgpt_tui.headless.export import export
     from microgpt_tui.headless.launch import launch_from
 
-    launch = launch_from(options, script_args)
+    launch = launch_from(options, script_args, recordings=True)
     return _export_screen(launch, options) if options.what == "screen" else export(launch, options)
 
 
@@ -290,7 +315,7 @@ def _export_screen(launch: Launch, options: argparse.Namespace) -> int:
 
 _BY_NAME: dict[str, Callable[[list[str], list[str]], int]] = {
     "run": _run, "check": _check, "verify": _verify, "show": _show, "new": _new, "compare": _compare,
-    "export": _export,
+    "export": _export, "record": _record, "open": _open,
 }  # fmt: skip
 
 
@@ -302,6 +327,10 @@ def _count(text: str) -> int:
     if number < 1:
         raise argparse.ArgumentTypeError(f"{text!r} is no number of training steps: 1 or more")
     return number
+
+
+def _counts(text: str) -> list[int]:
+    return sorted({_count(part) for part in text.split(",")})
 
 
 def _megabytes(text: str) -> int:
@@ -341,7 +370,7 @@ def _told(error: Exception) -> str:
     """What a person is told of a fault that is none of ours. Raises any other."""
     from microgpt_tui.headless.launch import InputError
 
-    if isinstance(error, InputError):
+    if isinstance(error, InputError) or type(error).__name__ == "RecordingError":
         return str(error)
     if not isinstance(error, OSError) or error.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS):
         raise error

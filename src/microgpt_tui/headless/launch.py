@@ -17,6 +17,7 @@ from microgpt_tui.session.failure import explain
 from microgpt_tui.session.notebook import NOTEBOOK, script_of
 from microgpt_tui.session.process import Launch, overrides_from
 from microgpt_tui.session.reach import reach
+from microgpt_tui.session.recordings import is_recording
 from microgpt_tui.trace.trace import Trace
 
 PROGRAMS = Path(__file__).resolve().parent.parent / "programs"
@@ -28,8 +29,10 @@ class InputError(Exception):
     """Nothing was run, or nothing could be looked at: the message says what to do. Exit status 2."""
 
 
-def launch_from(options: argparse.Namespace, script_args: list[str]) -> Launch:
-    """What to run. Raises InputError for a missing file or a malformed ``--set``.
+def launch_from(options: argparse.Namespace, script_args: list[str], *, recordings: bool = False) -> Launch:
+    """What to run, or with ``recordings`` a file to look at.
+
+    Raises InputError for a missing file, a malformed ``--set``, and a recording where a script is needed.
 
     Without a script: the bundled GPT with the bundled corpus, in a private folder.
     """
@@ -56,6 +59,8 @@ def launch_from(options: argparse.Namespace, script_args: list[str]) -> Launch:
                 f"{script}: no such file. Give the path of a Python script, or none for the GPT that ships with "
                 "microgpt-tui; `microgpt-tui new FILE` writes a copy of it to modify."
             )
+        if is_recording(script):
+            return _recording(script, options, recordings)
         launch = Launch(script, args=script_args, data=data, overrides=overrides)
         if script.suffix == NOTEBOOK:
             try:
@@ -75,6 +80,16 @@ def launch_from(options: argparse.Namespace, script_args: list[str]) -> Launch:
             raise InputError(f"--python {options.python}: no such program.")
         launch.python = python
     return launch
+
+
+def _recording(path: Path, options: argparse.Namespace, wanted: bool) -> Launch:
+    """A launch that runs nothing. Raises InputError where the command needs a script."""
+    if not wanted:
+        raise InputError(f"{path}: a recording, and this runs the script itself: give the script.")
+    given = [n for n in ("data", "stdin", "set", "python") if getattr(options, n, None)]
+    if given:
+        raise InputError(f"--{given[0]}: {path} is a recording: nothing runs. Give the script instead.")
+    return Launch(path, recording=path, history_memory=getattr(options, "history_memory", 512) << 20)
 
 
 def _given_input(launch: Launch) -> int | None:

@@ -135,6 +135,8 @@ def _run(debugger: Debugger, steps: int | None, commands: list[str], as_json: bo
 
     debugger.wait(take)
     check(debugger)
+    if debugger.launch.recording is not None and not commands:
+        episodes = _recorded(debugger, as_json)
     results, reason = _obey(debugger, commands, take, as_json)
     if commands and steps and not reason and not debugger.over:
         keep = False
@@ -167,6 +169,16 @@ def _run(debugger: Debugger, steps: int | None, commands: list[str], as_json: bo
         _print_end(end, output)
     replay(sys.stderr, debugger.process.errors())
     return 1 if status not in (None, 0) or any(r["status"] for r in results) else 0
+
+
+def _recorded(debugger: Debugger, as_json: bool) -> list[Episode]:
+    """The episodes that a recording has whole."""
+    history = debugger.history
+    found = [episode_from(s, history.traces.get(s.index)) for s in history.summaries if s.index in history.traces]
+    episodes = [e for e in found if e is not None]
+    if not as_json:
+        print("\n".join([HEADING, *(e.line for e in episodes)]))
+    return episodes
 
 
 def _obey(

@@ -136,6 +136,14 @@ class Killed(Stop):
 
 
 @dataclass(frozen=True, slots=True)
+class RecordingEnds(Stop):
+    """There is no script, only its recording, and here that ends."""
+
+    reason: ClassVar[str] = "recording"
+    over: ClassVar[bool] = True
+
+
+@dataclass(frozen=True, slots=True)
 class Refused(Stop):
     """It cannot be debugged; the message says why, where, and what to do."""
 

@@ -14,8 +14,8 @@ from microgpt_tui.trace.trace import Program
 VERSION = 1
 
 
-def save(breakpoints: BreakpointList, path: Path) -> None:
-    """Write them to a file. Raises OSError."""
+def document(breakpoints: BreakpointList) -> dict[str, Any]:
+    """All of them, as JSON takes it."""
     rows = [
         {
             "kind": b.place.kind, "target": b.place.target, "condition": b.place.condition,
@@ -24,33 +24,41 @@ def save(breakpoints: BreakpointList, path: Path) -> None:
         }
         for b in breakpoints if b.number != NAN_NUMBER
     ]  # fmt: skip
-    document = {"microgpt-tui breakpoints": VERSION, "nan": breakpoints.get(NAN_NUMBER).enabled,
-                "allowed": breakpoints.allowed, "breakpoints": rows}  # fmt: skip
-    path.write_text(json.dumps(document, indent=2) + "\n", encoding="utf-8")
+    return {"microgpt-tui breakpoints": VERSION, "nan": breakpoints.get(NAN_NUMBER).enabled,
+            "allowed": breakpoints.allowed, "breakpoints": rows}  # fmt: skip
+
+
+def save(breakpoints: BreakpointList, path: Path) -> None:
+    """Write them to a file. Raises OSError."""
+    path.write_text(json.dumps(document(breakpoints), indent=2) + "\n", encoding="utf-8")
 
 
 def load(breakpoints: BreakpointList, path: Path, program: Program) -> list[str]:
     """Add those of a file; what could not be set, in words. Raises OSError, or BreakpointError for another file."""
     try:
-        document = json.loads(path.read_text(encoding="utf-8"))
-        rows = document["breakpoints"]
-        if document["microgpt-tui breakpoints"] != VERSION or not isinstance(rows, list):
+        found = json.loads(path.read_text(encoding="utf-8"))
+        if found["microgpt-tui breakpoints"] != VERSION or not isinstance(found["breakpoints"], list):
             raise KeyError
     except (ValueError, KeyError, TypeError):
         raise BreakpointError(f"{path} is not a file of breakpoints (`save FILE` writes one)") from None
+    return take(breakpoints, found, program)
+
+
+def take(breakpoints: BreakpointList, found: dict[str, Any], program: Program) -> list[str]:
+    """Add those of a document; what could not be set, in words."""
     refused = []
-    for row in rows:
+    for row in found["breakpoints"]:
         try:
             _add(breakpoints, row, program)
         except (BreakpointError, ConditionError, KeyError, TypeError, ValueError) as error:
             refused.append(f"{row}: {error}".splitlines()[0])
-    for text in document.get("allowed", []):
+    for text in found.get("allowed", []):
         if isinstance(text, str) and text not in breakpoints.allowed:
             try:
                 breakpoints.allow(text, program)
             except ConditionError as error:
                 refused.append(f"allow {text}: {error.message}")
-    breakpoints.get(NAN_NUMBER).enabled = bool(document.get("nan", True))
+    breakpoints.get(NAN_NUMBER).enabled = bool(found.get("nan", True))
     return refused
 
 

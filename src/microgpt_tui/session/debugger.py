@@ -21,8 +21,9 @@ from microgpt_tui.protocol.messages import (
     Failed,
     Stopped,
 )
-from microgpt_tui.protocol.stops import AtBreakpoints, StepsOver
+from microgpt_tui.protocol.stops import AtBreakpoints, RecordingEnds, StepsOver
 from microgpt_tui.session.branches import Branch
+from microgpt_tui.session.breakpoint_files import take as take_breakpoints
 from microgpt_tui.session.breakpoints import BreakpointList, Hit
 from microgpt_tui.session.checkpoints import Checkpoints
 from microgpt_tui.session.cursor import Cursor
@@ -31,6 +32,7 @@ from microgpt_tui.session.history import History
 from microgpt_tui.session.moment import Moment, name_of
 from microgpt_tui.session.prediction import Prediction
 from microgpt_tui.session.process import Connected, Launch, Process, Received
+from microgpt_tui.session.recordings import Opened, open_recording
 from microgpt_tui.session.script import Script
 from microgpt_tui.session.tour import Tour
 from microgpt_tui.session.travel import Travel
@@ -82,7 +84,10 @@ class Debugger:
 
     def _begin(self, launch: Launch, history: History) -> None:
         self.notify: Callable[[], None] | None = None
-        self.first = Script(launch)
+        opened = open_recording(launch.recording, history.budget) if launch.recording is not None else None
+        if opened is not None:
+            history = opened.history
+        self.first = Script(launch, opened.process if opened is not None else None)
         """The script's first process, in whose folder everything is."""
         self.branch = Branch(0, "main", history, self.first)
         """The run that is looked at."""
@@ -100,6 +105,17 @@ class Debugger:
         """What the last search has found: where ``findnext`` goes."""
         self.query = ""
         """What it has looked for: ``findnext`` looks for it in other episodes too."""
+        if opened is not None:
+            self._take_in(opened)
+
+    def _take_in(self, opened: Opened) -> None:
+        self.script.running = False
+        self.bookmarks = dict(opened.bookmarks)
+        take_breakpoints(self.breakpoints, opened.breakpoints, opened.history.program)
+        try:
+            self.cursor.jump(opened.moment)
+        except ValueError:  # it stood in an episode that is not in the file
+            self.to_frontier()
 
     def _look_at(self, branch: Branch) -> None:
         self.branch = branch
@@ -286,7 +302,7 @@ class Debugger:
         self.process.send(question)
         while not isinstance(message := self.receive(self.script.next_message()), expected):
             if message is None:
-                raise Unanswered("the script is gone")
+                raise Unanswered(self.process.gone)
             if isinstance(message, Answer):
                 raise Unanswered(message.error if isinstance(message, Failed) else f"another question's: {message}")
         return message
@@ -362,7 +378,7 @@ class Debugger:
         """The episode before or after the cursor's, recorded or not."""
         here = self.moment.episode
         known = {*self.history.recorded, *(s.index for s in self.history.summaries)}
-        empty = {i for i, trace in self.history.traces.items() if not len(trace)}
+        empty = set(self.history.traces) - set(self.history.recorded)
         side = [i for i in known - empty if (i > here if direction > 0 else i < here)]
         return (min if direction > 0 else max)(side, default=None)
 
@@ -399,7 +415,9 @@ class Debugger:
     # -- running ---------------------------------------------------------------------------
 
     def _live(self, goal: Goal) -> bool:
-        if self.over:
+        if isinstance(self.history.stop, RecordingEnds):
+            self.notice = "the recording ends here: what comes after needs the script itself"
+        elif self.over:
             self.notice = "the script has ended: this is its last event"
         elif self.running:
             self.notice = "the script is running; space pauses it"
@@ -428,9 +446,9 @@ class Debugger:
         """Run until the running episode has so many events."""
         return self._live(goals.Events(count))
 
-    def run_steps(self, count: int) -> bool:
-        """Run until so many training steps are over, everything recorded."""
-        return self._live(goals.Steps(count))
+    def run_steps(self, count: int, *, forget: bool = False) -> bool:
+        """Run until so many training steps are over, everything recorded; with ``forget`` the last one only."""
+        return self._live(goals.Steps(count, forget=forget))
 
     def pause(self) -> None:
         """Ask the script to stop where it is; a way back is given up."""

@@ -18,7 +18,7 @@ def explain(history: History, script: str) -> str | None:
     stop = history.stop
     if stop is None or not stop.over:
         return None
-    if any(len(trace.born) for trace in history.traces.values()) or any(s.index for s in history.summaries):
+    if any(s.index for s in history.summaries) or any(len(trace.born) for trace in history.traces.values()):
         return None
     if isinstance(stop, Refused):
         return stop.message

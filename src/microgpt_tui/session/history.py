@@ -9,6 +9,7 @@ from array import array
 from bisect import bisect_left
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Protocol
 
 from microgpt_tui.protocol.fields import Data
 from microgpt_tui.protocol.frames import Blobs
@@ -25,6 +26,13 @@ from microgpt_tui.protocol.messages import (
 )
 from microgpt_tui.protocol.stops import Killed, Stop
 from microgpt_tui.trace.trace import Program, Trace, program_from
+
+
+class Stored(Protocol):
+    """An array that is kept elsewhere."""
+
+    def read(self) -> array[float]:
+        """The array itself."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,8 +57,8 @@ class Summary:
     """(node, sum of its ledger, its own grad) where they differed."""
     printed: int = -1
     """Bytes of the script's output when it was over."""
-    weights: Spooled | None = None
-    gradients: Spooled | None = None
+    weights: Stored | None = None
+    gradients: Stored | None = None
 
     @property
     def data(self) -> array[float] | None:
@@ -99,6 +107,10 @@ class History:
     def recorded(self) -> list[int]:
         """The episodes in which something has happened that is recorded, in order."""
         return sorted(i for i, trace in self.traces.items() if len(trace))
+
+    def kinds(self) -> dict[int, tuple[str, int]]:
+        """(kind, number) of the recorded episodes, by index."""
+        return {i: (t.episode_kind, t.number) for i, t in self.traces.items()}
 
     @property
     def nbytes(self) -> int:

@@ -39,7 +39,7 @@ def episode_index(history: History, kind: str, number: int) -> int | None:
 
 def _episodes(history: History) -> dict[int, tuple[str, int]]:
     found = {s.index: (s.kind, s.number) for s in history.summaries}
-    return found | {t.index: (t.episode_kind, t.number) for t in history.traces.values()}
+    return found | history.kinds()
 
 
 def resolve(history: History, name: MomentName, here: Moment | None = None) -> Moment:
@@ -62,7 +62,7 @@ def resolve(history: History, name: MomentName, here: Moment | None = None) -> M
 
 
 def _end_of_run(history: History, name: MomentName) -> int:
-    filled = [i for i, trace in history.traces.items() if len(trace)]
+    filled = history.recorded
     if name.at not in ("start", "end") or not filled:
         raise MomentError(f"{name}: of which episode? Such as 3:{name.at}")
     return min(filled) if name.at == "start" else max(filled)
@@ -89,9 +89,10 @@ def _nothing(name: MomentName) -> str:
 def recorded(history: History) -> str:
     """What there is to go to, in words."""
     kinds: dict[str, list[int]] = {"setup": [], "step": [], "sample": []}
-    for trace in history.traces.values():
-        if len(trace) and trace.episode_kind in kinds:
-            kinds[trace.episode_kind].append(trace.number)
+    known = history.kinds()
+    for kind, number in (known[index] for index in history.recorded):
+        if kind in kinds:
+            kinds[kind].append(number)
     parts = ["setup"] if kinds["setup"] else []
     parts += [f"{kind} {_ranges(sorted(kinds[kind]))}" for kind in ("step", "sample") if kinds[kind]]
     return f"recorded: {', '.join(parts) or 'nothing'}"

@@ -54,12 +54,17 @@ class Launch:
     """The script itself, where it is no file."""
     stdin: Path | int | None = None
     """What the script reads as its standard input: a file, an open descriptor; None for nothing."""
+    recording: Path | None = None
+    """A recording to look at instead: nothing runs. ``script`` is what was recorded."""
     most_steps: int = 0
     """Stop behind so many training steps, whatever is asked for; 0 for no limit."""
 
 
 class Connected:
     """A process of the script that can be talked to: the first one, or a copy of it that was woken."""
+
+    gone = "the script is gone"
+    """Why a question has no answer when nothing comes any more."""
 
     def __init__(self, channel: socket.socket, pid: int, stdout: Path, stderr: Path) -> None:
         self.channel = channel

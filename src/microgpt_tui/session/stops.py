@@ -16,6 +16,7 @@ from microgpt_tui.protocol.stops import (
     Killed,
     Paused,
     Raised,
+    RecordingEnds,
     Refused,
     Replaced,
     StepsOver,
@@ -149,6 +150,9 @@ _SENTENCES: dict[type[Stop], Callable[[Any, History], Sentence]] = {
     Killed: _killed,
     Withheld: lambda stop, history: Sentence(withheld(stop)),
     Refused: lambda stop, history: Sentence(stop.message),
+    RecordingEnds: lambda stop, history: Sentence(
+        "the recording ends here", "What comes after needs the script itself."
+    ),
 }
 
 

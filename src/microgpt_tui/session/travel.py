@@ -67,6 +67,8 @@ class Travel:
         """Why there is no way to an episode; empty where there is one."""
         debugger = self._debugger
         checkpoints = debugger.checkpoints
+        if debugger.launch.recording is not None:
+            return "it is not in the recording: only its loss and weights are; running it again needs the script itself"
         if checkpoints is None:
             return "it was run freely and checkpoints are off (--history-memory 0): only its loss and weights are kept"
         checkpoints.welcome()

@@ -15,6 +15,7 @@ from microgpt_tui.session.commands import (
     gradients,
     lessons,
     poking,
+    recording,
     running,
     search,
     stepping,
@@ -97,6 +98,7 @@ GROUPS: dict[str, tuple[Command[Debugger], ...]] = {
     "Look and change": (*values.COMMANDS, *displays.COMMANDS, *search.COMMANDS, *gradients.COMMANDS),
     "Try out": poking.COMMANDS,
     "Learn": lessons.COMMANDS,
+    "Keep": recording.COMMANDS,
     "Help": (
         Command("help", "[COMMAND]", "Every command, or one of them", _help, Effect.ALWAYS, ("?", "explain")),
     ),

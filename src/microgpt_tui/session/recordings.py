@@ -1,0 +1,342 @@
+"""Runs in files: writing one while it is recorded, and opening one as if the script had just ended."""
+
+from __future__ import annotations
+
+import json
+import socket
+from array import array
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from microgpt_tui.protocol.fields import Data, MessageError, as_data, from_data
+from microgpt_tui.protocol.messages import Command, EpisodeEnded, EpisodeSummary, ScriptRead, SetupEnded
+from microgpt_tui.protocol.stops import RecordingEnds, Stop
+from microgpt_tui.recording.archive import Archive, Writer
+from microgpt_tui.recording.episodes import entries, read_episode, write_episode
+from microgpt_tui.session import breakpoint_files
+from microgpt_tui.session.history import History, Summary
+from microgpt_tui.session.moment import Moment
+from microgpt_tui.session.process import Connected, Received
+from microgpt_tui.trace.trace import Program, Trace
+
+if TYPE_CHECKING:
+    from microgpt_tui.session.debugger import Debugger
+
+PROGRAM, RUN, OUTPUT, ERRORS = "program.json", "run.json", "output", "errors"
+
+
+def _version() -> str:
+    from importlib.metadata import version
+
+    return version("microgpt-tui")
+
+
+# -- writing ---------------------------------------------------------------------------------
+
+
+class Recorder:
+    """Writes a run into a file, episode by episode: what is written may be forgotten."""
+
+    def __init__(self, path: Path) -> None:
+        """Raises OSError, or RecordingError, where it cannot be written."""
+        self._writer = Writer(path)
+        self._episodes: dict[int, dict[str, Any]] = {}
+
+    @property
+    def path(self) -> Path:
+        """Where it is written."""
+        return self._writer.path
+
+    @property
+    def count(self) -> int:
+        """How many episodes are written whole."""
+        return len(self._episodes)
+
+    def keep(self, trace: Trace) -> None:
+        """Write an episode; once, however often it is given."""
+        if trace.index not in self._episodes and len(trace):
+            self._episodes[trace.index] = write_episode(self._writer, trace)
+
+    def finish(self, debugger: Debugger) -> int:
+        """Write what belongs to the whole run, and the file's end; its size in bytes."""
+        history, writer = debugger.history, self._writer
+        for index in history.recorded:
+            self.keep(history.traces[index])
+        writer.add(PROGRAM, _plain({"read": _read(history.program), "setup": _setup(history.program)}))
+        for s in history.summaries:
+            for name, column in (("weights", s.weights), ("gradients", s.gradients)):
+                if column is not None:
+                    writer.add(f"{name}/{s.index}", column.read().tobytes())
+        moment, branch = debugger.moment, debugger.branch
+        run = {
+            "summaries": [_ended(s, s.index in self._episodes) for s in history.summaries],
+            "stop": history.stop,
+            "moment": [moment.episode, moment.event],
+            "bookmarks": {name: [m.episode, m.event] for name, m in debugger.bookmarks.items()},
+            "breakpoints": breakpoint_files.document(debugger.breakpoints),
+            "branch": branch.name,
+            "branches": [b.describe() for b in debugger.branches],
+        }
+        writer.add(RUN, _plain(run))
+        writer.add(OUTPUT, debugger.process.output(0))
+        writer.add(ERRORS, debugger.process.errors())
+        launch = debugger.launch
+        return writer.finish(
+            {
+                "written by": _version(), "script": launch.script.name, "arguments": launch.args,
+                "settings": launch.overrides, "episodes": list(self._episodes.values()),
+            }
+        )  # fmt: skip
+
+    def drop(self) -> None:
+        """Leave no file."""
+        self._writer.drop()
+
+
+def _plain(value: Any) -> Any:
+    return json.loads(json.dumps(value, default=as_data))
+
+
+def _read(program: Program) -> ScriptRead:
+    return ScriptRead(
+        tuple(program.files), tuple(program.sites), program.class_name, program.data_name, program.grad_name,
+        program.train_sites, program.sample_sites, program.ordered_children,
+    )  # fmt: skip
+
+
+def _setup(program: Program) -> SetupEnded:
+    matrices = tuple((m.name, tuple(m.shape), tuple(m.nodes)) for m in program.matrices)
+    return SetupEnded(tuple(program.kept), matrices, program.namespace, program.total_steps)
+
+
+def _ended(s: Summary, whole: bool) -> EpisodeEnded:
+    summary = EpisodeSummary(s.index, s.kind, s.number, s.loss, s.seconds, s.cpu, 0)
+    return EpisodeEnded(summary, whole, s.losses, s.events, s.edges, s.audits, s.audit_faults, printed=s.printed)
+
+
+# -- opening ---------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """Numbers of a step in the file, read when they are asked for."""
+
+    archive: Archive
+    name: str
+    kind: str
+
+    def read(self) -> array[float]:
+        """The array. Raises RecordingError."""
+        raw = self.archive.raw(self.name)
+        found: array[float] = array(self.kind)
+        if len(raw) % found.itemsize:
+            raise self.archive.wrong(f"{self.name} is cut")
+        found.frombytes(raw)
+        return found
+
+
+class Episodes(dict[int, Trace]):
+    """The recorded episodes by index: read when they are first looked at, let go when others need the memory."""
+
+    def __init__(self, archive: Archive, program: Program, budget: int) -> None:
+        self.entries = entries(archive)
+        super().__init__()
+        self._archive, self._program, self._budget = archive, program, budget
+
+    def __missing__(self, index: int) -> Trace:
+        if index not in self.entries:
+            raise KeyError(index)
+        setup = self.get(0) if index else None
+        trace = read_episode(self._archive, self.entries[index], self._program, setup)
+        while len(self) > 2 and sum(t.nbytes for t in super().values()) > self._budget:
+            super().__delitem__(next(i for i in super().__iter__() if i))
+        self[index] = trace
+        return trace
+
+    def __contains__(self, index: object) -> bool:
+        return index in self.entries
+
+    def __iter__(self) -> Iterator[int]:
+        return iter(sorted(self.entries))
+
+    def __bool__(self) -> bool:
+        return bool(self.entries)
+
+    def get(self, index: int, default: Any = None) -> Any:
+        """The episode, or the default."""
+        return self[index] if index in self.entries else default
+
+    def keys(self) -> Any:
+        """The indices of all."""
+        return self.entries.keys()
+
+    def values(self) -> Any:
+        """All of them, each read as it is reached."""
+        return (self[index] for index in self)
+
+    def items(self) -> Any:
+        """The same with their indices."""
+        return ((index, self[index]) for index in self)
+
+    @property
+    def loaded(self) -> int:
+        """Bytes of those that are in memory."""
+        return sum(t.nbytes for t in super().values())
+
+
+class RecordedHistory(History):
+    """The history in a recording."""
+
+    def __init__(self, archive: Archive, budget: int) -> None:
+        super().__init__(budget)
+        self.traces: Episodes = Episodes(archive, self.program, budget)
+
+    @property
+    def recorded(self) -> list[int]:
+        """The episodes in which something has happened that is recorded, in order."""
+        return sorted(i for i, entry in self.traces.entries.items() if entry["events"])
+
+    @property
+    def newest(self) -> Trace | None:
+        """The trace of the newest recorded episode."""
+        found = self.recorded
+        return self.traces[found[-1]] if found else None
+
+    @property
+    def nbytes(self) -> int:
+        """Memory that the episodes take that were looked at."""
+        return self.traces.loaded
+
+    def kinds(self) -> dict[int, tuple[str, int]]:
+        """(kind, number) of the recorded episodes, by index."""
+        return {i: (e["kind"], e["number"]) for i, e in self.traces.entries.items()}
+
+
+class RecordedProcess(Connected):
+    """In the place of the script's process: it has printed what it has printed, and answers nothing."""
+
+    gone = "this is a recording, and that needs the script itself: open the script instead"
+
+    def __init__(self, archive: Archive) -> None:
+        ours, theirs = socket.socketpair()
+        theirs.close()
+        super().__init__(ours, 0, archive.path, archive.path)
+        self._archive = archive
+        self._output, self._errors = archive.raw(OUTPUT), archive.raw(ERRORS)
+
+    def send(self, command: Command) -> None:
+        """Nobody is there to hear it."""
+
+    def receive(self) -> Received | None:
+        """Nothing comes."""
+        return None
+
+    def _signal(self, number: Any) -> None:
+        """There is no process."""
+
+    def output(self, start: int, end: int | None = None) -> bytes:
+        """Bytes of the script's stdout."""
+        return self._output[start:end]
+
+    def errors(self, start: int = 0, end: int | None = None) -> bytes:
+        """Bytes of the script's stderr."""
+        return self._errors[start:end]
+
+    def output_size(self) -> int:
+        """How many bytes the script had printed."""
+        return len(self._output)
+
+    def close(self) -> None:
+        """Let go of the file."""
+        self.channel.close()
+        self._archive.close()
+
+
+@dataclass(frozen=True, slots=True)
+class Opened:
+    """A recording as a debugger takes it in."""
+
+    history: RecordedHistory
+    process: RecordedProcess
+    moment: Moment
+    bookmarks: Mapping[str, Moment]
+    breakpoints: dict[str, Any]
+
+
+def open_recording(path: Path, budget: int) -> Opened:
+    """Read what belongs to the whole run; episodes are read when they are looked at. Raises RecordingError, OSError."""
+    archive = Archive(path)
+    try:
+        return _opened(archive, budget)
+    except BaseException:
+        archive.close()
+        raise
+
+
+def _opened(archive: Archive, budget: int) -> Opened:
+    history = RecordedHistory(archive, budget)
+    program, run = archive.mapping(PROGRAM), archive.mapping(RUN)
+    history.handle(_message(archive, program.get("read"), ScriptRead), {})
+    history.traces._program = history.program
+    setup = _message(archive, program.get("setup"), SetupEnded)
+    if any(not 0 <= node < 1 << 40 for node in setup.kept):
+        raise archive.wrong("parameters that are no nodes")
+    history.program.keep(setup)
+    for entry in _list(archive, run, "summaries"):
+        ended = _message(archive, entry, EpisodeEnded)
+        s = ended.summary
+        columns = [
+            Stored(archive, f"{name}/{s.index}", kind) if f"{name}/{s.index}" in archive else None
+            for name, kind in (("weights", "d"), ("gradients", "f"))
+        ]
+        history.summaries.append(
+            Summary(
+                s.index, s.kind, s.number, s.loss, s.seconds, s.cpu, ended.losses, ended.events, ended.edges,
+                ended.audits, ended.audit_faults, ended.printed, *columns,
+            )
+        )  # fmt: skip
+    history.current = max((*history.recorded, *(s.index for s in history.summaries)), default=-1)
+    stop = _message(archive, run["stop"], Stop) if run.get("stop") is not None else None
+    history.stop = stop if stop is not None and stop.over else RecordingEnds()
+    marks = run.get("bookmarks")
+    if not isinstance(marks, dict):
+        raise archive.wrong("its bookmarks are none")
+    bookmarks = {name: _moment(archive, at) for name, at in marks.items()}
+    breakpoints = run.get("breakpoints")
+    if not isinstance(breakpoints, dict) or not isinstance(breakpoints.get("breakpoints"), list):
+        raise archive.wrong("its breakpoints are none")
+    return Opened(history, RecordedProcess(archive), _moment(archive, run.get("moment")), bookmarks, breakpoints)
+
+
+def _message(archive: Archive, data: Any, expected: type[Any]) -> Any:
+    try:
+        found: Data = from_data(data)
+    except (MessageError, RecursionError) as error:
+        raise archive.wrong(str(error)) from None
+    if not isinstance(found, expected):
+        raise archive.wrong(f"{type(found).__name__} in the place of {expected.__name__}")
+    return found
+
+
+def _list(archive: Archive, data: dict[str, Any], name: str) -> list[Any]:
+    found = data.get(name)
+    if not isinstance(found, list):
+        raise archive.wrong(f"its {name} are none")
+    return found
+
+
+def _moment(archive: Archive, data: Any) -> Moment:
+    if not isinstance(data, list) or len(data) != 2 or not all(type(n) is int for n in data):
+        raise archive.wrong("a moment that is none")
+    return Moment(*data)
+
+
+def is_recording(path: Path) -> bool:
+    """True for a zip: a script is a text."""
+    try:
+        with path.open("rb") as handle:
+            return handle.read(4) in (b"PK\x03\x04", b"PK\x05\x06")
+    except OSError:
+        return False
