@@ -1,6 +1,15 @@
-"""A time-travelling terminal debugger for pure-Python, scalar-autograd GPT scripts."""
+"""A time-travelling terminal debugger for pure-Python, scalar-autograd GPT scripts.
 
-from typing import Any
+From Python: ``record`` and ``open`` give a ``Run`` (docs/api.md); faults with a remedy are ``InputError``.
+"""
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from microgpt_tui.api import InputError, Run, record
+    from microgpt_tui.api import open_file as open
+
+__all__ = ["InputError", "Run", "open", "record"]
 
 
 def __getattr__(name: str) -> Any:
@@ -9,4 +18,8 @@ def __getattr__(name: str) -> Any:
         from importlib.metadata import version
 
         return version("microgpt-tui")
+    if name in ("record", "open", "Run", "InputError"):
+        from microgpt_tui import api
+
+        return getattr(api, {"open": "open_file"}.get(name, name))
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -15,8 +15,12 @@ from microgpt_tui.session.process import Launch
 from microgpt_tui.session.recordings import Recorder
 
 
-def record(launch: Launch, path: Path, steps: int | None, only: list[int], *, overwrite: bool) -> int:
+def record(
+    launch: Launch, path: Path, steps: int | None, only: list[int], *, overwrite: bool, tell: bool = True
+) -> int:
     """Run a script (to the end, or ``steps`` training steps), all of it or the steps ``only`` recorded whole.
+
+    With ``tell`` it says how far it is, and what was written.
 
     Every step's loss, weights and gradients are kept. Returns 0, or 1 where the script failed: what was recorded before
     is in the file. Raises InputError where nothing was, or the file cannot be written.
@@ -32,13 +36,13 @@ def record(launch: Launch, path: Path, steps: int | None, only: list[int], *, ov
     except OSError as error:
         raise InputError(f"{path}: {error.strerror}. Name a file that can be written: -o FILE.") from None
     try:
-        return _record(launch, recorder, steps, only)
+        return _record(launch, recorder, steps, only, tell)
     except BaseException:
         recorder.drop()
         raise
 
 
-def _record(launch: Launch, recorder: Recorder, steps: int | None, only: list[int]) -> int:
+def _record(launch: Launch, recorder: Recorder, steps: int | None, only: list[int], tell: bool) -> int:
     debugger = Debugger(launch)
     history = debugger.history
 
@@ -54,7 +58,8 @@ def _record(launch: Launch, recorder: Recorder, steps: int | None, only: list[in
 
     try:
         with Progress() as progress:
-            progress.text = running(debugger)
+            if tell:
+                progress.text = running(debugger)
             debugger.wait(take)
             check(debugger)
             debugger.breakpoints.enable(NAN_NUMBER, False)
@@ -69,11 +74,12 @@ def _record(launch: Launch, recorder: Recorder, steps: int | None, only: list[in
             if only and not debugger.over and (steps is None or rest):
                 _ = debugger.run_steps(rest, forget=True) if rest else debugger.run()
                 debugger.wait(take)
-            progress.say(f"writing {recorder.path}")
+            progress.say(f"writing {recorder.path}" if tell else "")
             size = recorder.finish(debugger)
         status = debugger.process.end() if debugger.over else 0
     finally:
         debugger.close()
     done = len(history.steps)
-    print(f"{recorder.path}: {done} training steps, {recorder.count} episodes recorded whole, {size / 1e6:.1f} MB")
+    if tell:
+        print(f"{recorder.path}: {done} training steps, {recorder.count} episodes recorded whole, {size / 1e6:.1f} MB")
     return 1 if status else 0
