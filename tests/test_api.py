@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -110,9 +111,10 @@ def test_a_kept_recording_is_opened_again_and_needs_the_script_for_a_check(tmp_p
 
 def test_a_script_that_fails_leaves_what_was_recorded(tmp_path: Path) -> None:
     script = tmp_path / "fails.py"
+    shutil.copy(SCRIPT.parent / "engine_tiny.py", tmp_path)
     text = (SCRIPT.parent / "mlp_only.py").read_text("utf-8")
     script.write_text(text.replace('    print(f"step', '    assert step < 1\n    print(f"step'), "utf-8")
-    run = microgpt_tui.record(script)
+    run = microgpt_tui.record(script, data=NAMES)
     assert run.steps == [1, 2]
     assert run.losses[0] == run.step(1).loss
     assert len(run.step(2)) > 1000

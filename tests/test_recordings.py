@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from tui_fixtures import opened as on_screen
 
 from microgpt_tui.cli import main
 from microgpt_tui.headless.panes import PANES
@@ -25,7 +26,7 @@ from microgpt_tui.session.commands import CommandError, execute
 from microgpt_tui.session.commands.command import plain
 from microgpt_tui.session.debugger import Debugger
 from microgpt_tui.session.process import Launch
-from microgpt_tui.session.recordings import open_recording
+from microgpt_tui.session.recordings import open_recording, reading
 
 SAMPLES = Path(__file__).parent.parent / "sample_data" / "scripts"
 SCRIPTS = ("mlp_only", "closures_set", "gqa_three_layers")
@@ -177,6 +178,25 @@ def test_another_version_is_named(small: Path, tmp_path: Path) -> None:
         open_recording(changed, 1 << 29)
 
 
+# -- on the screen -------------------------------------------------------------------------------
+
+
+async def test_the_screen_on_a_recording(small: Path) -> None:
+    async with on_screen(Launch(small, recording=small)) as screen:
+        await screen.command("goto 1:1")
+        assert "step 1" in screen.status
+        await screen.press("s")
+        assert screen.event > 0
+        await screen.press("6", "0", "9", "8", "7", "5", "4")
+        await screen.command("goto 3:end")
+        await screen.press("s")
+        assert "the recording ends here" in screen.bottom
+        await screen.command("print 1 + 1")
+        assert "needs the script itself" in screen.bottom
+        await screen.command("goto 2:1")
+        assert "not in the recording" in screen.bottom
+
+
 # -- damaged and hostile files -------------------------------------------------------------------
 
 
@@ -196,12 +216,13 @@ def look(path: Path) -> bool:
     except RecordingError:
         return False
     try:
-        for index in opened.history.recorded:
-            trace = opened.history.traces[index]
-            for event in (0, len(trace) // 2, len(trace) - 1):
-                moment(trace, event)
-        for summary in opened.history.summaries:
-            assert summary.data is None or len(summary.data) >= 0
+        with reading(path):
+            for index in opened.history.recorded:
+                trace = opened.history.traces[index]
+                for event in (0, len(trace) // 2, len(trace) - 1):
+                    moment(trace, event)
+            for summary in opened.history.summaries:
+                assert summary.data is None or len(summary.data) >= 0
     except RecordingError:
         return False
     finally:

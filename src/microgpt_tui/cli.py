@@ -28,6 +28,7 @@ commands (a script of that name can be given as ./run):
   export [SCRIPT]      write pictures and tables
   record [SCRIPT] -o FILE.mgt   run a script and keep what is recorded in a file
   open FILE.mgt        look at a recording; run, show and export take one too
+  repl [SCRIPT]        the debugger's commands line by line: plain text, for a pipe or a screen reader
   new FILE             write a copy of the bundled GPT, to modify
 
 Without SCRIPT: the GPT that ships with microgpt-tui, on the bundled corpus of names.
@@ -101,6 +102,17 @@ def _add_json(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--json", action="store_true", help="one JSON document on stdout")
 
 
+def _add_commands(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "-c", dest="commands", metavar="COMMAND", action="append", default=[],
+        help="a debugger command, such as 'break 107' or 'continue', at the first operation (can be repeated)",
+    )  # fmt: skip
+    parser.add_argument(
+        "-x", dest="commands", metavar="FILE", action="extend", type=_commands_in,
+        help="commands from a file, one a line; -c and -x are obeyed in the order given",
+    )  # fmt: skip
+
+
 def _screen(words: list[str], script_args: list[str]) -> int:
     parser = _parser("", "A time-travelling terminal debugger for pure-Python, scalar-autograd GPT scripts.")
     parser.epilog = _COMMANDS
@@ -150,14 +162,7 @@ def _run(words: list[str], script_args: list[str]) -> int:
     _add_steps(parser)
     _add_json(parser)
     _add_history_memory(parser)
-    parser.add_argument(
-        "-c", dest="commands", metavar="COMMAND", action="append", default=[],
-        help="a debugger command, such as 'break 107' or 'continue', at the first operation (can be repeated)",
-    )  # fmt: skip
-    parser.add_argument(
-        "-x", dest="commands", metavar="FILE", action="extend", type=_commands_in,
-        help="commands from a file, one a line; -c and -x are obeyed in the order given",
-    )  # fmt: skip
+    _add_commands(parser)
     parser.epilog = (
         "A command that fails is the last one; those after it are named on stderr. docs/commands.md lists the commands."
     )
@@ -261,6 +266,18 @@ def _record(words: list[str], script_args: list[str]) -> int:
     return record(launch, Path(options.output), options.steps, options.only, overwrite=options.overwrite)
 
 
+def _repl(words: list[str], script_args: list[str]) -> int:
+    parser = _parser("repl", "The debugger's commands line by line, as plain text: at a prompt, or from a pipe.")
+    add_script_arguments(parser)
+    _add_history_memory(parser)
+    _add_commands(parser)
+    options = parser.parse_args(words)
+    from microgpt_tui.headless.launch import launch_from
+    from microgpt_tui.headless.repl import repl
+
+    return repl(launch_from(options, script_args, recordings=True), options.commands)
+
+
 def _open(words: list[str], script_args: list[str]) -> int:
     return _screen(words, script_args)
 
@@ -315,7 +332,7 @@ def _export_screen(launch: Launch, options: argparse.Namespace) -> int:
 
 _BY_NAME: dict[str, Callable[[list[str], list[str]], int]] = {
     "run": _run, "check": _check, "verify": _verify, "show": _show, "new": _new, "compare": _compare,
-    "export": _export, "record": _record, "open": _open,
+    "export": _export, "record": _record, "open": _open, "repl": _repl,
 }  # fmt: skip
 
 
@@ -353,7 +370,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
     with escaped():
         try:
-            status = command(words[1:], script_args) if command else _screen(words, script_args)
+            with _recordings(words):
+                status = command(words[1:], script_args) if command else _screen(words, script_args)
             sys.stdout.flush()
             return status
         except KeyboardInterrupt:
@@ -364,6 +382,27 @@ def main(arguments: Sequence[str] | None = None) -> int:
         except Exception as error:
             print(f"microgpt-tui: {_told(error)}", file=sys.stderr)
             return BAD_INPUT
+
+
+@contextmanager
+def _recordings(words: Sequence[str]) -> Iterator[None]:
+    """Within, a damaged recording among the words is told as such, whatever fails over it."""
+    from microgpt_tui.recording.archive import SUFFIX
+
+    named = [Path(word) for word in words if word.endswith(SUFFIX)]
+    if len(named) != 1 or words[0] == "record":
+        yield
+        return
+    from microgpt_tui.headless.launch import InputError
+    from microgpt_tui.session.recordings import reading
+
+    try:
+        yield
+    except (InputError, OSError):
+        raise
+    except Exception:
+        with reading(named[0]):
+            raise
 
 
 def _told(error: Exception) -> str:

@@ -9,6 +9,7 @@ from typing import Any
 from microgpt_tui.protocol.codes import COLUMNS, EVENT_NAMES
 from microgpt_tui.protocol.narrow import NARROW, narrowed
 from microgpt_tui.recording.archive import Archive, Writer
+from microgpt_tui.trace.first_bindings import leaf_count
 from microgpt_tui.trace.trace import Program, Trace
 
 KINDS = ("setup", "step", "sample", "other")
@@ -16,6 +17,8 @@ BESIDE = ("start_data", "start_grad", "start_grad_int")
 """Columns as long as the program's parameters, as they were when the episode began."""
 FAMILIES = ("buffers", "moments", "moments_now")
 """Named columns of the optimizer."""
+MANY = 1_000_000
+"""Values of a list that may be shown shortened, whatever is kept of it."""
 EXTRAS = ("texts", "shapes", "populations", "ops")
 
 
@@ -113,6 +116,12 @@ def _faults(trace: Trace) -> Iterator[str]:
     for name in ("old", "new", "update_site", "update_event"):
         if len(getattr(trace, name)) != len(trace.updated):
             yield f"{name} is not as long as updated"
+    for name in ("bind_scope", "bind_site", "bind_kind", "bind_start", "bind_shape", "bind_path", "bind_index"):
+        if len(getattr(trace, name)) != len(trace.bind_event):
+            yield f"{name} is not as long as bind_event"
+    most = len(trace.bound_nodes) + len(trace.bound_numbers) + len(trace.texts)
+    if any(leaf_count(shape) > max(most, MANY) for shape in trace.shapes):
+        yield "a list of more values than there are"
     if len(trace.local) != edges:
         yield "local is not as long as child"
     if any(map(int.__gt__, trace.child_start, trace.child_start[1:])):

@@ -299,6 +299,8 @@ class Debugger:
         """Send a question to the waiting script and wait for its answer. Raises Unanswered."""
         if self.running:
             raise Unanswered("the script is running; pause it first")
+        if self.launch.recording is not None:
+            raise Unanswered(self.process.gone)
         self.process.send(question)
         while not isinstance(message := self.receive(self.script.next_message()), expected):
             if message is None:

@@ -6,6 +6,7 @@ import json
 import socket
 from array import array
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -13,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from microgpt_tui.protocol.fields import Data, MessageError, as_data, from_data
 from microgpt_tui.protocol.messages import Command, EpisodeEnded, EpisodeSummary, ScriptRead, SetupEnded
 from microgpt_tui.protocol.stops import RecordingEnds, Stop
-from microgpt_tui.recording.archive import Archive, Writer
+from microgpt_tui.recording.archive import Archive, RecordingError, Writer
 from microgpt_tui.recording.episodes import entries, read_episode, write_episode
 from microgpt_tui.session import breakpoint_files
 from microgpt_tui.session.history import History, Summary
@@ -331,6 +332,20 @@ def _moment(archive: Archive, data: Any) -> Moment:
     if not isinstance(data, list) or len(data) != 2 or not all(type(n) is int for n in data):
         raise archive.wrong("a moment that is none")
     return Moment(*data)
+
+
+@contextmanager
+def reading(path: Path) -> Iterator[None]:
+    """Within, what fails over the columns of a file is that file's damage: a RecordingError."""
+    try:
+        yield
+    except RecordingError:
+        raise
+    except (LookupError, ValueError, TypeError, ArithmeticError, AttributeError, RecursionError) as error:
+        what = f"{type(error).__name__}: {error}"
+        raise RecordingError(
+            f"{path}: a damaged recording, whose columns do not fit together ({what}). Copy it again, or record anew."
+        ) from error
 
 
 def is_recording(path: Path) -> bool:
