@@ -387,9 +387,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 @contextmanager
 def _recordings(words: Sequence[str]) -> Iterator[None]:
     """Within, a damaged recording among the words is told as such, whatever fails over it."""
-    from microgpt_tui.recording.archive import SUFFIX
-
-    named = [Path(word) for word in words if word.endswith(SUFFIX)]
+    named = [Path(word) for word in words if word.endswith(".mgt")]
     if len(named) != 1 or words[0] == "record":
         yield
         return
