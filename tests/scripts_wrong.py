@@ -6,9 +6,6 @@ Each is a strict xfail of ``test_scripts_truth.py``: whoever mends it takes the 
 from __future__ import annotations
 
 WRONG: dict[str, dict[str, str]] = {
-    "operand_grad_none": {
-        "graph": "other backward passes than the script's",
-    },
     "operand_float32": {
         "attention": "other rows than the script's",
         "tokens": "positions are missing or invented",

@@ -228,6 +228,7 @@ class Writes:
         if target is None:
             return
         c, row = self.columns.c, self.sums.write_rows
+        value = 0 if value is None else value  # no gradient
         number = as_double(value)
         (flags,) = self.sums.int_flags((value,))
         self.scopes.event(ZERO if number == 0.0 else ASSIGN)

@@ -115,6 +115,8 @@ def _edges(nodes: list[Any], node_class: type) -> int:
 
 
 def _is_zero(value: Any) -> bool:
+    if value is None:  # no gradient
+        return True
     try:
         return float(value) == 0.0
     except (TypeError, ValueError, OverflowError):

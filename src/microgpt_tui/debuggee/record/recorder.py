@@ -273,7 +273,7 @@ class Recorder:
         if loss is None:
             self.backward_depth -= 1
             if self.backward_depth == 0:
-                self.loss_grads = list(map(self.grad_of, self.kept_nodes)) if self.kept_nodes else None
+                self.loss_grads = self.kept_grads() if self.kept_nodes else None
                 self.on_backward(None)
             return
         self.stop_watching()
@@ -372,10 +372,15 @@ class Recorder:
                 return True
         return False
 
+    def kept_grads(self) -> list[Any]:
+        """The parameters' grads; 0 for one that the script has set to None: no gradient."""
+        grads = list(map(self.grad_of, self.kept_nodes))
+        return [0 if g is None else g for g in grads] if any(g is None for g in grads) else grads
+
     def open(self, frame: FrameType | None) -> None:
         """Start an episode: note how the parameters stand, start a new log."""
         self.start_data = list(map(self.data_of, self.kept_nodes))
-        self.start_grad = list(map(self.grad_of, self.kept_nodes))
+        self.start_grad = self.kept_grads()
         self.start_buffers = {name: list(b) for name, b in self.buffers.items()}
         self.start_moments = self.read_moments(frame, look=True)
         self.start_stack = self.places.stack_of(frame)

@@ -49,6 +49,8 @@ class Gradients:
         self.grad, self.data = emit.autograd.grad_name, emit.autograd.data_name
         self.assigned: dict[str, ast.expr] = {}
         """What plain names were computed from in this block: the numbers behind an update."""
+        self.empty: set[str] = set()
+        """Grads that are None here: what is assigned to them is the first contribution."""
         self.given: set[str] = set()
         """Parameters of the function around: an upstream gradient may be handed in by one."""
 
@@ -62,9 +64,12 @@ class Gradients:
                 given = self.given
                 if isinstance(statement, ast.FunctionDef):
                     self.given = {a.arg for a in parameters_of(statement)}
+                empty = self.empty
                 for owner, name, inner in blocks_of(statement):
+                    first = self.first_of(owner) if isinstance(owner, ast.If) and name == "body" else None
+                    self.empty = {ast.unparse(first)} if first is not None else set()
                     setattr(owner, name, self.only(inner))
-                self.given = given
+                self.given, self.empty = given, empty
                 new = [*self.before(statement), statement, *self.after(statement), *self.forget(statement)]
             fix(new, statement)
             out.extend(new)
@@ -180,10 +185,18 @@ class Gradients:
         match statement:
             case ast.AugAssign(op=ast.Add(), value=added):
                 side = "value"
-            case ast.Assign(value=ast.BinOp(left=left, op=ast.Add(), right=added) as holder) if same(left, target):
+            case ast.Assign(value=ast.BinOp(left=left, op=ast.Add(), right=added) as holder) if _own(left, target):
                 side = "right"
-            case ast.Assign(value=ast.BinOp(left=added, op=ast.Add(), right=right) as holder) if same(right, target):
+            case ast.Assign(value=ast.BinOp(left=added, op=ast.Add(), right=right) as holder) if _own(right, target):
                 side = "left"
+            case ast.Assign(value=ast.IfExp(test, body=added, orelse=ast.BinOp(left, ast.Add(), more))) if (
+                isinstance(added, ast.Name) and _is_none(test, target) and same(left, target) and same(more, added)
+            ):
+                side = "body"
+            case ast.Assign(value=added) if ast.unparse(target) in self.empty and any(
+                map(self.is_grad, ast.walk(added))
+            ):
+                side = "value"
             case ast.AugAssign(op=ast.Sub(), value=added):
                 side, sign = "value", _negated
             case ast.Assign(value=ast.BinOp(left=left, op=ast.Sub(), right=added) as holder) if same(left, target):
@@ -196,6 +209,13 @@ class Gradients:
         else:
             delta = _named(DELTA, holder, side)
         return note(self.emit.site(SiteKind.ACCUMULATE, statement), owner, source, sign(delta), sign(factor))
+
+    def first_of(self, choice: ast.If) -> ast.expr | None:
+        """The grad in ``if x.grad is None:``."""
+        test = choice.test
+        if isinstance(test, ast.Compare) and self.is_grad(test.left) and _is_none(test, test.left):
+            return test.left
+        return None
 
     def contribution(self, added: ast.expr) -> tuple[ast.expr, ast.expr]:
         """Who gives (``v`` in ``lg * v.grad``) and the local gradient, as expressions; None where not to be told."""
@@ -295,6 +315,27 @@ def _negated(expression: ast.expr) -> ast.expr:
     """What ``-=`` adds."""
     unknown = isinstance(expression, ast.Constant) and expression.value is None
     return expression if unknown else ast.UnaryOp(ast.USub(), expression)
+
+
+def _is_none(test: ast.expr, target: ast.expr) -> bool:
+    """``x.grad is None``, for that grad."""
+    match test:
+        case ast.Compare(left=left, ops=[ast.Is()], comparators=[ast.Constant(value=None)]):
+            return same(left, target)
+    return False
+
+
+def _own(expression: ast.expr, target: ast.expr) -> bool:
+    """The grad itself; also ``(x.grad or 0)``, ``(0 if x.grad is None else x.grad)`` and its reverse."""
+    match expression:
+        case ast.BoolOp(op=ast.Or(), values=[own, ast.Constant(value=0)]):
+            return same(own, target)
+        case ast.IfExp(test, body=ast.Constant(value=0), orelse=own):
+            return same(own, target) and _is_none(test, target)
+        case ast.IfExp(test=ast.Compare(left=left, ops=[ast.IsNot()], comparators=[ast.Constant(value=None)]), body=own,
+                       orelse=ast.Constant(value=0)):  # fmt: skip
+            return same(left, target) and same(own, target)
+    return same(expression, target)
 
 
 def _targets(statement: Write) -> list[ast.expr]:

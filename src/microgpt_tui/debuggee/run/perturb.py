@@ -446,6 +446,8 @@ def _is_written(fd: int) -> bool:
 
 
 def _number(value: Any) -> float:
+    if value is None:  # no gradient
+        return 0.0
     return array("d", [value])[0] if type(value) in (int, float, bool) else math.nan
 
 
