@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from microgpt_tui.cli import main
 from microgpt_tui.protocol import goals
 from microgpt_tui.protocol.codes import ACCUMULATE, ASSIGN, ZERO
 from microgpt_tui.session.debugger import Debugger
@@ -50,3 +51,9 @@ def test_it_is_an_accumulation(debugger: Debugger) -> None:
         assert kinds.count(ZERO) == len(trace.updated)
         assert all(adds_up(trace, node) for node in range(trace.end_node))
         assert all(grad == grad for grad in trace.start_grad)
+
+
+def test_every_sum_is_the_grad_to_the_last_bit(debugger: Debugger, capsys: pytest.CaptureFixture[str]) -> None:
+    """A first contribution of -0.0 too, which is assigned, not added to 0."""
+    assert main(["verify", str(debugger.launch.script), "--steps", "2"]) == 0
+    assert "sums equal the node's own grad" in capsys.readouterr().out

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from itertools import chain, compress, islice, repeat
+from math import copysign
 from operator import attrgetter, is_
 from typing import Any
 
@@ -61,7 +62,7 @@ class Writes:
             targets = [self.nodes.number_of(entry[1]) for entry in run]
         if not run:
             return waiting
-        known = ids.get
+        known, row = ids.get, self.sums.write_rows
         self.note_writes(
             targets,
             [
@@ -72,7 +73,19 @@ class Writes:
             [NAN if entry[4] is None else entry[4] for entry in run],
             [entry[0] for entry in run],
         )
+        self.note_negative_zeros(row, targets, run)
         return waiting
+
+    def note_negative_zeros(self, row: int, targets: list[int], run: list[Any]) -> None:
+        """First contributions of -0.0 to a grad that was None: added to 0 they would be 0.0."""
+        for i, (target, entry) in enumerate(zip(targets, run, strict=True)):
+            if len(entry) > 5 and entry[5] == 0 and copysign(1, entry[5]) < 0:
+                if self.sums.exact_sums is None:
+                    self.exact_after(row + i, entry[5])
+                else:
+                    self.columns.c["exact_after"][i - len(run)] = entry[5]
+                    if target not in targets[i + 1 :]:
+                        self.sums.exact_sums[target] = entry[5]
 
     def handed_by(self, target: int) -> int:
         """Who gives where the statement does not say: the node whose gradient was handed on, if this is its operand."""

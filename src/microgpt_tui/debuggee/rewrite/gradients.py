@@ -182,6 +182,7 @@ class Gradients:
         owner = load_of(target.value)
         holder: ast.AST = statement
         sign: Callable[[ast.expr], ast.expr] = _as_it_is
+        first = False
         match statement:
             case ast.AugAssign(op=ast.Add(), value=added):
                 side = "value"
@@ -192,11 +193,11 @@ class Gradients:
             case ast.Assign(value=ast.IfExp(test, body=added, orelse=ast.BinOp(left, ast.Add(), more))) if (
                 isinstance(added, ast.Name) and _is_none(test, target) and same(left, target) and same(more, added)
             ):
-                side = "body"
+                side, first = "body", True
             case ast.Assign(value=added) if ast.unparse(target) in self.empty and any(
                 map(self.is_grad, ast.walk(added))
             ):
-                side = "value"
+                side, first = "value", True
             case ast.AugAssign(op=ast.Sub(), value=added):
                 side, sign = "value", _negated
             case ast.Assign(value=ast.BinOp(left=left, op=ast.Sub(), right=added) as holder) if same(left, target):
@@ -208,7 +209,9 @@ class Gradients:
             delta = load_of(added)
         else:
             delta = _named(DELTA, holder, side)
-        return note(self.emit.site(SiteKind.ACCUMULATE, statement), owner, source, sign(delta), sign(factor))
+        # A first contribution of -0.0 is assigned as it is, and 0 + -0.0 would be 0.0: the grad itself is told too.
+        after = [load_of(target)] if first else []
+        return note(self.emit.site(SiteKind.ACCUMULATE, statement), owner, source, sign(delta), sign(factor), *after)
 
     def first_of(self, choice: ast.If) -> ast.expr | None:
         """The grad in ``if x.grad is None:``."""
