@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from microgpt_tui.audit.findings import ERROR, WARNING, Finding
 from microgpt_tui.audit.source import assignment_of, enclosing_loop, names_in
 from microgpt_tui.audit.subject import NotEvaluated, Subject
+from microgpt_tui.protocol.codes import NO_NODE
 from microgpt_tui.recognise.dots import sum_end
 from microgpt_tui.recognise.operations import graph_of
 from microgpt_tui.recognise.parameters import reads
@@ -53,9 +54,10 @@ def updates(subject: Subject) -> Iterator[Finding]:
         raise NotEvaluated("no update of a parameter is recorded")
     line = _list_line(subject, step, rows[0])
     moved = {step.updated[r] for r in rows}
+    given = {n for n, source in zip(step.target, step.source, strict=True) if source != NO_NODE}
     for m in subject.program.matrices:
         left = [n for n in m.nodes if n not in moved]
-        reached = [n for n in left if step.grad_at(n, step.update_event[rows[0]])]
+        reached = [n for n in left if n in given and step.grad_at(n, step.update_event[rows[0]])]
         leaves = not any(len(step.children(n)) for n in m.nodes)
         if leaves and len(left) == len(m.nodes) and reached:
             yield Finding(
