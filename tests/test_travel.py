@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import itertools
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -129,6 +130,23 @@ def test_the_step_before_and_the_step_after(run: Debugger) -> None:
     assert said(run, "back").startswith("6:"), "one operation back from a step's first event"
     assert run.trace is not None
     assert run.moment.event == len(run.trace) - 1
+
+
+def test_a_deep_folder_for_temporary_files_is_no_hindrance(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, straight: dict[str, str]
+) -> None:
+    """A local socket's path is 107 bytes at most."""
+    deep = tmp_path / ("deep" * 20) / ("deep" * 20)
+    deep.mkdir(parents=True)
+    monkeypatch.setattr(tempfile, "tempdir", str(deep))
+    debugger = ended(launch(tmp_path))
+    try:
+        assert said(debugger, "goto 5:120").startswith("5:120")
+        assert debugger.trace is not None
+        assert digest(debugger.trace) == straight["step 5"]
+    finally:
+        debugger.close()
+    assert not list(deep.iterdir())
 
 
 def test_a_sample_is_gone_to(run: Debugger, straight: dict[str, str]) -> None:

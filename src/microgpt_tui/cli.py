@@ -18,6 +18,9 @@ _PANES = ("attention", "tokens", "weights", "training", "variables", "graph")
 DONE, DIFFERENT, BAD_INPUT = 0, 1, 2
 """Exit statuses: all well; a command failed or found something wrong, or two runs differ; nothing could be run."""
 
+_HISTORY_MEMORY, _VISITORS_MEMORY = 512, 128
+"""Megabytes for going back; the second for each visitor of a server."""
+
 _COMMANDS = """\
 commands (a script of that name can be given as ./run):
   run [SCRIPT]         run without a screen: losses, events, nodes and time per training step
@@ -81,7 +84,7 @@ def add_script_arguments(parser: argparse.ArgumentParser) -> None:
 
 def _add_history_memory(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
-        "--history-memory", metavar="MB", type=_megabytes, default=512,
+        "--history-memory", metavar="MB", type=_megabytes, default=_HISTORY_MEMORY,
         help="memory for going back: checkpoints of the script and recorded steps (default: 512; 0: no checkpoints)",
     )  # fmt: skip
 
@@ -119,40 +122,80 @@ def _screen(words: list[str], script_args: list[str]) -> int:
     add_script_arguments(parser)
     parser.add_argument("--theme", metavar="NAME", default="", help="colours of the screen: dark, light or projector")
     _add_history_memory(parser)
+    _add_web(parser)
     parser.add_argument("--version", action=_Version, nargs=0, help="show the version and exit")
     options = parser.parse_args(words)
     from microgpt_tui.headless.launch import InputError, launch_from
 
     launch = launch_from(options, script_args, recordings=True)
-    if not (sys.stdin.isatty() and sys.stdout.isatty()):
+    if options.web:
+        return _serve(options, words, script_args)
+    launch.read_only, launch.in_browser = options.read_only, options.browser is not None
+    if launch.in_browser and not options.stdin:
+        launch.stdin = None  # ours is what the visitor types
+    if options.browser is None and not (sys.stdin.isatty() and sys.stdout.isatty()):
         which = "stdin" if not sys.stdin.isatty() else "stdout"
         name = f" {options.script}" if options.script else ""
         raise InputError(
             f"{which} is not a terminal: the screen cannot open.\n"
             f"Without a screen: microgpt-tui run{name} --steps 10, or microgpt-tui show{name} --at 1:100."
         )
-    with _frames_per_second(120):
+    with _environment(TEXTUAL_FPS="120", **({} if options.browser is None else {"TEXTUAL_COLOR_SYSTEM": "truecolor"})):
         from microgpt_tui.tui.opening import run_app
         from microgpt_tui.tui.themes import LOOKS
 
     if options.theme and options.theme not in LOOKS:
         raise InputError(f"no theme {options.theme!r}: there are {', '.join(LOOKS)}")
-    return int(run_app(launch, theme=options.theme))
+    return int(run_app(launch, theme=options.theme, size=options.browser))
+
+
+def _add_web(parser: argparse.ArgumentParser) -> None:
+    web = parser.add_argument_group("in a browser (docs/web.md)")
+    web.add_argument("--web", action="store_true", help="serve the screen: every visitor gets a session of their own")
+    web.add_argument(
+        "--port", metavar="N", type=_port, default=8000, help="where to serve (default: 8000; 0: any free)"
+    )
+    web.add_argument("--host", metavar="ADDRESS", default="127.0.0.1", help="for others too, --read-only then")
+    web.add_argument("--sessions", metavar="N", type=_visitors, default=20, help="sessions at once (default: 20)")
+    web.add_argument(
+        "--read-only", action="store_true", help="nothing can be evaluated, changed or written from the screen"
+    )
+    web.add_argument("--browser", metavar="SIZE", type=_size, help=argparse.SUPPRESS)
+
+
+def _serve(options: argparse.Namespace, words: list[str], script_args: list[str]) -> int:
+    """Serve the screen; each visitor's is this command line again, without what is the server's."""
+    from microgpt_tui.headless.launch import InputError
+
+    if options.script == "-":
+        raise InputError("--web opens the script for every visitor: give a file, not standard input.")
+    try:
+        from microgpt_tui.web.server import serve
+    except ImportError as error:
+        raise InputError(
+            f"--web needs the 'web' extra ({error.name} is missing): pip install 'microgpt-tui[web]'"
+        ) from None
+    mine = [word for word in words if word != "--web"]
+    if options.history_memory == _HISTORY_MEMORY:
+        mine.insert(0, f"--history-memory={_VISITORS_MEMORY}")
+    return serve(
+        [*mine, "--", *script_args], host=options.host, port=options.port, limit=options.sessions,
+        read_only=options.read_only,
+    )  # fmt: skip
 
 
 @contextmanager
-def _frames_per_second(rate: int) -> Iterator[None]:
-    """Textual reads its frame rate from the environment when it is imported; the script is to see nothing of it.
+def _environment(**wanted: str) -> Iterator[None]:
+    """What Textual reads from the environment when it is imported; the script is to see nothing of it.
 
-    A key's answer waits for up to three frames (focus, layout, drawing): at Textual's own 60 that is 50 ms.
+    Its frame rate: a key's answer waits for up to three frames (focus, layout, drawing), at Textual's own 60 for 50 ms.
     """
-    name = "TEXTUAL_FPS"
-    mine = name not in os.environ
-    os.environ.setdefault(name, str(rate))
+    mine = {name: text for name, text in wanted.items() if name not in os.environ}
+    os.environ.update(mine)
     try:
         yield
     finally:
-        if mine:
+        for name in mine:
             del os.environ[name]
 
 
@@ -348,6 +391,23 @@ def _count(text: str) -> int:
 
 def _counts(text: str) -> list[int]:
     return sorted({_count(part) for part in text.split(",")})
+
+
+def _visitors(text: str) -> int:
+    if not text.isdecimal() or not 1 <= int(text) <= 1000:
+        raise argparse.ArgumentTypeError(f"{text!r} is no number of sessions: 1 to 1000")
+    return int(text)
+
+
+def _port(text: str) -> int:
+    if not text.isdecimal() or int(text) > 65535:
+        raise argparse.ArgumentTypeError(f"{text!r} is no port: 1 to 65535, or 0 for any that is free")
+    return int(text)
+
+
+def _size(text: str) -> tuple[int, int]:
+    width, _, height = text.partition("x")
+    return int(width), int(height)
 
 
 def _megabytes(text: str) -> int:

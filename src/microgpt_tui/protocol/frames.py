@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import json
+import os
 import socket
 import struct
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 
 from microgpt_tui.protocol.fields import Data, MessageError, as_data, from_data
 
 _SIZES = struct.Struct("<II")
+_LONGEST_ADDRESS = 100
+"""Bytes of a local socket's path: the system allows 103 to 107."""
 Blobs = Mapping[str, tuple[int, bytes | memoryview]]
 """Column -> where in it the bytes belong, and the bytes."""
 
@@ -23,6 +27,20 @@ def pack(message: Data, blobs: Blobs | None = None) -> bytes:
         parts.append(raw)
     text = json.dumps((message, index), default=as_data).encode()
     return b"".join((_SIZES.pack(len(text), sum(map(len, parts))), text, *parts))
+
+
+@contextmanager
+def reachable(path: str) -> Iterator[str]:
+    """A socket's path as the system takes it, short: a long one goes by its folder's descriptor (Linux)."""
+    if len(os.fsencode(path)) <= _LONGEST_ADDRESS:
+        yield path
+        return
+    folder, name = os.path.split(path)
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        yield f"/proc/self/fd/{descriptor}/{name}"
+    finally:
+        os.close(descriptor)
 
 
 def reader(channel: socket.socket) -> Callable[[int], bytearray]:

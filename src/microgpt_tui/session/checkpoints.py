@@ -54,7 +54,8 @@ class Checkpoints:
         self.budget = budget
         self.address = folder.path / "copies.socket"
         self._listener = socket.socket(socket.AF_UNIX)
-        self._listener.bind(str(self.address))
+        with frames.reachable(str(self.address)) as address:
+            self._listener.bind(address)
         self._listener.listen(64)
         adopt()
         self.items: list[Checkpoint] = []

@@ -106,7 +106,11 @@ class Debugger:
         self.query = ""
         """What it has looked for: ``findnext`` looks for it in other episodes too."""
         if opened is not None:
-            self._take_in(opened)
+            try:
+                self._take_in(opened)
+            except BaseException:
+                opened.process.close()
+                raise
 
     def _take_in(self, opened: Opened) -> None:
         self.script.running = False

@@ -58,6 +58,10 @@ class Launch:
     """A recording to look at instead: nothing runs. ``script`` is what was recorded."""
     most_steps: int = 0
     """Stop behind so many training steps, whatever is asked for; 0 for no limit."""
+    read_only: bool = False
+    """Nothing is evaluated or changed in the script, and no file read or written, for the person who looks at it."""
+    in_browser: bool = False
+    """The screen is shown in a browser: pictures go there, not into files of this machine."""
 
 
 class Connected:

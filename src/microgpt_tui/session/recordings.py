@@ -221,11 +221,11 @@ class RecordedProcess(Connected):
     gone = "this is a recording, and that needs the script itself: open the script instead"
 
     def __init__(self, archive: Archive) -> None:
+        self._archive = archive
+        self._output, self._errors = archive.raw(OUTPUT), archive.raw(ERRORS)
         ours, theirs = socket.socketpair()
         theirs.close()
         super().__init__(ours, 0, archive.path, archive.path)
-        self._archive = archive
-        self._output, self._errors = archive.raw(OUTPUT), archive.raw(ERRORS)
 
     def send(self, command: Command) -> None:
         """Nobody is there to hear it."""
@@ -308,7 +308,8 @@ def _opened(archive: Archive, budget: int) -> Opened:
     breakpoints = run.get("breakpoints")
     if not isinstance(breakpoints, dict) or not isinstance(breakpoints.get("breakpoints"), list):
         raise archive.wrong("its breakpoints are none")
-    return Opened(history, RecordedProcess(archive), _moment(archive, run.get("moment")), bookmarks, breakpoints)
+    moment = _moment(archive, run.get("moment"))
+    return Opened(history, RecordedProcess(archive), moment, bookmarks, breakpoints)
 
 
 def _message(archive: Archive, data: Any, expected: type[Any]) -> Any:

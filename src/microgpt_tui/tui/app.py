@@ -19,6 +19,7 @@ from textual import events, on
 from textual.app import App
 from textual.binding import Binding, BindingType
 from textual.css.query import NoMatches
+from textual.driver import Driver
 from textual.filter import LineFilter
 from textual.screen import Screen
 from textual.timer import Timer
@@ -26,7 +27,7 @@ from textual.widgets import Input
 
 from microgpt_tui.protocol.messages import Halted
 from microgpt_tui.session.commands import Command, CommandError, Result, start
-from microgpt_tui.session.commands.command import Effect, faults, lookup
+from microgpt_tui.session.commands.command import Effect, faults, lookup, permit
 from microgpt_tui.session.debugger import Debugger, Moment
 from microgpt_tui.session.failure import explain
 from microgpt_tui.trace.place import episode_text
@@ -93,9 +94,12 @@ class DebuggerApp(App[int]):
     ]
     AUTO_FOCUS = None
 
-    def __init__(self, debugger: Debugger, *, hint: bool = True, theme: str = "", remember: Path | None = None) -> None:
+    def __init__(
+        self, debugger: Debugger, *, hint: bool = True, theme: str = "", remember: Path | None = None,
+        driver: type[Driver] | None = None,
+    ) -> None:  # fmt: skip
         self._looks: list[LineFilter] = []
-        super().__init__()
+        super().__init__(driver_class=driver)
         for look in LOOKS.values():
             self.register_theme(look.theme)
         self._remember = remember
@@ -399,10 +403,11 @@ class DebuggerApp(App[int]):
         """Do a command, in the screen's way where it has one; what cannot be done is said, never raised."""
         self._collector.busy()
         self.main.footer.say("")
-        if command.needs_argument and not argument:
-            self.main.start_typing(command.name + " ")
-            return
         try:
+            permit(self.debugger, command)
+            if command.needs_argument and not argument:
+                self.main.start_typing(command.name + " ")
+                return
             with faults():
                 do(self, command, argument)
         except CommandError as error:

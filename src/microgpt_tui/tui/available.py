@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Protocol, runtime_checkable
 
-from microgpt_tui.session.commands.command import Effect, lookup
+from microgpt_tui.session.commands.command import Effect, lookup, permitted
 from microgpt_tui.session.debugger import Debugger
 from microgpt_tui.tui.screen_commands import ALL
 
@@ -21,6 +21,8 @@ class HasDebugger(Protocol):
 def works_now(debugger: Debugger, name: str) -> bool:
     """False for a command that would be refused, or that has nowhere to go."""
     command = lookup(name, ALL)
+    if not permitted(debugger, command):
+        return False
     if debugger.running:
         return command.effect is Effect.ALWAYS or name == "run"
     if command.effect not in (Effect.STEPS, Effect.RUNS):

@@ -14,25 +14,31 @@ from microgpt_tui.session.failure import explain
 from microgpt_tui.session.process import Launch
 from microgpt_tui.tui import palette
 from microgpt_tui.tui.app import DebuggerApp
+from microgpt_tui.tui.browser import BrowserDriver, tell
 
 OPENING = 2.0
 """Seconds that the screen waits for the script's first stop before it opens regardless."""
 
 
-def run_app(launch: Launch, *, theme: str = "") -> int:
-    """Open the screen on a script; returns the exit status.
+def run_app(launch: Launch, *, theme: str = "", size: tuple[int, int] | None = None) -> int:
+    """Open the screen on a script; returns the exit status. In a browser: of ``size`` columns and rows.
 
     A script that is refused, or that fails before it has made a node, is not opened: its message with
     the remedy goes to stderr and the status is 2.
     """
     debugger = Debugger(launch)
     try:
-        palette.NO_COLOR = palette.NO_COLOR or few_colors()
-        app = DebuggerApp(debugger, theme=theme, remember=remembered())
+        if size is not None:
+            app = DebuggerApp(debugger, theme=theme, driver=BrowserDriver)
+        else:
+            palette.NO_COLOR = palette.NO_COLOR or few_colors()
+            app = DebuggerApp(debugger, theme=theme, remember=remembered())
         app.listen()
         failure = _first_stop(app)
+        if failure is not None and size is not None:
+            tell(f"microgpt-tui: {failure}")
         if failure is None:
-            app.run()
+            app.run(size=size)
             failure = app.failure
         return (app.return_value or 0) if failure is None else _report(debugger, failure)
     except KeyboardInterrupt:

@@ -9,7 +9,7 @@ from textual.screen import ModalScreen
 
 from microgpt_tui.session.commands import GROUPS, Command, CommandError, complete, parse
 from microgpt_tui.session.commands.breakpoints import toggle
-from microgpt_tui.session.commands.command import Effect
+from microgpt_tui.session.commands.command import Effect, Touches
 from microgpt_tui.session.debugger import Debugger
 from microgpt_tui.tui.copying import WHATS, copied
 from microgpt_tui.tui.messages import SharesChanged
@@ -216,7 +216,7 @@ COMMANDS: tuple[Command[DebuggerApp], ...] = (
             Effect.ALWAYS),
     Command("follow", "", "To where the selected value is made (Enter in a pane)", _follow, Effect.STEPS),
     Command("full", "", "Every number in full, or short again (v in Value and Variables)", _full, Effect.ALWAYS),
-    Command("export", "[FILE]", "A picture of what is shown", _export, Effect.ALWAYS),
+    Command("export", "[FILE]", "A picture of what is shown", _export, Effect.ALWAYS, touches=Touches.PICTURES),
     Command("theme", "[NAME]", f"Other colours: {', '.join(LOOKS)}", _theme, Effect.ALWAYS,
             choices=lambda debugger: tuple(LOOKS)),
     Command("copy", "[WHAT]", f"To the clipboard: {', '.join(WHATS)}; the selected row, else the value", _copy,

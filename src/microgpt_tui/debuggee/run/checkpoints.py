@@ -22,6 +22,7 @@ from microgpt_tui.debuggee.run.channel import Channel
 from microgpt_tui.debuggee.run.control import Control
 from microgpt_tui.debuggee.run.descriptors import Kept, descriptors
 from microgpt_tui.debuggee.run.guard import Guard
+from microgpt_tui.protocol import frames
 from microgpt_tui.protocol.messages import (
     Answer,
     Asleep,
@@ -168,7 +169,8 @@ class Checkpoints:
         """A connection of this copy's own to the debugger."""
         self.control.channel.close()
         connection = socket.socket(socket.AF_UNIX)
-        connection.connect(self.address)
+        with frames.reachable(self.address) as address:
+            connection.connect(address)
         self.control.channel.use(connection)
         self.control.channel.on_end = _leave
         return self.control.channel

@@ -22,7 +22,17 @@ from microgpt_tui.session.commands import (
     travel,
     values,
 )
-from microgpt_tui.session.commands.command import Command, CommandError, Effect, Moves, Result, faults, lookup, names
+from microgpt_tui.session.commands.command import (
+    Command,
+    CommandError,
+    Effect,
+    Moves,
+    Result,
+    faults,
+    lookup,
+    names,
+    permit,
+)
 from microgpt_tui.session.debugger import Debugger
 from microgpt_tui.session.where import where
 
@@ -51,6 +61,7 @@ def start(debugger: Debugger, command: Command[Debugger], argument: str) -> Resu
 
     While it moves, faults are CommandErrors too where ``next`` is called within ``faults()``.
     """
+    permit(debugger, command)
     if command.needs_argument and not argument:
         raise CommandError(f"{command.name} needs more: {command.usage}: {command.help}")
     with faults():

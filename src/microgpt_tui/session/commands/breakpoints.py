@@ -11,7 +11,7 @@ from microgpt_tui.protocol.codes import SiteKind
 from microgpt_tui.protocol.moments import MomentError, MomentName
 from microgpt_tui.session import breakpoint_files
 from microgpt_tui.session.breakpoints import NAN_NUMBER, Breakpoint
-from microgpt_tui.session.commands.command import Command, CommandError, Result
+from microgpt_tui.session.commands.command import Command, CommandError, Result, Touches
 from microgpt_tui.session.commands.values import names
 from microgpt_tui.session.debugger import Debugger
 from microgpt_tui.trace.breakpoints import Place, parse
@@ -183,6 +183,7 @@ COMMANDS = (
             choices=lambda debugger: ["on", "off", "allow "]),
     Command("watch", "EXPR", "Stop when the value changes; C goes to who changed it last", _watch, aliases=("W",),
             choices=names),
-    Command("save", "FILE", "Write the breakpoints to a file", _save),
-    Command("load", "FILE", "Add the breakpoints of a file", _load, aliases=("restore",)),
+    Command("save", "FILE", "Write the breakpoints to a file", _save, touches=Touches.FILES),
+    Command("load", "FILE", "Add the breakpoints of a file", _load, aliases=("restore",),
+            touches=Touches.FILES),
 )  # fmt: skip

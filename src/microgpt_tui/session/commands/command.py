@@ -54,6 +54,14 @@ class Effect(Enum):
     ALWAYS = "answers while the script runs too"
 
 
+class Touches(Enum):
+    """What a command reaches beyond the record: a read-only session refuses it."""
+
+    SCRIPT = "evaluates or changes something in the script"
+    FILES = "reads or writes a file"
+    PICTURES = "writes a picture"
+
+
 Moves = Iterator[None]
 """A command that moves, under way: each ``next`` goes as far as the script has to be waited for."""
 Choices = Callable[[Debugger], Iterable[str]]
@@ -77,6 +85,7 @@ class Command(Generic[Subject]):
     aliases: tuple[str, ...] = ()
     choices: Choices = _nothing
     """What its argument can be, for completion."""
+    touches: Touches | None = None
 
     @property
     def needs_argument(self) -> bool:
@@ -123,6 +132,20 @@ def lookup(word: str, *tables: Sequence[Command[Any]]) -> Command[Any]:
 def names(*tables: Sequence[Command[Any]]) -> list[str]:
     """Every name and alias."""
     return [n for table in tables for c in table for n in (c.name, *c.aliases)]
+
+
+def permit(debugger: Debugger, command: Command[Any]) -> None:
+    """Raises CommandError for what a read-only session refuses."""
+    if command.touches is not None and not permitted(debugger, command):
+        raise CommandError(f"{command.name} {command.touches.value}: this session is read-only")
+
+
+def permitted(debugger: Debugger, command: Command[Any]) -> bool:
+    """False for what a read-only session refuses. A picture for somebody's browser is no file of ours."""
+    launch = debugger.launch
+    if command.touches is None or not launch.read_only:
+        return True
+    return command.touches is Touches.PICTURES and launch.in_browser
 
 
 def count_of(argument: str) -> int:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from microgpt_tui.session.commands.command import Command, CommandError, Result
+from microgpt_tui.session.commands.command import Command, CommandError, Result, Touches
 from microgpt_tui.session.debugger import Debugger
 from microgpt_tui.session.recordings import Recorder
 
@@ -29,5 +29,11 @@ def _record(debugger: Debugger, argument: str) -> Result:
 
 
 COMMANDS = (
-    Command("record", "FILE", "Write what is recorded of this run into a file that `microgpt-tui open` reads", _record),
+    Command(
+        "record",
+        "FILE",
+        "Write what is recorded of this run into a file that `microgpt-tui open` reads",
+        _record,
+        touches=Touches.FILES,
+    ),
 )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from microgpt_tui.session import alterations
-from microgpt_tui.session.commands.command import Command, CommandError, Effect, Moves, Result
+from microgpt_tui.session.commands.command import Command, CommandError, Effect, Moves, Result, Touches
 from microgpt_tui.session.debugger import Debugger
 from microgpt_tui.session.evaluation import evaluated
 from microgpt_tui.session.where import where
@@ -62,11 +62,11 @@ def names(debugger: Debugger) -> Iterable[str]:
 COMMANDS = (
     Command("where", "", "Where the cursor is and why", _where, aliases=("show",)),
     Command("print", "EXPR", "Evaluate in the script's paused frame, in a copy of it: print q[:4]", _print,
-            aliases=("p",), choices=names),
+            aliases=("p",), choices=names, touches=Touches.SCRIPT),
     Command("set", "NODE = X", "Change a number at this moment: the run goes on from it as a branch", _set,
-            Effect.STEPS, choices=names),
+            Effect.STEPS, choices=names, touches=Touches.SCRIPT),
     Command("exec", "STATEMENT", "Execute a statement at this moment, as exec rate = 0.001: a branch too", _exec,
-            Effect.STEPS, choices=names),
+            Effect.STEPS, choices=names, touches=Touches.SCRIPT),
     Command("undo", "", "Take the last change back: go to where its branch left", _undo),
     Command("branches", "", "The runs: where they left, what was changed, how far they are, their loss", _branches),
     Command("branch", "[NAME]", "Go to another run; without a name back to the one that this one has left", _branch,

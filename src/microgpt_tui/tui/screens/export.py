@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 import subprocess
 import sys
 import threading
 from pathlib import Path
-from typing import Any, ClassVar
+from tempfile import TemporaryDirectory
+from typing import Any, BinaryIO, ClassVar
 
 from rich.text import Text
 from textual import on, work
@@ -23,6 +25,7 @@ from microgpt_tui.graph.export import export, formats_of
 from microgpt_tui.graph.formats import FORMATS
 from microgpt_tui.graph.frames import write_frames
 from microgpt_tui.graph.presets import EDGES, LABELS, SIZES, THEMES
+from microgpt_tui.session.process import Process
 from microgpt_tui.tui.dialog import Dialog
 from microgpt_tui.tui.pane import Pane, View
 from microgpt_tui.tui.screens.export_choice import (
@@ -81,11 +84,15 @@ class ExportScreen(Dialog[Path | None]):
     class Done(Message):
         """A thread has written the file, or has not."""
 
-        def __init__(self, written: Path | None, said: str = "", *, exists: bool = False) -> None:
+        def __init__(
+            self, written: Path | None, said: str = "", *, exists: bool = False, file: BinaryIO | None = None
+        ) -> None:
             super().__init__()
             self.written = written
             self.said = said
             self.exists = exists
+            self.file = file
+            """The picture, for a browser."""
 
     def __init__(
         self, view: View, screenshot: str = "", folder: Path | None = None, *, file: str = "",
@@ -99,7 +106,9 @@ class ExportScreen(Dialog[Path | None]):
         self.whats = whats_for(self.on_screen, screenshot)
         """What can be chosen. The other end of a slice is given to the command line; the screen below was taken before
         the dialog covered it."""
-        self.folder = folder or Path.cwd()
+        self.in_browser = view.debugger.launch.in_browser
+        """Pictures go to the person's browser: the files of this machine are not theirs."""
+        self.folder = folder or (Path() if self.in_browser else Path.cwd())
         self.cancelled = threading.Event()
         self.busy = False
         self.plan_number = 0
@@ -255,7 +264,15 @@ class ExportScreen(Dialog[Path | None]):
 
     @work(thread=True, group="draw", exit_on_error=False)
     def _draw(self, choice: Choice, overwrite: bool) -> None:
-        path, view = choice.path, self.view
+        if not self.in_browser:
+            self._draw_to(choice, choice.path, overwrite)
+            return
+        process = self.view.debugger.first.process  # its folder goes with the session, however that ends
+        with TemporaryDirectory(dir=process.folder.path if isinstance(process, Process) else None) as folder:
+            self._draw_to(choice, Path(folder) / choice.path.name, overwrite)
+
+    def _draw_to(self, choice: Choice, path: Path, overwrite: bool) -> None:
+        view = self.view
         taken = path.is_dir() and any(path.iterdir()) if choice.frames else path.exists()
         if taken and not overwrite:
             said = f"{path} has files in it" if choice.frames else f"{path} exists already"
@@ -278,7 +295,9 @@ class ExportScreen(Dialog[Path | None]):
         except FAULTS as error:
             self.post_message(self.Done(None, str(error)))
         else:
-            self.post_message(self.Done(written, said))
+            if self.in_browser:
+                said = f"{written.name}: it opens in a tab of its own"
+            self.post_message(self.Done(written, said, file=written.open("rb") if self.in_browser else None))
 
     @on(Progress)
     def _show_progress(self, event: Progress) -> None:
@@ -297,7 +316,10 @@ class ExportScreen(Dialog[Path | None]):
             return
         self.path = event.written
         self._say(event.said)
-        self.query_one("#open").set_class(opener() is None, "hidden")
+        self.query_one("#open").set_class(self.in_browser or opener() is None, "hidden")
+        if event.file is not None:
+            name = re.sub(r"[^\w.-]", "_", event.written.name)
+            self.app.deliver_binary(event.file, save_filename=name, open_method="browser")
         self.query_one("#close", Button).focus()
 
     def _say(self, line: str) -> None:
