@@ -17,7 +17,7 @@ DEV_STAMP := $(VENV)/.dev-stamp
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help run test check format bench venv clean
+.PHONY: help run test check format bench dist venv clean
 
 help: ## say what there is to make
 	@sed -n 's/^\([a-z]*\):.*## /  make \1\t/p' $(firstword $(MAKEFILE_LIST)) | expand -t 16
@@ -44,6 +44,9 @@ format: $(DEV_STAMP) ## put the source into shape
 
 bench: $(RUN_STAMP) ## measure speed and memory
 	@$(BIN)/python benchmarks/run.py $(ARGS)
+
+dist: $(DEV_STAMP) ## build the release, a wheel and an sdist, into dist/
+	@$(BIN)/python -m build --quiet --outdir dist .
 
 venv: $(DEV_STAMP) ## make the environment with the developers' tools, and run nothing
 

@@ -11,7 +11,7 @@ import pytest
 from support import NAMES, SAMPLES
 from test_cli import call
 
-from microgpt_tui.cli import _PANES
+from microgpt_tui.headless import arguments
 from microgpt_tui.headless.panes import PANES
 
 SCRIPT = str(SAMPLES / "scripts" / "closures_tuple.py")
@@ -41,7 +41,7 @@ def shown(capsys: pytest.CaptureFixture[str]) -> Any:
 
 
 def test_the_command_line_names_the_panes_that_there_are() -> None:
-    assert tuple(PANES) == _PANES
+    assert tuple(PANES) == arguments.PANES
 
 
 @pytest.mark.parametrize("pane", PANES)
