@@ -141,3 +141,41 @@ def test_a_branch_touches_no_file_of_the_users(tmp_path: Path) -> None:
     assert "touches nothing of yours" in said(debugger, "where")
     assert out.read_text() == "6\n"
     debugger.close()
+
+
+def test_the_step_in_which_it_left_is_its_own(tmp_path: Path) -> None:
+    debugger = ended(launch(tmp_path))
+    give(debugger, "goto 4:700", "set lm_head[0][0] = 0.5", "run", "goto 4:end")
+    assert debugger.trace is not None
+    assert debugger.trace.loss() == losses(debugger)[3]
+    assert [s.data for s in debugger.history.steps][3] != [s.data for s in debugger.branches[0].history.steps][3]
+    assert "lm_head[0][0]" in said(debugger, "goto 4:701", "where"), "the change is in it"
+    debugger.close()
+
+
+def test_a_copy_of_the_parents_does_not_run_on_into_the_branch(tmp_path: Path) -> None:
+    debugger = ended(launch(tmp_path))
+    own = losses(debugger)
+    give(debugger, "goto 4:10", "set lm_head[0][0] = 0.5", "run", "goto 3", "goto 5")
+    assert debugger.trace is not None
+    assert debugger.trace.loss() == losses(debugger)[4] != own[4]
+    give(debugger, "goto 2", "goto 3", "goto 4", "goto 5", "goto 6")
+    assert debugger.trace is not None
+    assert debugger.trace.loss() == losses(debugger)[5] != own[5]
+    assert debugger.history.differing == []
+    give(debugger, "goto 2:1", "find op:log if data < -1e300")
+    with pytest.raises(CommandError, match="no more of them"):
+        give(debugger, "findnext")
+    assert debugger.history.differing == [], "a search from the parent's steps into its own"
+    debugger.close()
+
+
+def test_a_branch_of_a_branch_that_left_in_the_same_step(tmp_path: Path) -> None:
+    debugger = ended(launch(tmp_path))
+    give(debugger, "goto 4:700", "set lm_head[0][0] = 0.5", "run", "goto 4:900")
+    give(debugger, "set lm_head[0][1] = 0.25")
+    assert said(debugger, "print state_dict['lm_head'][0][0].data") == "0.5", "what its parent had changed is changed"
+    give(debugger, "run", "goto 4:end")
+    assert debugger.trace is not None
+    assert debugger.trace.loss() == losses(debugger)[3]
+    debugger.close()

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from typing import TypeVar
 
 from microgpt_tui.protocol.messages import (
+    Answer,
     Belong,
     Belongs,
+    Command,
     Execute,
     Executed,
     NumberSet,
@@ -23,6 +26,8 @@ from microgpt_tui.session.script import Script
 from microgpt_tui.trace.names import name as name_of_node
 from microgpt_tui.trace.references import node_named
 from microgpt_tui.trace.trace import Trace
+
+A = TypeVar("A", bound=Answer)
 
 
 class NotPossible(ValueError):
@@ -73,12 +78,11 @@ def execute(debugger: Debugger, statement: str) -> Iterator[None]:
     parent = debugger.branch
     yield from _leave(debugger, statement)
     try:
-        done = debugger.ask(Execute(statement), Executed)
+        done = _tell(debugger, Execute(statement), Executed)
     except Unanswered:
         if debugger.branch is not parent:
             _drop(debugger)
         raise
-    debugger.to_frontier()
     changed = f", {done.changed:,} numbers changed" if done.changed else ""
     debugger.notice = f"executed on line {done.line}{changed}: altered from here on{_where(debugger)}"
 
@@ -97,7 +101,7 @@ def _leave(debugger: Debugger, changed: str) -> Iterator[None]:
     branch, moment, trace = debugger.branch, debugger.moment, debugger.trace
     assert trace is not None
     live = debugger.at_frontier and not debugger.over
-    if live and branch.parent is not None and branch.moment == moment:
+    if live and branch.altered == moment:
         branch.changed += f"; {changed}"  # nothing has run since the change before
         return
     if live:
@@ -146,7 +150,7 @@ def _switch(debugger: Debugger, script: Script, left: Moment, trace: Trace, chan
     if debugger.notify is not None and not script.listens:
         script.listen(debugger.notify)
     script.running = False
-    branch = Branch(number, f"b{number}", history, script, parent, left, changed, left)
+    branch = Branch(number, f"b{number}", history, script, parent, left, changed, left, altered=left)
     debugger.branches.append(branch)
     debugger.switch(branch)
     debugger.ask(Belong(number), Belongs)
@@ -206,10 +210,19 @@ def _drop(debugger: Debugger) -> Branch:
 
 
 def _ask(debugger: Debugger, node: int, number: float, shown: str) -> Alteration:
-    answer = debugger.ask(SetNumber(node, number), NumberSet)
-    debugger.to_frontier()
-    debugger.branch.moment = debugger.moment
+    answer = _tell(debugger, SetNumber(node, number), NumberSet)
     return Alteration(node, shown, float(answer.old), float(answer.new), debugger.moment)
+
+
+def _tell(debugger: Debugger, order: Command, expected: type[A]) -> A:
+    """Let the live script change something; a branch notes what was changed where it left."""
+    branch, before = debugger.branch, debugger.moment
+    answer = debugger.ask(order, expected)
+    debugger.to_frontier()
+    if branch.altered == before:
+        branch.orders.append(order)
+        branch.altered = debugger.moment
+    return answer
 
 
 def go_to_branch(debugger: Debugger, name: str) -> None:

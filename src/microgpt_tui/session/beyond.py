@@ -38,14 +38,15 @@ def beyond(debugger: Debugger, direction: int, test: Test) -> Generator[None, No
 def stretches(debugger: Debugger, direction: int) -> Iterator[tuple[int, int]]:
     """Episodes, first and last, in the order of the search: recorded ones one by one, others from checkpoint on."""
     here, history, checkpoints = debugger.moment.episode, debugger.history, debugger.checkpoints
+    owner = debugger.branch.owner
     known = sorted({*history.traces, *(s.index for s in history.summaries)})
-    starts = {c.index for c in checkpoints.items} if checkpoints is not None else set()
+    starts = {c.index for c in checkpoints.items if c.run == owner(c.index)} if checkpoints is not None else set()
     found: list[tuple[int, int]] = []
     for index in known:
         if index >= here if direction < 0 else index <= here:
             continue
         joins = bool(found) and found[-1][1] == index - 1 and index not in history.traces and index not in starts
-        if joins and found[-1][0] not in history.traces:
+        if joins and found[-1][0] not in history.traces and owner(found[-1][0]) == owner(index):
             found[-1] = found[-1][0], index
         else:
             found.append((index, index))

@@ -6,6 +6,7 @@ from array import array
 from dataclasses import dataclass, field
 from typing import Any
 
+from microgpt_tui.protocol.messages import Command
 from microgpt_tui.session.history import History
 from microgpt_tui.session.moment import Moment, name_of
 from microgpt_tui.session.script import Script
@@ -42,6 +43,10 @@ class Branch:
     moment: Moment = field(default_factory=lambda: Moment(0, -1))
     """The cursor, while another run is looked at."""
     alterations: list[Any] = field(default_factory=list)
+    orders: list[Command] = field(default_factory=list)
+    """What its process was told to change where it left, in order: a copy that comes by there is told the same."""
+    altered: Moment | None = None
+    """Where it stood after these: until something runs, more changes belong to them."""
 
     def owner(self, index: int) -> int:
         """The run in which an episode of this one's past was first run: whose checkpoints lead to it."""
@@ -49,6 +54,15 @@ class Branch:
         while run.parent is not None and run.left is not None and index <= run.left.episode:
             run = run.parent
         return run.number
+
+    def changes_before(self, moment: Moment) -> list[Branch]:
+        """The runs on the way to a moment of this one that left in its episode before it, the oldest first."""
+        found, run = [], self
+        while run.parent is not None and run.left is not None and moment.episode <= run.left.episode:
+            if run.left.episode == moment.episode and run.left.event < moment.event:
+                found.append(run)
+            run = run.parent
+        return found[::-1]
 
     def describe(self) -> tuple[str, str, str, str]:
         """(name, where it left, what was changed, how far it is and its loss)."""

@@ -111,7 +111,11 @@ class Checkpoints:
     def keep_within(self, budget: int) -> None:
         """Let go of those that are missed least, until the rest fits."""
         while len(self.items) > 2 and self.memory > budget:
-            self.drop(self.items[least_missed([c.index for c in self.items])])
+            first: dict[int, int] = {}
+            for at, checkpoint in enumerate(self.items):
+                if checkpoint.index < self.items[first.setdefault(checkpoint.run, at)].index:
+                    first[checkpoint.run] = at
+            self.drop(self.items[least_missed([c.index for c in self.items], frozenset(first.values()))])
             self.dropped += 1
 
     def drop(self, checkpoint: Checkpoint) -> None:
@@ -164,10 +168,11 @@ class Checkpoints:
         self.items.clear()
 
 
-def least_missed(indices: list[int]) -> int:
+def least_missed(indices: list[int], firsts: frozenset[int] = frozenset()) -> int:
     """Which of some checkpoints' places leaves the smallest gap, measured against how long ago it is.
 
-    The first and the last stay. A gap near the present counts more: one goes back a little more often than far.
+    The first and the last stay, and where others can go the ``firsts`` of every run too: without its first one a
+    branch's own past cannot be gone to. A gap near the present counts more: one goes back a little more often than far.
     """
     order = sorted(range(len(indices)), key=lambda i: indices[i])
     newest = indices[order[-1]]
@@ -176,7 +181,7 @@ def least_missed(indices: list[int]) -> int:
         at: (indices[after] - indices[before]) / (newest - indices[at] + 8) ** 0.5
         for before, at, after in zip(order, inner, order[2:], strict=False)
     }
-    return min(inner, key=lambda at: gaps[at])
+    return min([at for at in inner if at not in firsts] or inner, key=lambda at: gaps[at])
 
 
 def adopt() -> None:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from microgpt_tui.protocol import goals
 from microgpt_tui.protocol.fields import Data
 from microgpt_tui.protocol.goals import Goal
-from microgpt_tui.protocol.messages import EpisodeEnded, Stopped
+from microgpt_tui.protocol.messages import Answer, Command, EpisodeEnded, Failed, Stopped
 from microgpt_tui.protocol.stops import Stop, Withheld
 from microgpt_tui.session.history import History, Summary
 from microgpt_tui.session.moment import Moment
@@ -19,6 +19,7 @@ from microgpt_tui.session.stops import withheld
 from microgpt_tui.trace.trace import Trace
 
 if TYPE_CHECKING:
+    from microgpt_tui.session.branches import Branch
     from microgpt_tui.session.debugger import Debugger
 
 Test = Callable[[Trace], int | None]
@@ -34,9 +35,13 @@ class Travel:
         self._rerun = History()
         self._standing = -1
         """The episode before which the copy waits; -1 where it cannot go on."""
+        self._run = 0
+        """The run whose past the copy has."""
+        self._legs: list[Branch] = []
+        """Runs that left on the way to a moment: the copy is to change there what they changed."""
         self._wanted = Moment(-1, -1)
         self._test: Test | None = None
-        self._compared: set[int] = set()
+        self._compared: set[tuple[int, int]] = set()
         self._nearest = False
         self._leaving = False
         """The copy is to become a run of its own."""
@@ -87,13 +92,45 @@ class Travel:
         """Let a copy run to a moment and stop there; ``leave`` gives it away."""
         debugger = self._debugger
         reason = self.why_not(moment.episode)
-        if not reason and self.wake(moment.episode, goals.At(moment.episode, moment.event + 1)) is None:
+        legs = debugger.branch.changes_before(moment)
+        if any(leg.altered is not None and leg.altered.event > moment.event for leg in legs):
+            reason = "it lies within the change itself"
+        first = legs[0].left if legs and legs[0].left is not None else moment
+        if not reason and self.wake(moment.episode, goals.At(moment.episode, first.event + 1)) is None:
             reason = "the checkpoint before it is gone"
         if reason:
             debugger.notice = reason
             return False
-        self._wanted, self._test, self._leaving = moment, None, True
+        self._wanted, self._test, self._leaving, self._legs = moment, None, True, legs
         return True
+
+    def _next_leg(self) -> bool:
+        """At a moment where a run left: change what it changed, and let the copy go on; False at the way's end."""
+        trace = self._rerun.traces.get(self._wanted.episode)
+        if not self._legs or trace is None or self._script is None:
+            return False
+        leg = self._legs.pop(0)
+        if leg.left is None or len(trace) != leg.left.event + 1:
+            return False
+        for order in leg.orders:
+            if not self._changed(order):
+                return False
+        goal = self._legs[0].left if self._legs else self._wanted
+        if goal is None or len(trace) > goal.event:
+            return self._next_leg()
+        self._script.resume((), goals.Events(goal.event + 1))
+        return True
+
+    def _changed(self, order: Command) -> bool:
+        """Tell the waiting copy to change something, and take what it answers."""
+        assert self._script is not None
+        self._script.process.send(order)
+        while (received := self._script.next_message()) is not None:
+            message, blobs = received
+            if isinstance(message, Answer):
+                return not isinstance(message, Failed)
+            self._rerun.handle(message, blobs)
+        return False
 
     def leave(self) -> tuple[Script, Trace] | None:
         """The copy that stands at the moment that was asked for, with what it has recorded of the episode."""
@@ -131,7 +168,8 @@ class Travel:
         assert checkpoints is not None
         nearest = checkpoints.before(first, self._debugger.branch.owner(first))
         goal = goals.Whole(first, last)
-        if self._script is not None and nearest is not None and nearest.index <= self._standing <= first:
+        of_this_run = self._run == self._debugger.branch.owner(first)
+        if self._script and of_this_run and nearest is not None and nearest.index <= self._standing <= first:
             self._script.resume((), goal)
             return True
         leave = tuple(i for i in (first - 1, first) if i > 0 and (nearest is None or i > nearest.index))
@@ -150,7 +188,7 @@ class Travel:
                 script = Script(debugger.launch, Connected(channel, pid, stdout, stderr))
                 if debugger.notify is not None:
                     script.listen(debugger.notify)
-                self._script, self._standing = script, -1
+                self._script, self._standing, self._run = script, -1, nearest.run
                 self._rerun = debugger.history.blank()
                 return script
         return None
@@ -159,7 +197,7 @@ class Travel:
         """End the copy."""
         if self._script is not None:
             self._script.process.close()
-        self._script, self._standing, self._test, self._leaving = None, -1, None, False
+        self._script, self._standing, self._test, self._leaving, self._legs = None, -1, None, False, []
 
     def cancel(self) -> None:
         """Stay where we are."""
@@ -184,15 +222,16 @@ class Travel:
             self._ended(self._rerun.summaries[-1])
         elif isinstance(message, Stopped):
             script.running = False
-            self._stopped(message.stop)
+            if not (self._leaving and self._next_leg()):
+                self._stopped(message.stop)
         return message
 
     def _ended(self, summary: Summary) -> None:
         index = summary.index
         history = self._debugger.history
         first = history.summary_of(index)
-        if first is not None and index not in self._compared:
-            self._compared.add(index)
+        if first is not None and (self._run, index) not in self._compared:
+            self._compared.add((self._run, index))
             history.differing += differences(first, summary, history.program)
         trace = self._rerun.traces.pop(index, None)
         if trace is None:

@@ -59,6 +59,8 @@ class Recorder:
         """Whether whole episodes go to the debugger, or only their summaries."""
         self.keep_ends = False
         """The first step, and the last episode of each loop, go to the debugger whatever ``keep`` says."""
+        self.keep_index = -1
+        """An episode that goes to the debugger whatever ``keep`` says: the one in which a branch has left."""
         self.loop_over = False
         self.counting = False
         """Whether the summaries say what the episodes were made of."""
@@ -396,7 +398,7 @@ class Recorder:
     def kept_whole(self) -> bool:
         """The running episode goes to the debugger with all its events."""
         first = self.episode_kind == "step" and self.episode_number == 1
-        return self.keep or (self.keep_ends and (self.loop_over or first))
+        return self.keep or self.episode_index == self.keep_index or (self.keep_ends and (self.loop_over or first))
 
     def restart_clock(self, waited: tuple[float, float] | None = None) -> None:
         """The running episode's time counts from now on; or without what was ``waited`` (wall clock, CPU)."""

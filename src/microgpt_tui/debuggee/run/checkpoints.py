@@ -220,6 +220,7 @@ class Checkpoints:
         self.wanted = frozenset((self.control.recorder.episode_index + 1,))
         self.spent_until = time.process_time() + LEAST
         self.control.recorder.keep_ends = True
+        self.control.recorder.keep_index = self.control.recorder.episode_index
         return Belongs()
 
     def wake(self, order: Wake, kept: Kept) -> None:
