@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -13,6 +14,7 @@ from textual.pilot import Pilot
 from microgpt_tui.graph.frames import backward_of
 from microgpt_tui.graph.levels import Level
 from microgpt_tui.graph.scene import Show
+from microgpt_tui.graph.sums import Sums
 from microgpt_tui.protocol.codes import ACCUMULATE
 from microgpt_tui.session.debugger import Debugger
 from microgpt_tui.session.process import Launch
@@ -104,8 +106,9 @@ async def test_inputs_are_left_users_right_and_the_edge_tells_its_numbers(
         columns = {key: place.x for key, place in drawn.sheet.places.items()}
         assert all(columns[c] < columns[node] for c in step.children(node) if c in columns)
         assert all(columns[u] > columns[node] for u in step.users(node) if u in columns)
-        ranks = {place.rank for place in drawn.sheet.places.values()}
-        assert len(ranks) == 3 if size[0] < 100 else len(ranks) > 3
+        assert drawn.fits(app.pane.request(app.first, app.pane.content_width))
+        assert drawn.depth > 1 or size[0] < 100
+        assert "more" not in text
 
 
 async def test_arrows_walk_along_edges_enter_centres_backspace_returns(debugger: Debugger, step: Trace) -> None:
@@ -118,7 +121,7 @@ async def test_arrows_walk_along_edges_enter_centres_backspace_returns(debugger:
         assert first in step.children(node)
         assert app.pane.edge == (first, node)
         await pilot.press("left")
-        assert app.pane.cursor in step.children(first)
+        assert app.pane.cursor in Sums(step, len(step) - 1, node).inputs(first)
         await pilot.press("right", "enter")
         await ready(pilot)
         assert app.chosen == [first]
@@ -152,7 +155,7 @@ async def test_stepping_backward_marks_the_edge_that_carries_the_gradient(debugg
         for at in range(event, event + 12):
             app.at(at, step.node_of(at))
             drawn = app.pane.scene_of(app.pane.view, app.pane.content_width)  # type: ignore[arg-type]
-            source = step.source[step.row[at]]
+            source = Sums(step, at, step.node_of(at)).box_of(step.source[step.row[at]])
             assert [pair for pair, arrow in drawn.arrows.items() if arrow.carrying] == [(step.node_of(at), source)]
             assert "◂ now" in picture(app.pane)
 
@@ -193,3 +196,137 @@ async def test_depth_threshold_slices_and_paths(debugger: Debugger, step: Trace)
         assert "the largest products" in picture(app.pane)
         await pilot.press("G")
         assert "around" in picture(app.pane)
+
+
+async def test_operations_are_round_values_are_boxes_and_a_sum_is_one_that_o_opens(
+    debugger: Debugger, step: Trace
+) -> None:
+    node = named(step, "q[3]")
+    app = Host(view_of(debugger, step, len(step) - 1, node))
+    async with app.run_test(size=(200, 55)) as pilot:
+        await ready(pilot)
+        text = picture(app.pane)
+        assert "(Σ 8) q[3]" in text
+        assert "(×)" in text
+        closed = app.pane.scene_of(app.first, app.pane.content_width)
+        terms = Sums(step, len(step) - 1, node).terms(node)
+        assert len(terms) == 8
+        assert [step.op_name(t) for t, _ in terms] == ["mul"] * 8
+        assert all(closed.arrows[t, node].local == 1.0 for t, _ in terms if (t, node) in closed.arrows)
+        given = {t: step.grad_at(node, len(step) - 1) for t, _ in terms}
+        assert all(closed.arrows[t, node].contribution == given[t] for t in given if (t, node) in closed.arrows)
+        await pilot.press("o")
+        text = picture(app.pane)
+        assert "(+) q[3]" in text
+        assert "Σ 8" not in text
+        await pilot.press("o")
+        assert "(Σ 8) q[3]" in picture(app.pane)
+
+
+async def test_edges_of_the_pane_say_what_lies_beyond_and_no_label_is_cut_without_a_sign(
+    debugger: Debugger, step: Trace
+) -> None:
+    node = named(step, "attn_logits[1]")
+    app = Host(view_of(debugger, step, len(step) - 1, node))
+    async with app.run_test(size=(52, 20)) as pilot:
+        await ready(pilot)
+        for _ in range(4):
+            await pilot.press("plus")
+        pane, text = app.pane, picture(app.pane)
+        drawn = pane.scene_of(app.first, pane.content_width)
+        assert drawn.depth == 5
+        assert not drawn.fits(pane.request(app.first, pane.content_width))
+        beyond = sum(map(int, re.findall(r"(?:[‹↑↓] |\b)(\d+) more", text)))
+        inside = len(drawn.boxes) - beyond
+        assert 0 < inside < len(drawn.boxes)
+        for key in drawn.boxes:  # every box that the edges do not count is there whole
+            place = drawn.sheet.places[key]
+            assert place.width <= pane.content_width
+        cut = [line for line in text.splitlines() if line.startswith("…") or line.rstrip().endswith("…")]
+        assert cut
+
+
+async def test_depth_fits_again_after_minus(debugger: Debugger, step: Trace) -> None:
+    app = Host(view_of(debugger, step, len(step) - 1, named(step, "attn_logits[1]")))
+    async with app.run_test(size=(100, 30)) as pilot:
+        await ready(pilot)
+        for _ in range(5):
+            await pilot.press("plus")
+        while app.pane.depth:
+            await pilot.press("minus")
+        drawn = app.pane.scene_of(app.first, app.pane.content_width)
+        assert drawn.fits(app.pane.request(app.first, app.pane.content_width))
+
+
+SMALL = """
+class Value:
+    def __init__(self, data, _children=(), _op=''):
+        self.data = data
+        self.grad = 0
+        self._backward = lambda: None
+        self._prev = set(_children)
+        self._op = _op
+    def __add__(self, other):
+        out = Value(self.data + other.data, (self, other), '+')
+        def _backward():
+            self.grad += out.grad
+            other.grad += out.grad
+        out._backward = _backward
+        return out
+    def __mul__(self, other):
+        out = Value(self.data * other.data, (self, other), '*')
+        def _backward():
+            self.grad += other.data * out.grad
+            other.grad += self.data * out.grad
+        out._backward = _backward
+        return out
+    def relu(self):
+        out = Value(0 if self.data < 0 else self.data, (self,), 'ReLU')
+        def _backward():
+            self.grad += (out.data > 0) * out.grad
+        out._backward = _backward
+        return out
+    def backward(self):
+        topo, visited = [], set()
+        def build_topo(v):
+            if v not in visited:
+                visited.add(v)
+                for child in v._prev:
+                    build_topo(child)
+                topo.append(v)
+        build_topo(self)
+        self.grad = 1
+        for v in reversed(topo):
+            v._backward()
+
+a = Value(2.0)
+b = Value(3.0)
+c = a * b + a
+loss = c.relu()
+loss.backward()
+"""
+
+
+@pytest.mark.parametrize("size", [(52, 20), (76, 16), (100, 40)])
+async def test_a_small_script_without_a_loop_is_drawn_whole_with_nothing_selected(
+    tmp_path: Path, size: tuple[int, int]
+) -> None:
+    script = tmp_path / "tiny.py"
+    script.write_text(SMALL)
+    found = Debugger(Launch(script, private_folder=True))
+    try:
+        found.wait()
+        found.next_episode()
+        found.wait()
+        trace = next(iter(found.history.traces.values()))
+        app = Host(view_of(found, trace, len(trace) - 1, -1))
+        async with app.run_test(size=size) as pilot:
+            await ready(pilot)
+            text = picture(app.pane)
+            assert "loss (nothing is selected)" in text
+            for part in ("│a", "│b", "(×)", "(+) c", "(relu)", "+8", "∇✓+4"):
+                assert part in text
+            assert "more" not in text
+            assert len(app.pane.scene_of(app.first, app.pane.content_width).boxes) == 5
+    finally:
+        found.close()

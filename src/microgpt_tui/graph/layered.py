@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from itertools import pairwise
 
@@ -58,6 +58,8 @@ class Sheet:
     height: int
     back_edges: set[tuple[int, int]]
     """Back edges: those that close a cycle, drawn from right to left."""
+    written: dict[tuple[int, int], str] = field(default_factory=dict)
+    """(x, y) -> a character of a count that stands on a line."""
 
 
 @dataclass(slots=True)
@@ -74,8 +76,13 @@ class _Slot:
     after: list[_Slot] = field(default_factory=list)
 
 
-def lay_out(labels: Iterable[Label], edges: Iterable[tuple[int, int]]) -> Sheet:
-    """Place labels and draw the edges (operand, user) between them. Parallel edges are drawn once."""
+def lay_out(
+    labels: Iterable[Label], edges: Iterable[tuple[int, int]], counts: Mapping[tuple[int, int], str] | None = None
+) -> Sheet:
+    """Place labels and draw the edges (operand, user) between them. Parallel edges are drawn once.
+
+    ``counts`` has what is written at the end of a line, right before its user.
+    """
     sizes = {label.key: label for label in labels}
     pairs = list(dict.fromkeys((a, b) for a, b in edges if a != b and a in sizes and b in sizes))
     forward, back_edges = _without_cycles(sizes, pairs)
@@ -83,7 +90,7 @@ def lay_out(labels: Iterable[Label], edges: Iterable[tuple[int, int]]) -> Sheet:
     ranks = _slots(sizes, forward, rank_of)
     _order(ranks)
     _set_rows(ranks)
-    return _drawn(sizes, ranks, forward, back_edges)
+    return _drawn(sizes, ranks, forward, back_edges, counts or {})
 
 
 # -- ranks -----------------------------------------------------------------------------------------
@@ -288,13 +295,15 @@ _Path = list[tuple[int, int]]
 
 
 def _drawn(
-    sizes: dict[int, Label], ranks: list[list[_Slot]], forward: list[tuple[int, int]], back_edges: set[tuple[int, int]]
-) -> Sheet:
+    sizes: dict[int, Label], ranks: list[list[_Slot]], forward: list[tuple[int, int]],
+    back_edges: set[tuple[int, int]], counts: Mapping[tuple[int, int], str],
+) -> Sheet:  # fmt: skip
     cells: dict[tuple[int, int], Cell] = {}
     places: dict[int, Place] = {}
     reach: dict[int, _Path] = {}
     """Slot -> the cells of its source's line up to the end of the slot's column."""
     routes: dict[tuple[int, int], _Path] = {}
+    written: dict[tuple[int, int], str] = {}
     x = 0
     for i, rank in enumerate(ranks):
         width = max((sizes[s.key].width for s in rank if s.real), default=1)
@@ -310,13 +319,13 @@ def _drawn(
                 reach[id(slot)] = reach.get(id(slot), []) + line
         x += width
         if i + 1 < len(ranks):
-            x += _channel(rank, ranks[i + 1], x, cells, reach, routes)
+            x += _channel(rank, ranks[i + 1], x, cells, reach, routes, counts, written)
     top = min((p.y for p in places.values()), default=0)
     bottom = max([p.y + p.height for p in places.values()] + [y + 1 for _, y in cells], default=0)
     assert top >= 0
     for a, b in back_edges:
         routes[a, b] = routes[b, a][::-1]
-    return Sheet(places, cells, routes, x, bottom, back_edges)
+    return Sheet(places, cells, routes, x, bottom, back_edges, written)
 
 
 def _channel(
@@ -326,6 +335,8 @@ def _channel(
     cells: dict[tuple[int, int], Cell],
     reach: dict[int, _Path],
     routes: dict[tuple[int, int], _Path],
+    counts: Mapping[tuple[int, int], str],
+    written: dict[tuple[int, int], str],
 ) -> int:
     """Draw all lines between two ranks; returns the columns that they take. May move the right-hand rank down."""
     while True:
@@ -334,7 +345,12 @@ def _channel(
         if tracks is not None:
             break
         _make_room(right, blocked_row(nets) or 0)
-    width = tracks + 2
+    ends = {(s.key, n.key): n for s in left for n in s.after if n.real and (s.key, n.key) in counts}
+    width = tracks + 2 + max((len(counts[edge]) for edge in ends), default=0)
+    for edge, head in ends.items():
+        row = head.y + [n.key for n in head.before].index(edge[0])
+        start = x + width - 1 - len(counts[edge])
+        written.update(((start + i, row), glyph) for i, glyph in enumerate(counts[edge]))
     by_key = {net.key: net for net in nets}
     for slot in left:
         if not slot.after:

@@ -28,15 +28,17 @@ def box_title(trace: Trace, node: int) -> tuple[str, str]:
     return "operation", f"{own} {symbol(op)}" if own else name(trace, node)
 
 
-def node_box(trace: Trace, node: int, event: int, selection: Selection | None = None) -> Box:
-    """The box of a single node at a moment."""
-    kind, title = box_title(trace, node)
+def node_box(
+    trace: Trace, node: int, event: int, selection: Selection | None = None, title: tuple[str, str] | None = None
+) -> Box:
+    """The box of a single node at a moment; ``title`` as ``box_title`` has it."""
+    kind, words = title or box_title(trace, node)
     if node == trace.loss_node(event):
         kind = "loss"
     scope = trace.scope_of(trace.born_at(node)) if trace.born_at(node) >= 0 else -1
     state = reached(trace, node, event)
     return Box(
-        node, title, kind, trace.op_name(node), node, scope,
+        node, words, kind, trace.op_name(node), node, scope,
         data=data_used(trace, node, event), grad=grad_shown(trace, node, event, state), state=state,
         more_inputs=selection.more_inputs.get(node, 0) if selection else 0,
         more_users=selection.more_users.get(node, 0) if selection else 0,

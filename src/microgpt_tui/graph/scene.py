@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+import math
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field, replace
 from enum import Enum
 
 from microgpt_tui.graph.folding import fold_selection, nodes_at
@@ -11,17 +12,32 @@ from microgpt_tui.graph.group_picture import group_box, picture_of_groups
 from microgpt_tui.graph.growing import GrowingFold, growing_fold
 from microgpt_tui.graph.layered import Label, Sheet, lay_out
 from microgpt_tui.graph.levels import Level
-from microgpt_tui.graph.node_picture import picture_of_nodes
-from microgpt_tui.graph.numbers import signed
+from microgpt_tui.graph.node_picture import node_arrows, node_box
+from microgpt_tui.graph.numbers import MINUS, signed
 from microgpt_tui.graph.picture import Arrow, Box, Picture
-from microgpt_tui.graph.selection import Selection, between, cone, target_of, to_loss, to_parameters
-from microgpt_tui.graph.state import Reached, carrying
+from microgpt_tui.graph.selection import (
+    Selection,
+    between,
+    exists,
+    selected,
+    target_of,
+    to_loss,
+    to_parameters,
+    walk,
+)
+from microgpt_tui.graph.state import Reached, carrying, contributions, share
+from microgpt_tui.graph.sums import Sums
+from microgpt_tui.trace.names import own_name, symbol
 from microgpt_tui.trace.trace import Trace
 
-TITLE = 18
-"""Characters of a name in a label."""
+TITLE, SHORT_TITLE = 18, 10
+"""Characters of a name in a label, and where there is little room."""
 MOST = 40
 """Boxes on screen."""
+DEEPEST = 6
+"""Steps to each side that are tried for a depth that fits."""
+FEWEST = 2
+"""Boxes to each side: with fewer it is not tried to make a drawing fit."""
 MARKS = {Reached.NONE: "", Reached.WAITING: "·", Reached.ACCUMULATING: "…", Reached.FINAL: "✓", Reached.ZEROED: ""}
 """How far a gradient has come, without colour."""
 
@@ -35,6 +51,14 @@ class Show(Enum):
     BETWEEN = "between"
 
 
+class Way(Enum):
+    """How labels are written: in two rows, with the gradient below the data, with everything below the operation."""
+
+    WIDE = 0
+    TALL = 1
+    NARROW = 2
+
+
 @dataclass(frozen=True, slots=True)
 class SceneRequest:
     """What to show of a moment."""
@@ -43,11 +67,44 @@ class SceneRequest:
     show: Show = Show.AROUND
     level: Level = Level.OPERATIONS
     depth: int = 2
+    """Steps to each side; 0 for as many as fit into ``width`` and ``height``, and of a small graph all."""
     threshold: float = 0.0
     other: int = -1
     """The other end of BETWEEN."""
     each: int = 12
     """Most boxes per depth and direction."""
+    opened: frozenset[int] = frozenset()
+    """Sums that are drawn addition by addition: their first ones."""
+    width: int = 0
+    height: int = 0
+    """Cells that there is room for; 0 for any number."""
+
+
+@dataclass(frozen=True, slots=True)
+class Text:
+    """What a label says."""
+
+    sign: str
+    """Of an operation: what it does, drawn round, ``×``, ``Σ 16``; empty for a value or a group."""
+    rows: tuple[str, ...]
+    """The first stands beside the sign."""
+    before: str = ""
+    """``‹2 ``: inputs that are not drawn."""
+    after: str = ""
+    """`` 3›``: users that are not drawn."""
+    indent: int = 0
+    """Where the other rows begin."""
+
+    @property
+    def first(self) -> str:
+        """The first row, with the sign and what is not drawn."""
+        sign = f"({self.sign}) " if self.sign else ""
+        return f"{self.before}{sign}{self.rows[0]}".rstrip() + self.after
+
+    @property
+    def width(self) -> int:
+        """Columns, without the sides."""
+        return max(len(self.first), *(self.indent + len(row) for row in self.rows[1:]), 0)
 
 
 @dataclass(slots=True)
@@ -56,14 +113,16 @@ class Scene:
 
     picture: Picture
     sheet: Sheet
-    texts: dict[int, list[str]]
-    """Key of a box -> its lines."""
+    texts: dict[int, Text]
+    """Key of a box -> what it says."""
     focus: int
     """Key of the box that holds the selected node, or -1."""
     boxes: dict[int, Box] = field(default_factory=dict)
     arrows: dict[tuple[int, int], Arrow] = field(default_factory=dict)
     nodes: dict[int, int] = field(default_factory=dict)
     """Key of a box -> the node that stands for it: itself, or a group's last one."""
+    depth: int = 0
+    """Steps to each side that are drawn; 0 for the whole of a small graph."""
 
     def inputs(self, key: int) -> list[int]:
         """Keys of the boxes that lead to a box, from the top of the screen down."""
@@ -80,45 +139,181 @@ class Scene:
         at = column.index(key) + step
         return column[at] if 0 <= at < len(column) else key
 
+    def fits(self, request: SceneRequest) -> bool:
+        """True where the whole of it can be seen at once."""
+        return self.sheet.width <= request.width and self.sheet.height <= request.height
+
     def _by_row(self, keys: list[int]) -> list[int]:
         return sorted(keys, key=lambda k: self.sheet.places[k].y)
 
 
+@dataclass(slots=True)
+class _Drawn:
+    """A picture that is not laid out yet."""
+
+    picture: Picture
+    focus: int
+    nodes: dict[int, int]
+    """Key of a box -> the node that stands for it."""
+    labels: dict[int, tuple[str, str]] = field(default_factory=dict)
+    """Key of a box of one operation -> (sign, name or ""); others are square."""
+
+
 def scene(trace: Trace, event: int, request: SceneRequest) -> Scene:
     """The scene of a moment."""
-    if request.show is Show.AROUND and request.level != Level.OPERATIONS:
-        return _folded_scene(trace, event, request)
-    if request.show is Show.AROUND:
-        now = carrying(trace, event) or ()
-        chosen = cone(
-            trace, request.node, event, request.depth, request.depth, MOST, request.threshold, request.each, now
-        )
+    nodes = _Nodes(trace, event, request)
+    if request.show is not Show.AROUND:
+        return _scene(_slice(nodes), request)
+    operations = request.level == Level.OPERATIONS
+
+    def at_depth(depth: int, each: int) -> Scene:
+        asked = replace(request, depth=depth, each=each)
+        found = _scene(nodes.around(depth, each) if operations else _around_group(trace, event, asked), request)
+        found.depth = depth
+        return found
+
+    if request.depth:
+        return at_depth(request.depth, request.each)
+    whole = nodes.whole() if operations else None
+    if whole is not None:
+        found = _scene(whole, request)
+        if found.fits(request):
+            return found
+    return _fitting(request, at_depth)
+
+
+def _fitting(request: SceneRequest, at_depth: Callable[[int, int], Scene]) -> Scene:
+    """The deepest scene that fits; where none does, all that there is one step away."""
+    each = request.each
+    best = first = at_depth(1, each)
+    while not best.fits(request) and each > FEWEST:
+        each //= 2
+        best = at_depth(1, each)
+    if not best.fits(request):
+        return first
+    for depth in range(2, DEEPEST + 1):
+        found = at_depth(depth, each)
+        if len(found.boxes) == len(best.boxes) or not found.fits(request):
+            break
+        best = found
+    return best
+
+
+class _Nodes:
+    """Boxes of single nodes and of closed sums, at one moment; what several attempts need is computed once."""
+
+    def __init__(self, trace: Trace, event: int, request: SceneRequest) -> None:
+        self.trace, self.event, self.request = trace, event, request
+        self.sums = Sums(trace, event, request.node, request.opened)
+        self.now = carrying(trace, event)
+        self._boxes: dict[int, tuple[Box, tuple[str, str]]] = {}
+        self._users: dict[int, list[int]] = {}
+
+    def users(self, node: int) -> list[int]:
+        """The boxes that are made from one."""
+        if node not in self._users:
+            self._users[node] = self.sums.users(node, self.request.threshold)
+        return self._users[node]
+
+    def around(self, depth: int, each: int) -> _Drawn:
+        """The cone of the value."""
+        prefer = [self.sums.box_of(n) for n in self.now or ()]
+        return self.boxed(walk(self.request.node, self.sums.inputs, self.users, (depth, depth), MOST, each, prefer))
+
+    def whole(self) -> _Drawn | None:
+        """All that hangs together with the value, where that is little."""
+        if nodes_at(self.trace, self.event) > 4 * MOST:
+            return None
+
+        def near(node: int) -> list[int]:
+            return [*self.sums.inputs(node), *self.users(node)]
+
+        chosen = walk(self.request.node, near, lambda _: (), (MOST + 1, 0), MOST + 1)
+        return self.boxed(chosen) if len(chosen) <= MOST else None
+
+    def boxed(self, chosen: Iterable[int]) -> _Drawn:
+        """A selection as a picture."""
+        trace, event, request, sums = self.trace, self.event, self.request, self.sums
+        selection = selected(chosen, sums.inputs, self.users)
+        nodes = tuple(n for n in selection.nodes if exists(trace, n, event))
+        arrows = [a for a in node_arrows(trace, nodes, event) if not sums.chain(a.head)]
+        arrows += [a for n in nodes for a in _term_arrows(trace, event, sums, n, set(nodes), self.now)]
+        if request.threshold:
+            arrows = [a for a in arrows if not a.share < request.threshold]
+            linked = {a.tail for a in arrows} | {a.head for a in arrows} | {request.node}
+            nodes = tuple(n for n in nodes if n in linked)
+        boxes, labels = [], {}
+        for node in nodes:
+            box, label = self._box(node)
+            boxes.append(replace(
+                box, more_inputs=selection.more_inputs.get(node, 0), more_users=selection.more_users.get(node, 0)
+            ))  # fmt: skip
+            labels[node] = label
+        picture = Picture(boxes, arrows, backward=trace.loss_node(event) >= 0, members={n: n for n in nodes})
+        return _Drawn(picture, request.node, {n: n for n in nodes}, labels)
+
+    def _box(self, node: int) -> tuple[Box, tuple[str, str]]:
+        """A node's box, and what its operation is and is called."""
+        if node not in self._boxes:
+            trace, sums = self.trace, self.sums
+            terms = len(sums.terms(node))
+            label = "", ""
+            if node >= trace.first_node and len(trace.children(node)):
+                sign = f"Σ {terms}" if terms else symbol(trace.op_name(node))
+                own = own_name(trace, node) or ""
+                label = sign, own or ("terms" if terms else "")
+                title = "operation", f"{own} {sign}{' terms' if terms else ''}".strip()
+                box = node_box(trace, node, self.event, title=title)
+            else:
+                box = node_box(trace, node, self.event)
+            box.focus, box.op = node == self.request.node, "sum" if terms else box.op
+            self._boxes[node] = box, label
+        return self._boxes[node]
+
+
+def _term_arrows(
+    trace: Trace, event: int, sums: Sums, end: int, inside: set[int], now: tuple[int, int] | None
+) -> list[Arrow]:
+    """The edges from the terms of a closed sum."""
+    found = []
+    for term, addition in sums.terms(end):
+        if term not in inside:
+            continue
+        given = contributions(trace, term, addition, event)
+        amount = sum(given) if given else math.nan
+        part = share(trace, term, addition, event)
+        slope = sums.slope(addition, term, end)
+        found.append(Arrow(term, end, 1, slope, amount, part, now == (term, addition)))
+    return found
+
+
+def _slice(found: _Nodes) -> _Drawn:
+    trace, event, request = found.trace, found.event, found.request
+    if request.show is Show.PARAMETERS:
+        chosen = to_parameters(trace, request.node, event)
+    elif request.show is Show.LOSS:
+        chosen = to_loss(trace, request.node, event)
     else:
-        chosen = _slice(trace, event, request)
-    if len(chosen.nodes) <= MOST and request.level == Level.OPERATIONS:
-        picture = picture_of_nodes(
-            trace, chosen, event, focus=request.node, threshold=request.threshold, clusters=False
-        )
-        return _scene(picture, request.node, {box.key: box.node for box in picture.boxes})
+        other = request.other if request.other >= 0 else target_of(trace, event)
+        chosen = between(trace, request.node, other, event)
+    if request.level == Level.OPERATIONS and chosen.nodes:
+        boxes: dict[int, None] = {}
+        for node in chosen.nodes:
+            boxes[found.sums.box_of(node)] = None
+            if len(boxes) > MOST:
+                break
+        else:
+            return found.boxed(boxes)
     folded = fold_selection(trace, chosen.nodes, MOST, request.level)
     picture = picture_of_groups(trace, folded, event, focus=request.node)
     focus = folded.group_of[request.node] if request.node < len(folded.group_of) else -1
-    return _scene(picture, focus, {g: group.last for g, group in enumerate(folded.groups)})
+    return _Drawn(picture, focus, {g: group.last for g, group in enumerate(folded.groups)})
 
 
-def _slice(trace: Trace, event: int, request: SceneRequest) -> Selection:
-    if request.show is Show.PARAMETERS:
-        return to_parameters(trace, request.node, event)
-    if request.show is Show.LOSS:
-        return to_loss(trace, request.node, event)
-    other = request.other if request.other >= 0 else target_of(trace, event)
-    return between(trace, request.node, other, event)
-
-
-def _folded_scene(trace: Trace, event: int, request: SceneRequest) -> Scene:
+def _around_group(trace: Trace, event: int, request: SceneRequest) -> _Drawn:
     fold = growing_fold(trace, request.level)
     if not 0 <= request.node < len(fold.group_of):
-        return _scene(Picture([], []), -1, {})
+        return _Drawn(Picture([], []), -1, {})
     focus = fold.group_of[request.node]
     chosen = fold.cone(focus, event, request.depth, MOST, request.each)
     boxes = [_folded_box(fold, g, event, chosen) for g in chosen.nodes]
@@ -132,7 +327,7 @@ def _folded_scene(trace: Trace, event: int, request: SceneRequest) -> Scene:
         if tail in inside and tail != head
     ]
     picture = Picture(boxes, arrows, backward=trace.loss_node(event) >= 0)
-    return _scene(picture, focus, {g: _newest(fold, g, event) for g in chosen.nodes})
+    return _Drawn(picture, focus, {g: _newest(fold, g, event) for g in chosen.nodes})
 
 
 def _folded_box(fold: GrowingFold, g: int, event: int, chosen: Selection) -> Box:
@@ -152,10 +347,9 @@ def _newest(fold: GrowingFold, g: int, event: int) -> int:
     return fold.groups[g].last if fold.groups[g].scope < 0 else min(fold.groups[g].last, newest)
 
 
-def _scene(picture: Picture, focus: int, nodes: dict[int, int]) -> Scene:
-    texts = {box.key: label_lines(box) for box in picture.boxes}
-    labels = [Label(key, max(map(len, lines)) + 2, len(lines)) for key, lines in texts.items()]
-    sheet = lay_out(labels, [(a.tail, a.head) for a in picture.arrows])
+def _scene(drawn: _Drawn, request: SceneRequest) -> Scene:
+    """Laid out: with the gradient beside the data, or below it where only that is narrow enough."""
+    picture = drawn.picture
     boxes = {box.key: box for box in picture.boxes}
     arrows: dict[tuple[int, int], Arrow] = {}
     for arrow in picture.arrows:
@@ -164,7 +358,22 @@ def _scene(picture: Picture, focus: int, nodes: dict[int, int]) -> Scene:
             arrows[arrow.tail, arrow.head] = arrow
         else:
             arrows[arrow.tail, arrow.head] = _both(known, arrow)
-    return Scene(picture, sheet, texts, focus if focus in boxes else -1, boxes, arrows, nodes)
+    counts = {edge: f"×{arrow.count:,}" for edge, arrow in arrows.items() if arrow.count > 1}
+    found = None
+    for way in Way:
+        texts = {box.key: label_text(box, *drawn.labels.get(box.key, ("", "")), way) for box in picture.boxes}
+        labels = [Label(key, text.width + 2, len(text.rows)) for key, text in texts.items()]
+        sheet = lay_out(labels, arrows, counts)
+        focus = drawn.focus if drawn.focus in boxes else -1
+        laid = Scene(picture, sheet, texts, focus, boxes, arrows, drawn.nodes)
+        if not request.width or laid.fits(request):
+            return laid
+        if found is None or (found.sheet.width > request.width and sheet.width < found.sheet.width):
+            found = laid
+        if sheet.width <= request.width:
+            break
+    assert found is not None
+    return found
 
 
 def _both(a: Arrow, b: Arrow) -> Arrow:
@@ -180,19 +389,35 @@ def tail_of(text: str, width: int) -> str:
     return text if len(text) <= width else "…" + text[len(text) - width + 1 :]
 
 
-def label_lines(box: Box) -> list[str]:
+def brief(value: float) -> str:
+    """A number with its sign: in few digits where those are the whole of it, ``+4``, ``−0.5``, else as ``signed``."""
+    short = f"{value:+.4g}"
+    return short.replace("-", MINUS) if value and float(short) == value and len(short) < 7 else signed(value)
+
+
+def label_text(box: Box, sign: str = "", name: str = "", way: Way = Way.WIDE) -> Text:
     """What a label says: name and op; data and gradient, or how many nodes a group has."""
     before = f"‹{box.more_inputs} " if box.more_inputs else ""
     after = f" {box.more_users}›" if box.more_users else ""
     mark = MARKS[box.state]
+    most = SHORT_TITLE if way is Way.NARROW else TITLE
     if box.node < 0:
-        title = box.title if len(box.title) <= TITLE + 4 else box.title[: TITLE + 3] + "…"
+        title = box.title if len(box.title) <= most + 4 else box.title[: most + 3] + "…"
         nodes = f"{box.count:,} node{'s' if box.count != 1 else ''}"
-        return [f"{before}{title}{after}", f"{nodes} ∇{mark}" if mark else nodes]
+        return Text("", (title, f"{nodes} ∇{mark}" if mark else nodes), before, after)
+    data = brief(box.data)
     if box.kind == "constant" and not before and not after:
-        return [f"{signed(box.data)}"]
-    gradient = f" ∇{mark}{signed(box.grad) if box.grad == box.grad else ''}" if mark else ""
-    return [f"{before}{tail_of(box.title, TITLE)}{after}", f"{signed(box.data)}{gradient}"]
+        return Text("", (data,))
+    gradient = f"∇{mark}{brief(box.grad) if box.grad == box.grad else ''}" if mark else ""
+    head = tail_of(name if sign else box.title, most)
+    if way is Way.WIDE:
+        rows = [data, gradient] if sign and not name else [head, f"{data} {gradient}".rstrip()]
+    elif way is Way.NARROW and sign:
+        rows = ["", head, data, gradient]
+    else:
+        rows = [head, data, gradient]
+    shown = tuple(row for at, row in enumerate(rows) if row or not at)
+    return Text(sign, shown, before, after, 0 if way is Way.NARROW else len(before) if sign else 0)
 
 
 def edge_text(scene: Scene, edge: tuple[int, int], names: Sequence[str]) -> str:

@@ -41,20 +41,20 @@ def _only_user(trace: Trace, node: int) -> int:
     return users[0] if len(users) == 1 else -1
 
 
-def _before(trace: Trace, addition: int) -> int:
+def addition_before(trace: Trace, addition: int) -> int:
     """The addition whose result this one goes on from, or -1."""
     left = trace.children(addition)[0]
     goes_on = _adds(trace, left) and not _held(trace, left) and _only_user(trace, left) == addition
     return left if goes_on else -1
 
 
-def _after(trace: Trace, addition: int) -> int:
+def addition_after(trace: Trace, addition: int) -> int:
     """The addition that goes on from this one, or -1."""
     user = _only_user(trace, addition) if not _held(trace, addition) else -1
     return user if user >= 0 and _adds(trace, user) and trace.children(user)[0] == addition else -1
 
 
-def _is_start(trace: Trace, node: int) -> bool:
+def is_start(trace: Trace, node: int) -> bool:
     """True for the 0 that ``sum`` begins with."""
     return node >= trace.first_node and trace.op_name(node) == CONSTANT_OP and trace.data_at(node, len(trace)) == 0
 
@@ -64,11 +64,11 @@ def sum_at(trace: Trace, addition: int) -> Place | None:
     if not _adds(trace, addition):
         return None
     first, steps = addition, 1
-    while steps < LONGEST and (before := _before(trace, first)) >= 0:
+    while steps < LONGEST and (before := addition_before(trace, first)) >= 0:
         first, steps = before, steps + 1
-    own = steps + (not any(_is_start(trace, c) for c in trace.children(first)))
+    own = steps + (not any(is_start(trace, c) for c in trace.children(first)))
     total, terms = addition, own
-    while terms < LONGEST and (after := _after(trace, total)) >= 0:
+    while terms < LONGEST and (after := addition_after(trace, total)) >= 0:
         total, terms = after, terms + 1
     return Place(total, own, terms) if terms > 2 else None
 
@@ -79,8 +79,8 @@ def term_at(trace: Trace, node: int) -> Place | None:
     if user < 0 or not _adds(trace, user):
         return None
     place = sum_at(trace, user)
-    if place is None or _before(trace, user) == node:
+    if place is None or addition_before(trace, user) == node:
         return None
     left, right = trace.children(user)
-    leads = node == left and _before(trace, user) < 0 and not _is_start(trace, right)
+    leads = node == left and addition_before(trace, user) < 0 and not is_start(trace, right)
     return Place(place.total, 1, place.terms) if leads else place

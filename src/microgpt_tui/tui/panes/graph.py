@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import ClassVar
 
 from rich.segment import Segment
@@ -10,25 +11,29 @@ from textual.binding import Binding, BindingType
 
 from microgpt_tui.graph.levels import Level
 from microgpt_tui.graph.numbers import signed
-from microgpt_tui.graph.scene import Scene, SceneRequest, Show, edge_text, scene
+from microgpt_tui.graph.picture import Box
+from microgpt_tui.graph.scene import DEEPEST, Scene, SceneRequest, Show, Text, brief, edge_text, scene
 from microgpt_tui.graph.selection import Path, target_of, top_paths
 from microgpt_tui.graph.state import Reached, used_event
+from microgpt_tui.graph.sums import Sums, first_addition
 from microgpt_tui.trace.names import describe, name
 from microgpt_tui.tui import palette
-from microgpt_tui.tui.lines import Line, empty, text
+from microgpt_tui.tui.lines import Line, clip, empty, text
 from microgpt_tui.tui.messages import NodeChosen
 from microgpt_tui.tui.pane import Pane, View
 
 LINE = "#66718a"
+SIGN = "#c9b2ff"
+COUNT = Style(color=palette.DIM)
 CARRYING = palette.PHASE_COLORS[2]
 GROUND = {
     Reached.NONE: palette.SURFACE, Reached.WAITING: palette.SURFACE, Reached.ZEROED: palette.SURFACE,
     Reached.ACCUMULATING: "#453c1d", Reached.FINAL: "#1d3a2b",
 }  # fmt: skip
 THRESHOLDS = (0.0, 0.01, 0.05, 0.2)
-NARROW, WIDE = 100, 150
-"""Columns: below, one step to each side; from there on, three."""
 PATHS = 8
+HEADING, FOOTING = 1, 2
+"""Lines above and below the drawing."""
 
 
 class GraphPane(Pane):
@@ -44,6 +49,7 @@ class GraphPane(Pane):
         Binding("backspace", "back", "back"),
         Binding("plus,equals_sign", "depth(1)", "further", show=False),
         Binding("minus", "depth(-1)", "nearer", show=False),
+        Binding("o", "open", "open a sum", show=False),
         Binding("j", "level(-1)", "fold"),
         Binding("J", "level(1)", "unfold", show=False),
         Binding("m", "show(1)", "slices"),
@@ -56,19 +62,22 @@ class GraphPane(Pane):
     explanation = """\
 # Graph
 
-What the selected value was made of (left) and what was made of it (right). Each box is one operation: its name where a
-variable holds it, its *data*, and `∇` its gradient. The data flow to the right; in the backward pass the gradients
-flow to the left along the same lines: a node hands **local gradient × its own gradient** to each operand, and an
-operand adds up what all of its users hand to it.
+What the selected value was made of (left) and what was made of it (right), as far as the pane has room. A box `│ │` is
+a value, round `(×)` an operation, with the name where a variable holds its result, the *data*, and `∇` the gradient. A
+sum of many terms is one, `(Σ 32)`; `o` opens it. The data flow to the right; in the backward pass the gradients flow to
+the left along the same lines: a node hands **local gradient × its own gradient** to each operand, and an operand adds
+up what all of its users hand to it.
 
-`∇·` not reached yet, `∇…` contributions are still missing, `∇✓` final. `‹2` and `3›` count the inputs and users
-that are not drawn. A plain `┼` is a crossing, `├` and `●` are branches of one line.
+`∇·` not reached yet, `∇…` contributions are still missing, `∇✓` final. `‹2` and `3›` at a box count its inputs and
+users that are not drawn; at the pane's edges, what is drawn and out of sight. `×4` at a line stands for four lines. A
+plain `┼` is a crossing, `├` and `●` are branches of one line. Without a selected value it is the graph of the loss.
 
 | key | |
 |---|---|
 | arrows | along the lines; up and down within a column |
 | Enter, Backspace | put the box in the middle; go back |
-| `+` `-` | show more or fewer steps to each side |
+| `+` `-` | more or fewer steps to each side; fewer than one: as many as fit |
+| `o` | open a sum into its additions, or close it |
 | `j` `J` | fold: operations, statements, blocks, layers, positions |
 | `m` `M` | around · inputs down to the parameters · up to the loss · between the mark and here |
 | `r` | mark one end of *between* |
@@ -81,8 +90,10 @@ that are not drawn. A plain `┼` is a crossing, `├` and `●` are branches of
         self.level = Level.OPERATIONS
         self.show_what = Show.AROUND
         self.depth = 0
-        """Steps to each side; 0 for as many as the width has room for."""
+        """Steps to each side; 0 for as many as the pane has room for."""
         self.threshold = 0.0
+        self.opened: frozenset[int] = frozenset()
+        """Sums that are drawn addition by addition, by their first ones."""
         self.marked = -1
         """The other end of *between*."""
         self.listing = False
@@ -107,14 +118,26 @@ that are not drawn. A plain `┼` is a crossing, `├` and `●` are branches of
     def state_key(self) -> object:
         return (
             self.level, self.show_what, self.depth, self.threshold, self.marked, self.listing, self.cursor, self.edge,
-            self.size.height,
+            self.opened, self.size.height,
         )  # fmt: skip
+
+    def node_of(self, view: View) -> int:
+        """The value in the middle: the selected one, else the loss, or what was made last; -1 for none."""
+        node = view.node if view.node >= 0 else target_of(view.trace, view.event)
+        return node if view.trace.first_node <= node or view.node >= 0 else -1
 
     def request(self, view: View, width: int) -> SceneRequest:
         """What to draw at this width."""
-        depth = self.depth or (1 if width < NARROW else 2 if width < WIDE else 3)
-        rows = max(3, (self.size.height - 3) // 3)
-        return SceneRequest(view.node, self.show_what, self.level, depth, self.threshold, self.marked, rows)
+        room = max(3, self.size.height - HEADING - FOOTING)
+        return SceneRequest(
+            self.node_of(view), self.show_what, self.level, self.depth, self.threshold, self.marked,
+            max(3, room // 3), self.opened, width, room,
+        )  # fmt: skip
+
+    def asked(self, view: View) -> SceneRequest:
+        """What is drawn now, with the depth that fitted."""
+        request = self.request(view, self.content_width)
+        return replace(request, depth=self.scene_of(view, self.content_width).depth or DEEPEST)
 
     def scene_of(self, view: View, width: int) -> Scene:
         """The scene of a moment, computed once."""
@@ -127,10 +150,11 @@ that are not drawn. A plain `┼` is a crossing, `├` and `●` are branches of
         return self._scene
 
     def build(self, view: View, width: int) -> list[Line]:
-        if view.node < 0:
-            return empty("The computation graph around a value", "Step to an operation (s), or choose a value.")
+        node = self.node_of(view)
+        if node < 0:
+            return empty("The computation graph around a value", "Nothing is computed yet: s steps to an operation.")
         if self.listing:
-            return self._path_lines(view, width)
+            return self._path_lines(replace(view, node=node), width)
         drawn = self.scene_of(view, width)
         head = self._heading(view, width, drawn)
         if not drawn.boxes:
@@ -138,15 +162,18 @@ that are not drawn. A plain `┼` is a crossing, `├` and `●` are branches of
         cursor = self.cursor if self.cursor in drawn.boxes else drawn.focus
         if cursor < 0:
             cursor = next(iter(drawn.boxes))
-        foot = self._footing(view, drawn, cursor)
-        height = max(3, self.size.height - 1 - len(foot))
+        foot = [[_cut(line, width)] for line in self._footing(view, drawn, cursor)]
+        height = max(3, self.size.height - HEADING - FOOTING)
         return [head, *self._window(drawn, cursor, self._chosen_edge(drawn, cursor), width, height), *foot]
 
     def _heading(self, view: View, width: int, drawn: Scene) -> Line:
         count = len(drawn.boxes)
-        parts = [f"{self.show_what.value} {name(view.trace, view.node)}"]
+        node = self.node_of(view)
+        parts = [f"{self.show_what.value} {name(view.trace, node)}"]
+        if view.node < 0:
+            parts[0] += " (nothing is selected)"
         if self.show_what is Show.AROUND:
-            parts.append(f"depth {self.request(view, width).depth}")
+            parts.append(f"depth {drawn.depth}" if drawn.depth else "all of it")
         elif self.show_what is Show.BETWEEN:
             parts[0] += f" and {name(view.trace, self.marked)}" if self.marked >= 0 else " and the loss"
         parts += [f"{count} box{'es' if count != 1 else ''}", f"fold: {self.level.label}"]
@@ -154,9 +181,11 @@ that are not drawn. A plain `┼` is a crossing, `├` and `●` are branches of
             parts.append(f"≥ {self.threshold:.0%} of the grad")
         if drawn.picture.note:
             parts.append(drawn.picture.note)
-        return [text(" " + " · ".join(parts), palette.DIM)]
+        while len(parts) > 2 and len(" · ".join(parts)) >= width:
+            parts.pop(-2)
+        return [text(clip(" " + " · ".join(parts), width), palette.DIM)]
 
-    def _footing(self, view: View, drawn: Scene, cursor: int) -> list[Line]:
+    def _footing(self, view: View, drawn: Scene, cursor: int) -> list[tuple[str, str]]:
         trace, box = view.trace, drawn.boxes[cursor]
         node = drawn.nodes[cursor]
         if box.node >= 0:
@@ -175,7 +204,7 @@ that are not drawn. A plain `┼` is a crossing, `├` and `●` are branches of
             ends = [drawn.boxes[k].title if drawn.boxes[k].node < 0 else name(trace, drawn.nodes[k]) for k in edge]
             mark = "◂ now " if drawn.arrows[edge].carrying else ""
             line = f" {mark}{edge_text(drawn, edge, ends)}"
-        return [[text(about, palette.TEXT)], [text(line, palette.ACCENT)]]
+        return [(about, palette.TEXT), (line, palette.ACCENT)]
 
     def _chosen_edge(self, drawn: Scene, cursor: int) -> tuple[int, int] | None:
         if self.edge in drawn.arrows:
@@ -188,8 +217,12 @@ that are not drawn. A plain `┼` is a crossing, `├` and `●` are branches of
     # -- drawing -----------------------------------------------------------------------------
 
     def _window(self, drawn: Scene, cursor: int, edge: tuple[int, int] | None, width: int, height: int) -> list[Line]:
-        """The part of the sheet around the cursor that fits."""
+        """The part of the sheet around the cursor that fits; its edges say what lies beyond."""
         sheet, place = drawn.sheet, drawn.sheet.places[cursor]
+        above = below = 0
+        if not drawn.sheet.height <= height or not sheet.width <= width:
+            above, below = (1, 1) if sheet.height > height - 1 else (0, 1)
+            height -= above + below
         left = _offset(place.x + place.width // 2, sheet.width, width)
         top = _offset(place.y + place.height // 2, sheet.height, height)
         plain = Style(color=LINE)
@@ -208,40 +241,59 @@ that are not drawn. A plain `┼` is a crossing, `├` and `●` are branches of
                 style = Style(color=CARRYING if arrow.carrying else palette.ACCENT, bold=True)
                 for x, y in sheet.routes.get(pair, ()):
                     put(x, y, sheet.cells[x, y].glyph, style)
-        for key in sheet.places:
+        for (x, y), glyph in sheet.written.items():
+            put(x, y, glyph, COUNT)
+        for key, spot in sheet.places.items():
             self._label(drawn, key, cursor, put)
-        return [_segments(c, s) for c, s in zip(characters, styles, strict=True)]
+            for y in range(spot.y, spot.y + spot.height):
+                if spot.x < left < spot.x + spot.width:
+                    put(left, y, "…", plain)
+                if spot.x < left + width < spot.x + spot.width:
+                    put(left + width - 1, y, "…", plain)
+        lines = [_segments(c, s) for c, s in zip(characters, styles, strict=True)]
+        hidden = _beyond(drawn, left, top, width, height)
+        if above:
+            lines.insert(0, _edge_line("", hidden["up"], "", width))
+        if below:
+            lines.append(_edge_line(hidden["left"], hidden["down"], hidden["right"], width))
+        return lines
 
     def _label(self, drawn: Scene, key: int, cursor: int, put: object) -> None:
         assert callable(put)
-        place, box, lines = drawn.sheet.places[key], drawn.boxes[key], drawn.texts[key]
+        place, box, said = drawn.sheet.places[key], drawn.boxes[key], drawn.texts[key]
         ground = palette.HIGHLIGHT if key == cursor else GROUND[box.state]
         edge_style = Style(color=palette.ACCENT if key == cursor else LINE, bold=key == cursor)
         leads_on = any(tail == key for tail, _ in drawn.arrows)
         for row in range(place.height):
             y = place.y + row
-            enters = row < len(place.inputs)
-            put(place.x, y, "┤" if enters else "│", edge_style)
-            put(place.x + place.width - 1, y, "├" if leads_on and row == 0 else "│", edge_style)
-            content = lines[row] if row < len(lines) else ""
-            style = self._text_style(box.kind, row, box.data, key == drawn.focus, ground, box.state, content)
-            gradient = content.find("∇")
+            put(place.x, y, _side(said, row, len(place.inputs)), edge_style)
+            first = row == 0
+            put(place.x + place.width - 1, y, _end(said, leads_on and first), edge_style)
+            content = "" if row >= len(said.rows) else said.first if first else " " * said.indent + said.rows[row]
+            style = self._text_style(box, content, first and said.rows[0] != _data(box), key == drawn.focus, ground)
+            gradient = content.find("∇") if box.node >= 0 else -1
             for column in range(place.width - 2):
-                glyph = content[column] if column < len(content) else " "
-                now = style
-                if row == 1 and box.node >= 0 and 0 <= gradient <= column:
+                inside = column < len(content)
+                now, glyph = style, content[column] if inside else " "
+                if said.sign and not inside:
+                    glyph = "─" if leads_on and first and column > len(content) else " "
+                    now = edge_style
+                elif 0 <= gradient <= column:
                     color = palette.DIM if box.grad != box.grad else palette.signed_color(box.grad, abs(box.grad))
                     now = Style(color=color, bgcolor=ground)
+                elif first and said.sign and column < said.first.find(")") + 1:
+                    now = Style(color=palette.ACCENT if key == cursor else SIGN, bgcolor=ground, bold=True)
                 put(place.x + 1 + column, y, glyph, now)
 
-    def _text_style(
-        self, kind: str, row: int, data: float, focus: bool, ground: str, state: Reached, content: str
-    ) -> Style:
-        if row == 0 and not content.startswith(("+", "−")):
-            color = {"parameter": "#b9c3ff", "loss": palette.ACCENT, "constant": palette.DIM}.get(kind, palette.TEXT)
+    def _text_style(self, box: Box, content: str, named: bool, focus: bool, ground: str) -> Style:
+        if named:
+            color = {"parameter": "#b9c3ff", "loss": palette.ACCENT, "constant": palette.DIM}.get(
+                box.kind, palette.TEXT
+            )
             if focus:
                 color = palette.ACCENT
-            return Style(color=color, bgcolor=ground, bold=True, underline=focus)
+            return Style(color=color, bgcolor=ground, bold=True, underline=focus and palette.NO_COLOR)
+        data = box.data
         if data != data:
             return Style(color=palette.DIM, bgcolor=ground)
         color = palette.signed_color(data, abs(data) or 1.0) if data else palette.TEXT
@@ -274,7 +326,7 @@ that are not drawn. A plain `┼` is a crossing, `├` and `●` are branches of
 
     def _now(self) -> tuple[View, Scene, int] | None:
         view = self.view
-        if view is None or view.node < 0 or self.listing:
+        if view is None or self.node_of(view) < 0 or self.listing:
             return None
         drawn = self.scene_of(view, self.content_width)
         cursor = self.cursor if self.cursor in drawn.boxes else drawn.focus
@@ -321,20 +373,39 @@ that are not drawn. A plain `┼` is a crossing, `├` and `●` are branches of
         view, drawn, cursor = now
         node = drawn.nodes[cursor]
         if node != view.node:
-            self.trail.append(view.node)
+            self.trail.append(self.node_of(view))
             self.post_message(NodeChosen(node))
+        else:
+            self.action_nothing("it is in the middle already")
 
     def action_back(self) -> None:
         """Back to the value that was in the middle before."""
         if self.trail:
             self.post_message(NodeChosen(self.trail.pop()))
+        else:
+            self.action_nothing("nothing was in the middle before")
 
     def action_depth(self, step: int) -> None:
-        """More or fewer steps to each side."""
-        view = self.view
-        now = self.request(view, self.content_width).depth if view is not None else 2
-        self.depth = max(1, min(12, now + step))
+        """More or fewer steps to each side; fewer than one are as many as fit."""
+        if self.view is not None and self.node_of(self.view) >= 0:
+            now = self.depth or self.scene_of(self.view, self.content_width).depth
+            self.depth = max(0, min(12, now + step))
+            self.restate()
+
+    def action_open(self) -> None:
+        """Open the sum under the cursor into its additions, or close it again."""
+        now = self._now()
+        first = first_addition(now[0].trace, now[1].nodes[now[2]]) if now and self.level is Level.OPERATIONS else -1
+        if now is None or first < 0:
+            self.action_nothing("this is no sum of three terms or more")
+            return
+        self.opened ^= {first}
         self.restate()
+        drawn = self._now()
+        if drawn is not None and now[2] not in drawn[1].boxes:
+            self.cursor = Sums(now[0].trace, now[0].event, self.node_of(now[0])).box_of(now[1].nodes[now[2]])
+            self.edge = None
+            self.restate()
 
     def action_level(self, step: int) -> None:
         """Fold further (-1) or less."""
@@ -374,6 +445,59 @@ that are not drawn. A plain `┼` is a crossing, `├` and `●` are branches of
         """List the paths to the loss, or draw the graph again."""
         self.listing = not self.listing
         self.restate()
+
+
+def _side(said: Text, row: int, inputs: int) -> str:
+    """What the left side of a label is drawn with: a box, or the lines that come together in an operation."""
+    if not said.sign:
+        return "┤" if row < inputs else "│"
+    if row >= inputs:
+        return " "
+    if inputs == 1:
+        return "─"
+    return "┬" if row == 0 else "╯" if row == inputs - 1 else "┤"
+
+
+def _end(said: Text, leads_on: bool) -> str:
+    """What the right side is drawn with."""
+    if said.sign:
+        return "─" if leads_on else " "
+    return "├" if leads_on else "│"
+
+
+def _data(box: Box) -> str:
+    return brief(box.data) if box.node >= 0 else ""
+
+
+def _beyond(drawn: Scene, left: int, top: int, width: int, height: int) -> dict[str, int]:
+    """How many boxes are not, or not wholly, in the window, by the side where they lie."""
+    found = dict.fromkeys(("left", "right", "up", "down"), 0)
+    for place in drawn.sheet.places.values():
+        if place.x < left:
+            found["left"] += 1
+        elif place.x + place.width > left + width:
+            found["right"] += 1
+        elif place.y < top:
+            found["up"] += 1
+        elif place.y + place.height > top + height:
+            found["down"] += 1
+    return found
+
+
+def _edge_line(before: int | str, middle: int, after: int | str, width: int) -> Line:
+    """What lies beyond the edges: at the left, above or below, at the right."""
+    ends = f"‹ {before} more" if before else "", f"{after} more ›" if after else ""
+    arrow = "↑" if before == after == "" else "↓"
+    between = f"{arrow} {middle} more" if middle else ""
+    line = list(" " * width)
+    for start, words in ((0, ends[0]), (width - len(ends[1]), ends[1]), ((width - len(between)) // 2, between)):
+        line[start : start + len(words)] = words
+    return [text("".join(line), palette.ACCENT)]
+
+
+def _cut(line: tuple[str, str], width: int) -> Segment:
+    """A line of text that stands whole, or says that it does not."""
+    return text(clip(line[0], width), line[1])
 
 
 def _offset(middle: int, size: int, room: int) -> int:

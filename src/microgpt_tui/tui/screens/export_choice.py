@@ -47,10 +47,10 @@ class Shown:
 def shown_in(panes: list[Pane], view: View) -> Shown:
     """What the first of some panes that shows a picture shows."""
     for pane in panes:
-        if isinstance(pane, GraphPane) and view.node >= 0:
+        if isinstance(pane, GraphPane) and pane.node_of(view) >= 0:
             if pane.listing:
                 return Shown("paths")
-            asked = pane.request(view, pane.content_width)
+            asked = pane.asked(view)
             return Shown(SHOWN, asked.depth, scene=asked)
         if isinstance(pane, AttentionPane):
             return Shown("attention", layer=pane.at_layer)
