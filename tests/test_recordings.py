@@ -12,8 +12,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from control_fixtures import give
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from test_travel import ended
+from test_travel import launch as small_launch
 from tui_fixtures import opened as on_screen
 
 from microgpt_tui.cli import main
@@ -22,7 +25,7 @@ from microgpt_tui.headless.panes.report import Here
 from microgpt_tui.headless.show import moment
 from microgpt_tui.protocol import goals
 from microgpt_tui.protocol.codes import COLUMNS
-from microgpt_tui.recording.archive import HEADER, RecordingError
+from microgpt_tui.recording.archive import HEADER, Archive, RecordingError
 from microgpt_tui.session.commands import CommandError, execute
 from microgpt_tui.session.commands.command import plain
 from microgpt_tui.session.debugger import Debugger
@@ -218,16 +221,17 @@ def look(path: Path) -> bool:
         return False
     try:
         with reading(path):
-            for index in opened.history.recorded:
-                trace = opened.history.traces[index]
-                for event in (0, len(trace) // 2, len(trace) - 1):
-                    moment(trace, event)
-            for summary in opened.history.summaries:
-                assert summary.data is None or len(summary.data) >= 0
+            for history in (run.history for run in opened.runs):
+                for index in history.recorded:
+                    trace = history.traces[index]
+                    for event in (0, len(trace) // 2, len(trace) - 1):
+                        moment(trace, event)
+                for summary in history.summaries:
+                    assert summary.data is None or len(summary.data) >= 0
     except RecordingError:
         return False
     finally:
-        opened.process.close()
+        opened.close()
     return True
 
 
@@ -289,3 +293,86 @@ def test_any_bytes_are_no_recording(tmp_path_factory: pytest.TempPathFactory, ra
     path = tmp_path_factory.mktemp("bytes") / "any.mgt"
     path.write_bytes(raw)
     assert not look(path)
+
+
+def test_a_closed_recording_says_so(small: Path) -> None:
+    archive = Archive(small)
+    archive.close()
+    with pytest.raises(RecordingError, match="was closed"):
+        archive.raw("run.json")
+
+
+# -- branches ----------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def branched(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Debugger, Path]]:
+    """A live session of three runs, one of which has left another branch, and its recording."""
+    live = ended(small_launch(tmp_path_factory.mktemp("live")))
+    give(
+        live, "goto 4:700", "set lm_head[0][0] = 0.5", "run", "goto 6:300", "set lm_head[0][1] = 0.25", "run", "goto 6"
+    )
+    give(live, "branch main", "goto 2:100", "branch b1", "goto 5:50")
+    path = tmp_path_factory.mktemp("branches") / "run.mgt"
+    give(live, f"record {path}")
+    yield live, path
+    live.close()
+
+
+def test_branches_are_in_the_file_too(branched: tuple[Debugger, Path]) -> None:
+    live, path = branched
+    opened = Debugger(Launch(path, recording=path))
+    try:
+        assert said(opened, "branches") == said(live, "branches")
+        assert opened.branch.name == "b1"
+        for branch in live.branches:
+            give(live, f"branch {branch.name}") if live.branch is not branch else None
+            give(opened, f"branch {branch.name}") if opened.branch.name != branch.name else None
+            assert opened.moment == live.moment, branch.name
+            assert set(opened.history.recorded) >= set(live.history.recorded), "or more, of what it shares"
+            assert [s.loss for s in opened.history.summaries] == [s.loss for s in live.history.summaries]
+            assert [_bytes(s.data) for s in opened.history.summaries] == [
+                _bytes(s.data) for s in live.history.summaries
+            ]
+            assert opened.process.output(0) == live.process.output(0)
+            for index in live.history.recorded:
+                true, found = live.history.traces[index], opened.history.traces[index]
+                for column in COLUMNS:
+                    assert _bytes(getattr(found, column)) == _bytes(getattr(true, column)), (branch.name, index, column)
+    finally:
+        opened.close()
+
+
+def test_an_episode_that_runs_share_is_in_the_file_once(branched: tuple[Debugger, Path]) -> None:
+    live, path = branched
+    with zipfile.ZipFile(path) as archive:
+        names = archive.namelist()
+    assert len(names) == len(set(names))
+    assert "branches/1/episodes/2.bin" not in names, "that is before it left"
+    assert {n.split("/")[1] for n in names if n.startswith("branches/")} == {str(b.number) for b in live.branches[1:]}
+
+
+def test_mutated_branches_are_refused_or_read(branched: tuple[Debugger, Path], tmp_path: Path) -> None:
+    for seed in range(40):
+        chance = random.Random(seed)
+        with zipfile.ZipFile(branched[1]) as old:
+            name = chance.choice(
+                [n for n in old.namelist() if n.startswith("branches/") and n.endswith("json")] + [HEADER]
+            )
+        look(rewritten(branched[1], tmp_path / "m.mgt", {name: lambda raw, own=chance: mutated(raw, own)}))
+    for wrong in (
+        {"number": 0},
+        {"number": "1"},
+        {"parent": 9},
+        {"left": [1]},
+        {"name": 3},
+        {"changed": None},
+        {"episodes": 5},
+    ):
+
+        def change(raw: bytes, wrong: dict[str, Any] = wrong) -> bytes:
+            header = json.loads(raw)
+            header["branches"][0].update(wrong)
+            return json.dumps(header).encode()
+
+        assert not look(rewritten(branched[1], tmp_path / "m.mgt", {HEADER: change})), wrong

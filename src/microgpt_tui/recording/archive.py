@@ -89,6 +89,8 @@ class Archive:
 
     def raw(self, name: str) -> bytes:
         """The bytes of a member. Raises RecordingError."""
+        if self._zip.fp is None:
+            raise RecordingError(f"{self.path}: this recording was closed. Open it again.")
         info = self._zip.NameToInfo.get(name)
         if info is None:
             raise self.wrong(f"it has no {name}")

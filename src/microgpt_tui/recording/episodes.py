@@ -22,8 +22,8 @@ MANY = 1_000_000
 EXTRAS = ("texts", "shapes", "populations", "ops")
 
 
-def write_episode(writer: Writer, trace: Trace) -> dict[str, Any]:
-    """Add an episode; its entry in the header's list."""
+def write_episode(writer: Writer, trace: Trace, folder: str) -> dict[str, Any]:
+    """Add an episode to the members of a run; its entry in the header's list."""
     columns: list[tuple[str, int]] = []
     parts: list[bytes] = []
 
@@ -38,7 +38,7 @@ def write_episode(writer: Writer, trace: Trace) -> dict[str, Any]:
     for family in FAMILIES:
         for name, column in getattr(trace, family).items():
             put(f"{family}:{name}", column.tobytes())
-    place = f"episodes/{trace.index}"
+    place = f"{folder}episodes/{trace.index}"
     writer.add(f"{place}.bin", b"".join(parts))
     writer.add(
         f"{place}.json",
@@ -60,7 +60,7 @@ def write_episode(writer: Writer, trace: Trace) -> dict[str, Any]:
 
 def read_episode(archive: Archive, entry: dict[str, Any], program: Program, setup: Trace | None) -> Trace:
     """The episode of an entry. Raises RecordingError where it is damaged, or does not fit the program."""
-    place = f"episodes/{entry['index']}"
+    place = entry["place"]
     about, raw = archive.mapping(f"{place}.json"), memoryview(archive.raw(f"{place}.bin"))
     trace = Trace(program, entry["index"], entry["kind"], entry["number"], setup)
     trace.first_node = entry["first_node"]
@@ -143,18 +143,18 @@ def _faults(trace: Trace) -> Iterator[str]:
             yield f"{name} points at nothing: {min(column)} to {max(column)}, of {low} to {high - 1}"
 
 
-def entries(archive: Archive) -> dict[int, dict[str, Any]]:
-    """The header's list of episodes, by index. Raises RecordingError."""
+def entries(archive: Archive, about: dict[str, Any], folder: str) -> dict[int, dict[str, Any]]:
+    """A run's list of episodes, by index, each with the ``place`` of its members. Raises RecordingError."""
     wanted: dict[str, Callable[[Any], bool]] = {
         "index": _natural, "kind": KINDS.__contains__, "number": _natural, "first_node": _natural, "events": _natural,
         "complete": lambda value: type(value) is bool,
     }  # fmt: skip
     found = {}
-    listed = archive.header.get("episodes")
+    listed = about.get("episodes")
     for entry in listed if isinstance(listed, list) else [None]:
         if not isinstance(entry, dict) or not all(name in entry and fits(entry[name]) for name, fits in wanted.items()):
             raise archive.wrong("its list of episodes is none")
-        found[entry["index"]] = entry
+        found[entry["index"]] = {**entry, "place": f"{folder}episodes/{entry['index']}"}
     return found
 
 

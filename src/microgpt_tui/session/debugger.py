@@ -86,8 +86,8 @@ class Debugger:
         self.notify: Callable[[], None] | None = None
         opened = open_recording(launch.recording, history.budget) if launch.recording is not None else None
         if opened is not None:
-            history = opened.history
-        self.first = Script(launch, opened.process if opened is not None else None)
+            history = opened.runs[0].history
+        self.first = Script(launch, opened.runs[0].process if opened is not None else None)
         """The script's first process, in whose folder everything is."""
         self.branch = Branch(0, "main", history, self.first)
         """The run that is looked at."""
@@ -109,15 +109,29 @@ class Debugger:
             try:
                 self._take_in(opened)
             except BaseException:
-                opened.process.close()
+                opened.close()
                 raise
 
     def _take_in(self, opened: Opened) -> None:
         self.script.running = False
+        for run in opened.runs[1:]:
+            parent = next(b for b in self.branches if b.number == run.parent)
+            script = Script(self.launch, run.process)
+            script.running = False
+            self.branches.append(
+                Branch(run.number, run.name, run.history, script, parent, run.left, run.changed, run.moment)
+            )
         self.bookmarks = dict(opened.bookmarks)
-        take_breakpoints(self.breakpoints, opened.breakpoints, opened.history.program)
+        take_breakpoints(self.breakpoints, opened.breakpoints, self.history.program)
+        self._jump(opened.runs[0].moment)
+        wanted = next(b for b in self.branches if b.number == opened.branch)
+        if wanted is not self.branch:
+            self.switch(wanted)
+            self._jump(wanted.moment)
+
+    def _jump(self, moment: Moment) -> None:
         try:
-            self.cursor.jump(opened.moment)
+            self.cursor.jump(moment)
         except ValueError:  # it stood in an episode that is not in the file
             self.to_frontier()
 

@@ -20,9 +20,10 @@ from microgpt_tui.session import breakpoint_files
 from microgpt_tui.session.history import History, Summary
 from microgpt_tui.session.moment import Moment
 from microgpt_tui.session.process import Connected, Received
-from microgpt_tui.trace.trace import Program, Trace
+from microgpt_tui.trace.trace import Program, Trace, program_from
 
 if TYPE_CHECKING:
+    from microgpt_tui.session.branches import Branch
     from microgpt_tui.session.debugger import Debugger
 
 PROGRAM, RUN, OUTPUT, ERRORS = "program.json", "run.json", "output", "errors"
@@ -43,7 +44,8 @@ class Recorder:
     def __init__(self, path: Path) -> None:
         """Raises OSError, or RecordingError, where it cannot be written."""
         self._writer = Writer(path)
-        self._episodes: dict[int, dict[str, Any]] = {}
+        self._episodes: dict[str, dict[int, dict[str, Any]]] = {"": {}}
+        """By the folder of the run: what is written of it."""
 
     @property
     def path(self) -> Path:
@@ -53,47 +55,76 @@ class Recorder:
     @property
     def count(self) -> int:
         """How many episodes are written whole."""
-        return len(self._episodes)
+        return sum(map(len, self._episodes.values()))
 
-    def keep(self, trace: Trace) -> None:
+    def keep(self, trace: Trace, folder: str = "") -> None:
         """Write an episode; once, however often it is given."""
-        if trace.index not in self._episodes and len(trace):
-            self._episodes[trace.index] = write_episode(self._writer, trace)
+        written = self._episodes.setdefault(folder, {})
+        if trace.index not in written and len(trace):
+            written[trace.index] = write_episode(self._writer, trace, folder)
 
     def finish(self, debugger: Debugger) -> int:
-        """Write what belongs to the whole run, and the file's end; its size in bytes."""
-        history, writer = debugger.history, self._writer
-        for index in history.recorded:
-            self.keep(history.traces[index])
-        writer.add(PROGRAM, _plain({"read": _read(history.program), "setup": _setup(history.program)}))
-        for s in history.summaries:
-            for name, column in (("weights", s.weights), ("gradients", s.gradients)):
-                if column is not None:
-                    writer.add(f"{name}/{s.index}", column.read().tobytes())
-        moment, branch = debugger.moment, debugger.branch
-        run = {
-            "summaries": [_ended(s, s.index in self._episodes) for s in history.summaries],
-            "stop": history.stop,
-            "moment": [moment.episode, moment.event],
-            "bookmarks": {name: [m.episode, m.event] for name, m in debugger.bookmarks.items()},
-            "breakpoints": breakpoint_files.document(debugger.breakpoints),
-            "branch": branch.name,
-            "branches": [b.describe() for b in debugger.branches],
-        }
-        writer.add(RUN, _plain(run))
-        writer.add(OUTPUT, debugger.process.output(0))
-        writer.add(ERRORS, debugger.process.errors())
-        launch = debugger.launch
+        """Write what belongs to the whole run and to its branches, and the file's end; its size in bytes."""
+        first, *others = debugger.branches
+        launch, program, writer = debugger.launch, first.history.program, self._writer
+        writer.add(PROGRAM, _plain({"read": _read(program), "setup": _setup(program)}))
+        debugger.branch.moment = debugger.moment
+        self._finish_run(
+            first, "", {
+                "bookmarks": {name: [m.episode, m.event] for name, m in debugger.bookmarks.items()},
+                "breakpoints": breakpoint_files.document(debugger.breakpoints),
+                "branch": debugger.branch.number,
+            },
+        )  # fmt: skip
+        for branch in others:
+            self._finish_run(branch, folder_of(branch.number), {})
         return writer.finish(
             {
                 "written by": _version(), "script": launch.script.name, "arguments": launch.args,
-                "settings": launch.overrides, "episodes": list(self._episodes.values()),
+                "settings": launch.overrides, "episodes": list(self._episodes[""].values()),
+                "branches": [self._branch(b) for b in others],
             }
         )  # fmt: skip
+
+    def _finish_run(self, branch: Branch, folder: str, more: dict[str, Any]) -> None:
+        """What a run has for itself: a branch from the episode on in which it left."""
+        history, writer = branch.history, self._writer
+        since = branch.left.episode if branch.left is not None else 0
+        for index in history.recorded:
+            if index >= since:
+                self.keep(history.traces[index], folder)
+        own = [s for s in history.summaries if s.index >= since]
+        for s in own:
+            for name, column in (("weights", s.weights), ("gradients", s.gradients)):
+                if column is not None:
+                    writer.add(f"{folder}{name}/{s.index}", column.read().tobytes())
+        run = {
+            "summaries": [_ended(s, s.index in self._episodes.get(folder, ())) for s in own],
+            "stop": history.stop,
+            "moment": [branch.moment.episode, branch.moment.event],
+            **more,
+        }
+        writer.add(folder + RUN, _plain(run))
+        writer.add(folder + OUTPUT, branch.script.process.output(0))
+        writer.add(folder + ERRORS, branch.script.process.errors())
+
+    def _branch(self, branch: Branch) -> dict[str, Any]:
+        assert branch.parent is not None
+        assert branch.left is not None
+        return {
+            "number": branch.number, "name": branch.name, "parent": branch.parent.number,
+            "left": [branch.left.episode, branch.left.event], "changed": branch.changed,
+            "episodes": list(self._episodes.get(folder_of(branch.number), {}).values()),
+        }  # fmt: skip
 
     def drop(self) -> None:
         """Leave no file."""
         self._writer.drop()
+
+
+def folder_of(number: int) -> str:
+    """Where the members of a branch are."""
+    return f"branches/{number}/"
 
 
 def _plain(value: Any) -> Any:
@@ -141,8 +172,8 @@ class Stored:
 class Episodes(dict[int, Trace]):
     """The recorded episodes by index: read when they are first looked at, let go when others need the memory."""
 
-    def __init__(self, archive: Archive, program: Program, budget: int) -> None:
-        self.entries = entries(archive)
+    def __init__(self, archive: Archive, program: Program, budget: int, entries: Mapping[int, dict[str, Any]]) -> None:
+        self.entries = entries
         super().__init__()
         self._archive, self._program, self._budget = archive, program, budget
 
@@ -190,9 +221,10 @@ class Episodes(dict[int, Trace]):
 class RecordedHistory(History):
     """The history in a recording."""
 
-    def __init__(self, archive: Archive, budget: int) -> None:
+    def __init__(self, archive: Archive, budget: int, program: Program, entries: Mapping[int, dict[str, Any]]) -> None:
         super().__init__(budget)
-        self.traces: Episodes = Episodes(archive, self.program, budget)
+        self.program, self.ready = program, True
+        self.traces: Episodes = Episodes(archive, program, budget, entries)
 
     @property
     def recorded(self) -> list[int]:
@@ -220,9 +252,9 @@ class RecordedProcess(Connected):
 
     gone = "this is a recording, and that needs the script itself: open the script instead"
 
-    def __init__(self, archive: Archive) -> None:
+    def __init__(self, archive: Archive, folder: str) -> None:
         self._archive = archive
-        self._output, self._errors = archive.raw(OUTPUT), archive.raw(ERRORS)
+        self._output, self._errors = archive.raw(folder + OUTPUT), archive.raw(folder + ERRORS)
         ours, theirs = socket.socketpair()
         theirs.close()
         super().__init__(ours, 0, archive.path, archive.path)
@@ -256,40 +288,90 @@ class RecordedProcess(Connected):
 
 
 @dataclass(frozen=True, slots=True)
-class Opened:
-    """A recording as a debugger takes it in."""
+class OpenedRun:
+    """One run of a recording: the script's own, or a branch."""
 
+    number: int
+    name: str
     history: RecordedHistory
     process: RecordedProcess
     moment: Moment
+    parent: int = 0
+    left: Moment | None = None
+    changed: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Opened:
+    """A recording as a debugger takes it in."""
+
+    runs: list[OpenedRun]
+    """The script's own run first."""
+    branch: int
+    """The number of the one that was looked at."""
     bookmarks: Mapping[str, Moment]
     breakpoints: dict[str, Any]
+
+    def close(self) -> None:
+        """Let go of the file."""
+        for run in self.runs:
+            run.process.close()
 
 
 def open_recording(path: Path, budget: int) -> Opened:
     """Read what belongs to the whole run; episodes are read when they are looked at. Raises RecordingError, OSError."""
     archive = Archive(path)
+    runs: list[OpenedRun] = []
     try:
-        return _opened(archive, budget)
+        return _opened(archive, budget, runs)
     except BaseException:
+        for run in runs:
+            run.process.close()
         archive.close()
         raise
 
 
-def _opened(archive: Archive, budget: int) -> Opened:
-    history = RecordedHistory(archive, budget)
-    program, run = archive.mapping(PROGRAM), archive.mapping(RUN)
-    history.handle(_message(archive, program.get("read"), ScriptRead), {})
-    history.traces._program = history.program
-    setup = _message(archive, program.get("setup"), SetupEnded)
+def _opened(archive: Archive, budget: int, runs: list[OpenedRun]) -> Opened:
+    program = _program(archive)
+    own = archive.mapping(RUN)
+    history = _history(archive, budget, program, "", entries(archive, archive.header, ""), own, [])
+    runs.append(OpenedRun(0, "main", history, RecordedProcess(archive, ""), _moment(archive, own.get("moment"))))
+    for about in _list(archive, archive.header, "branches"):
+        runs.append(_branch(archive, budget, program, about, runs))
+    marks = own.get("bookmarks")
+    if not isinstance(marks, dict):
+        raise archive.wrong("its bookmarks are none")
+    bookmarks = {name: _moment(archive, at) for name, at in marks.items()}
+    breakpoints = own.get("breakpoints")
+    if not isinstance(breakpoints, dict) or not isinstance(breakpoints.get("breakpoints"), list):
+        raise archive.wrong("its breakpoints are none")
+    if own.get("branch") not in [run.number for run in runs]:
+        raise archive.wrong("the branch that was looked at is none")
+    return Opened(runs, own["branch"], bookmarks, breakpoints)
+
+
+def _program(archive: Archive) -> Program:
+    about = archive.mapping(PROGRAM)
+    program = program_from(_message(archive, about.get("read"), ScriptRead))
+    setup = _message(archive, about.get("setup"), SetupEnded)
     if any(not 0 <= node < 1 << 40 for node in setup.kept):
         raise archive.wrong("parameters that are no nodes")
-    history.program.keep(setup)
+    program.keep(setup)
+    return program
+
+
+def _history(
+    archive: Archive, budget: int, program: Program, folder: str, found: dict[int, dict[str, Any]],
+    run: dict[str, Any], before: list[Summary],
+) -> RecordedHistory:  # fmt: skip
+    """A run's history: what it shares with its parent, ``before``, and what is its own in a folder."""
+    history = RecordedHistory(archive, budget, program, found)
+    history.summaries = list(before)
     for entry in _list(archive, run, "summaries"):
         ended = _message(archive, entry, EpisodeEnded)
         s = ended.summary
         columns = [
-            Stored(archive, f"{name}/{s.index}", kind) if f"{name}/{s.index}" in archive else None
+            Stored(archive, f"{folder}{name}/{s.index}", kind) if f"{folder}{name}/{s.index}" in archive else None
             for name, kind in (("weights", "d"), ("gradients", "f"))
         ]
         history.summaries.append(
@@ -301,15 +383,32 @@ def _opened(archive: Archive, budget: int) -> Opened:
     history.current = max((*history.recorded, *(s.index for s in history.summaries)), default=-1)
     stop = _message(archive, run["stop"], Stop) if run.get("stop") is not None else None
     history.stop = stop if stop is not None and stop.over else RecordingEnds()
-    marks = run.get("bookmarks")
-    if not isinstance(marks, dict):
-        raise archive.wrong("its bookmarks are none")
-    bookmarks = {name: _moment(archive, at) for name, at in marks.items()}
-    breakpoints = run.get("breakpoints")
-    if not isinstance(breakpoints, dict) or not isinstance(breakpoints.get("breakpoints"), list):
-        raise archive.wrong("its breakpoints are none")
+    return history
+
+
+def _branch(archive: Archive, budget: int, program: Program, about: Any, runs: list[OpenedRun]) -> OpenedRun:
+    if not isinstance(about, dict):
+        raise archive.wrong("its branches are none")
+    number, name, changed = about.get("number"), about.get("name"), about.get("changed")
+    parent = next((run for run in runs if run.number == about.get("parent")), None)
+    known = [run.number for run in runs]
+    if (
+        type(number) is not int
+        or number in known
+        or parent is None
+        or not isinstance(name, str)
+        or not isinstance(changed, str)
+    ):
+        raise archive.wrong("a branch that is none")
+    folder, left = folder_of(number), _moment(archive, about.get("left"))
+    run = archive.mapping(folder + RUN)
+    shared = {i: entry for i, entry in parent.history.traces.entries.items() if i < left.episode}
+    before = [s for s in parent.history.summaries if s.index < left.episode]
+    history = _history(
+        archive, budget, program, folder, {**shared, **entries(archive, about, folder)}, run, before
+    )  # fmt: skip
     moment = _moment(archive, run.get("moment"))
-    return Opened(history, RecordedProcess(archive), moment, bookmarks, breakpoints)
+    return OpenedRun(number, name, history, RecordedProcess(archive, folder), moment, parent.number, left, changed)
 
 
 def _message(archive: Archive, data: Any, expected: type[Any]) -> Any:

@@ -21,11 +21,10 @@ def _record(debugger: Debugger, argument: str) -> Result:
     except BaseException:
         recorder.drop()
         raise
-    count = len(debugger.history.recorded)
-    other = len(debugger.branches) - 1
-    left = f"; of the {other} other branches only what `branches` says" if other else ""
-    text = f"{path}: {count} recorded episodes, {size / 1e6:.1f} MB{left}. microgpt-tui open {path}"
-    return Result(text, {"file": str(path), "episodes": count, "bytes": size})
+    runs = len(debugger.branches)
+    also = f" of {runs} branches" if runs > 1 else ""
+    text = f"{path}: {recorder.count} recorded episodes{also}, {size / 1e6:.1f} MB. microgpt-tui open {path}"
+    return Result(text, {"file": str(path), "episodes": recorder.count, "branches": runs, "bytes": size})
 
 
 COMMANDS = (
