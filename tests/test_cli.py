@@ -401,3 +401,15 @@ def test_new_writes_a_copy_and_never_overwrites(tmp_path: Path, capsys: pytest.C
     assert "exists already" in err
     assert target.read_text(encoding="utf-8") == "mine"
     assert call(capsys, "new", str(tmp_path / "no" / "folder.py"))[0] == 2
+
+
+@pytest.mark.parametrize("closed", ["<&-", ">&-", "2>&-", "<&- >&- 2>&-"])
+@pytest.mark.parametrize(("command", "status"), [("run --steps 1", 0), ("repl", 0), ("show --at 1:5", 0), ("", 2)])
+def test_closed_standard_streams_are_no_hindrance(closed: str, command: str, status: int) -> None:
+    small = "--set n_embd=4 --set n_head=2"
+    line = f"exec {sys.executable} -m microgpt_tui {command} {small} {closed}"
+    done = subprocess.run(["sh", "-c", line], capture_output=True, text=True, stdin=subprocess.DEVNULL, check=False)
+    assert done.returncode == status, done.stderr
+    assert "Traceback" not in done.stderr
+    if command.startswith("run") and ">&-" not in closed:
+        assert "step 1" in done.stdout

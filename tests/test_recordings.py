@@ -376,3 +376,43 @@ def test_mutated_branches_are_refused_or_read(branched: tuple[Debugger, Path], t
             return json.dumps(header).encode()
 
         assert not look(rewritten(branched[1], tmp_path / "m.mgt", {HEADER: change})), wrong
+
+
+# -- running on --------------------------------------------------------------------------------
+
+
+def test_a_script_is_run_on_from_where_its_recording_stands(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    script = tmp_path / "scripts" / "gpt.py"
+    script.parent.mkdir()
+    (tmp_path / "names.txt").write_bytes((SAMPLES.parent / "names.txt").read_bytes())
+    script.write_text((SAMPLES / "closures_tuple.py").read_text("utf-8"), "utf-8")
+    live = Debugger(Launch(script, goal=goals.Steps(2)))
+    live.wait()
+    path = tmp_path / "run.mgt"
+    give(live, "break op:mul if data > 1e9", "goto 2:300", "bookmark here", f"record {path}")
+    live.close()
+    words = ["run", str(path), "--script", str(script), "--steps", "3", "--json"]
+    asked = ["where", "breakpoints", "goto bookmark here", "print 1 + 1", "history"]
+    assert main([*words, *(w for c in asked for w in ("-c", c))]) == 0
+    document = json.loads(capsys.readouterr().out)
+    answers = {c["command"]: c["text"] for c in document["commands"]}
+    assert [c["ok"] for c in document["commands"]] == [True] * 6
+    assert "\n2:300 " in answers["where"]
+    assert "op:mul if data > 1e9" in answers["breakpoints"]
+    assert "\n2:300 " in answers["goto bookmark here"]
+    assert answers["print 1 + 1"].startswith("2")
+    assert "loss" not in answers["history"], "every loss is as it was"
+
+    script.write_text(script.read_text("utf-8") + "# changed\n", "utf-8")
+    assert main([*words, "-c", "history"]) == 0
+    text = json.loads(capsys.readouterr().out)["commands"][-1]["text"]
+    assert "the script is not as it was when run.mgt was recorded" in text
+
+
+def test_what_needs_a_script_names_the_way(small: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["run", str(small), "-c", "print 1"]) == 1
+    assert "open it with --script FILE" in capsys.readouterr().out
+    assert main(["run", str(SAMPLES / "mlp_only.py"), "--script", "x.py"]) == 2
+    assert "it goes with a recording" in capsys.readouterr().err
+    assert main(["run", str(small), "--script", "nowhere.py"]) == 2
+    assert "nowhere.py: no such file" in capsys.readouterr().err

@@ -85,9 +85,8 @@ def _run(options: argparse.Namespace, script_args: list[str]) -> int:
     from microgpt_tui.headless.launch import launch_from
     from microgpt_tui.headless.run import run
 
-    return run(
-        launch_from(options, script_args, recordings=True), options.steps, options.commands, as_json=options.json
-    )
+    launch = launch_from(options, script_args, recordings=True)
+    return run(launch, options.steps, [*launch.first, *options.commands], as_json=options.json)
 
 
 def _verify(options: argparse.Namespace, script_args: list[str]) -> int:
@@ -139,7 +138,8 @@ def _repl(options: argparse.Namespace, script_args: list[str]) -> int:
     from microgpt_tui.headless.launch import launch_from
     from microgpt_tui.headless.repl import repl
 
-    return repl(launch_from(options, script_args, recordings=True), options.commands)
+    launch = launch_from(options, script_args, recordings=True)
+    return repl(launch, [*launch.first, *options.commands])
 
 
 def _new(options: argparse.Namespace, script_args: list[str]) -> int:
@@ -192,8 +192,20 @@ _BY_NAME: dict[str, Callable[[argparse.Namespace, list[str]], int]] = {
 }  # fmt: skip
 
 
+def _open_streams() -> None:
+    """Standard streams that we were started without lead to nowhere: their numbers are not to become another file's."""
+    for number, name, mode in ((0, "stdin", "r"), (1, "stdout", "w"), (2, "stderr", "w")):
+        try:
+            os.fstat(number)
+        except OSError:
+            os.open(os.devnull, os.O_RDWR)  # takes the lowest free number, which is this
+        if getattr(sys, name) is None:
+            setattr(sys, name, os.fdopen(number, mode, encoding="utf-8", closefd=False))
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command line; returns the exit status."""
+    _open_streams()
     words = list(sys.argv[1:] if arguments is None else arguments)
     cut = words.index("--") if "--" in words else len(words)
     words, script_args = words[:cut], words[cut + 1 :]

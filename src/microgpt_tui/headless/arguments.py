@@ -81,6 +81,13 @@ def _add_history_memory(parser: argparse.ArgumentParser) -> None:
     )  # fmt: skip
 
 
+def _add_run_on(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--script", dest="run_on", metavar="FILE",
+        help="with a recording: run this script to where the recording stands, and on from there",
+    )  # fmt: skip
+
+
 def _add_moment(parser: argparse.ArgumentParser) -> None:
     from microgpt_tui.protocol.moments import SHORT
 
@@ -132,6 +139,7 @@ def _screen() -> Parser:
     parser = _parser("", "A time-travelling terminal debugger for pure-Python, scalar-autograd GPT scripts.")
     parser.epilog = _COMMANDS
     _add_script(parser)
+    _add_run_on(parser)
     parser.add_argument("--theme", metavar="NAME", default="", help="colours of the screen: dark, light or projector")
     _add_history_memory(parser)
     _add_web(parser)
@@ -142,6 +150,7 @@ def _screen() -> Parser:
 def _run() -> Parser:
     parser = _parser("run", "Run a script under the recorder: losses, events, nodes and time per training step.")
     _add_script(parser)
+    _add_run_on(parser)
     _add_steps(parser)
     _add_json(parser)
     _add_history_memory(parser)
@@ -210,6 +219,7 @@ def _record() -> Parser:
 def _repl() -> Parser:
     parser = _parser("repl", "The debugger's commands line by line, as plain text: at a prompt, or from a pipe.")
     _add_script(parser)
+    _add_run_on(parser)
     _add_history_memory(parser)
     _add_commands(parser)
     return parser

@@ -17,7 +17,7 @@ from microgpt_tui.session.failure import explain
 from microgpt_tui.session.notebook import NOTEBOOK, script_of
 from microgpt_tui.session.process import Launch, overrides_from
 from microgpt_tui.session.reach import reach
-from microgpt_tui.session.recordings import is_recording
+from microgpt_tui.session.recordings import is_recording, resumed
 from microgpt_tui.trace.trace import Trace
 
 PROGRAMS = Path(__file__).resolve().parent.parent / "programs"
@@ -60,6 +60,8 @@ def launch_from(options: argparse.Namespace, script_args: list[str], *, recordin
                 "microgpt-tui; `microgpt-tui new FILE` writes a copy of it to modify."
             )
         if is_recording(script):
+            if getattr(options, "run_on", None):
+                return _run_on(script, options, script_args)
             return _recording(script, options, recordings)
         launch = Launch(script, args=script_args, data=data, overrides=overrides)
         if script.suffix == NOTEBOOK:
@@ -67,6 +69,10 @@ def launch_from(options: argparse.Namespace, script_args: list[str], *, recordin
                 script_of(script)
             except ValueError as error:
                 raise InputError(f"{error}. Give the path of a Python script or of a notebook.") from None
+    if getattr(options, "run_on", None):
+        raise InputError(
+            f"--script {options.run_on}: it goes with a recording: open FILE.mgt --script {options.run_on}."
+        )
     if options.stdin:
         launch.stdin = Path(options.stdin)
         if not launch.stdin.is_file():
@@ -90,6 +96,16 @@ def _recording(path: Path, options: argparse.Namespace, wanted: bool) -> Launch:
     if given:
         raise InputError(f"--{given[0]}: {path} is a recording: nothing runs. Give the script instead.")
     return Launch(path, recording=path, history_memory=getattr(options, "history_memory", 512) << 20)
+
+
+def _run_on(path: Path, options: argparse.Namespace, script_args: list[str]) -> Launch:
+    """The script of a recording as it was run, to be run on from where the recording stands."""
+    kept = resumed(path)
+    overrides = [*(f"{name}={value}" for name, value in kept.settings.items()), *options.set]
+    changed = {**vars(options), "script": options.run_on, "run_on": None, "set": overrides}
+    launch = launch_from(argparse.Namespace(**changed), script_args or kept.arguments)
+    launch.resumed = kept
+    return launch
 
 
 def _given_input(launch: Launch) -> int | None:

@@ -19,6 +19,7 @@ from microgpt_tui.protocol.messages import (
     Command,
     EpisodeEnded,
     Failed,
+    ScriptRead,
     Stopped,
 )
 from microgpt_tui.protocol.stops import AtBreakpoints, RecordingEnds, StepsOver
@@ -31,7 +32,7 @@ from microgpt_tui.session.displays import Displays
 from microgpt_tui.session.history import History
 from microgpt_tui.session.moment import Moment, name_of
 from microgpt_tui.session.prediction import Prediction
-from microgpt_tui.session.process import Connected, Launch, Process, Received
+from microgpt_tui.session.process import Connected, Launch, Process, Received, Resumed
 from microgpt_tui.session.recordings import Opened, open_recording
 from microgpt_tui.session.script import Script
 from microgpt_tui.session.tour import Tour
@@ -268,6 +269,8 @@ class Debugger:
         if self.checkpoints is not None and isinstance(message, EpisodeEnded | Stopped):
             self.checkpoints.recorded = self.history.nbytes
             self.checkpoints.welcome()
+        if self.launch.resumed is not None:
+            self._take_over(self.launch.resumed, message)
         if isinstance(message, EpisodeEnded):
             self.breakpoints.take_hits(message.hits, message.summary.index)
         elif isinstance(message, Stopped):
@@ -277,6 +280,23 @@ class Debugger:
                 if isinstance(message.stop, AtBreakpoints) and message.stop.event >= 0 and self.hit is not None:
                     self.moment = self.hit[0]  # the script has run on from there
         return message
+
+    def _take_over(self, kept: Resumed, message: Data) -> None:
+        """Take over what a recording tells, and see whether this is the same run."""
+        found: list[str] = []
+        if isinstance(message, ScriptRead):
+            refused = take_breakpoints(self.breakpoints, kept.breakpoints, self.history.program)
+            self.bookmarks = {name: Moment(*at) for name, at in kept.bookmarks.items()}
+            found += [f"{kept.path.name}: not set here: {row}" for row in refused]
+            if [text for _, text in kept.files] != [text for _, text in self.history.program.files]:
+                found.append(f"the script is not as it was when {kept.path.name} was recorded")
+        elif isinstance(message, EpisodeEnded) and message.summary.kind == "step" and self.branch.parent is None:
+            loss, was = message.summary.loss, kept.losses.get(message.summary.number)
+            if was is not None and loss is not None and repr(loss) != repr(was):
+                found.append(f"step {message.summary.number}: loss {loss!r}; in {kept.path.name} it was {was!r}")
+        if found:
+            self.branches[0].history.differing += found
+            self.notice = found[0]
 
     def _stopped(self, *, follow: bool) -> None:
         self.script.running = False

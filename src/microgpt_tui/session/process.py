@@ -11,6 +11,7 @@ import sys
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from microgpt_tui.protocol import frames, goals
 from microgpt_tui.protocol.examination import Examine
@@ -24,6 +25,23 @@ from microgpt_tui.session.folder import RunFolder
 Received = tuple[Data, frames.Blobs]
 _PACKAGES = Path(__file__).resolve().parents[2]
 _BOOT = _PACKAGES / "microgpt_tui" / "debuggee" / "boot"
+
+
+@dataclass(frozen=True, slots=True)
+class Resumed:
+    """What is taken over from a recording by a run of its script."""
+
+    path: Path
+    moment: str
+    """Where it stood, as ``goto`` takes it; empty for nowhere."""
+    losses: dict[int, float]
+    """Of the finished training steps."""
+    files: list[tuple[str, str]]
+    """(path, source) of the script's files."""
+    bookmarks: dict[str, tuple[int, int]]
+    breakpoints: dict[str, Any]
+    arguments: list[str]
+    settings: dict[str, str]
 
 
 @dataclass(slots=True)
@@ -58,10 +76,17 @@ class Launch:
     """A recording to look at instead: nothing runs. ``script`` is what was recorded."""
     most_steps: int = 0
     """Stop behind so many training steps, whatever is asked for; 0 for no limit."""
+    resumed: Resumed | None = None
+    """What a recording of the script tells: breakpoints, bookmarks, where it stood, the losses that it had."""
     read_only: bool = False
     """Nothing is evaluated or changed in the script, and no file read or written, for the person who looks at it."""
     in_browser: bool = False
     """The screen is shown in a browser: pictures go there, not into files of this machine."""
+
+    @property
+    def first(self) -> list[str]:
+        """Commands that are given before any other: to where a recording of the script stood."""
+        return [f"goto {self.resumed.moment}"] if self.resumed is not None and self.resumed.moment else []
 
 
 class Connected:

@@ -18,8 +18,8 @@ from microgpt_tui.recording.archive import Archive, RecordingError, Writer
 from microgpt_tui.recording.episodes import entries, read_episode, write_episode
 from microgpt_tui.session import breakpoint_files
 from microgpt_tui.session.history import History, Summary
-from microgpt_tui.session.moment import Moment
-from microgpt_tui.session.process import Connected, Received
+from microgpt_tui.session.moment import Moment, name_of
+from microgpt_tui.session.process import Connected, Received, Resumed
 from microgpt_tui.trace.trace import Program, Trace, program_from
 
 if TYPE_CHECKING:
@@ -175,13 +175,13 @@ class Episodes(dict[int, Trace]):
     def __init__(self, archive: Archive, program: Program, budget: int, entries: Mapping[int, dict[str, Any]]) -> None:
         self.entries = entries
         super().__init__()
-        self._archive, self._program, self._budget = archive, program, budget
+        self.archive, self._program, self._budget = archive, program, budget
 
     def __missing__(self, index: int) -> Trace:
         if index not in self.entries:
             raise KeyError(index)
         setup = self.get(0) if index else None
-        trace = read_episode(self._archive, self.entries[index], self._program, setup)
+        trace = read_episode(self.archive, self.entries[index], self._program, setup)
         while len(self) > 2 and sum(t.nbytes for t in super().values()) > self._budget:
             super().__delitem__(next(i for i in super().__iter__() if i))
         self[index] = trace
@@ -250,7 +250,7 @@ class RecordedHistory(History):
 class RecordedProcess(Connected):
     """In the place of the script's process: it has printed what it has printed, and answers nothing."""
 
-    gone = "this is a recording, and that needs the script itself: open the script instead"
+    gone = "this is a recording, and that needs the script itself: open it with --script FILE to run that"
 
     def __init__(self, archive: Archive, folder: str) -> None:
         self._archive = archive
@@ -409,6 +409,26 @@ def _branch(archive: Archive, budget: int, program: Program, about: Any, runs: l
     )  # fmt: skip
     moment = _moment(archive, run.get("moment"))
     return OpenedRun(number, name, history, RecordedProcess(archive, folder), moment, parent.number, left, changed)
+
+
+def resumed(path: Path) -> Resumed:
+    """What a run of the script takes over from a recording of it. Raises RecordingError, OSError."""
+    opened = open_recording(path, 0)
+    main = opened.runs[0]
+    try:
+        header = main.history.traces.archive.header
+        settings, arguments = header.get("settings"), header.get("arguments")
+        if not isinstance(settings, dict) or not isinstance(arguments, list):
+            raise main.history.traces.archive.wrong("its settings are none")
+        known = main.moment.episode in main.history.recorded
+        return Resumed(
+            path, str(name_of(main.history, main.moment)) if known else "",
+            {s.number: s.loss for s in main.history.steps if s.loss is not None}, main.history.program.files,
+            {name: (m.episode, m.event) for name, m in opened.bookmarks.items()}, opened.breakpoints,
+            [str(a) for a in arguments], {str(name): str(value) for name, value in settings.items()},
+        )  # fmt: skip
+    finally:
+        opened.close()
 
 
 def _message(archive: Archive, data: Any, expected: type[Any]) -> Any:

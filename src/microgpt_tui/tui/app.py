@@ -160,6 +160,8 @@ class DebuggerApp(App[int]):
         if self.debugger.running:
             self._run_begins(for_long=True)
             self.post_message(ScriptSpoke())
+        for command in self.debugger.launch.first:
+            self.call_after_refresh(self._command_chosen, CommandChosen(command))
         self.call_after_refresh(self.repaint)
 
     def _told_to_end(self, number: signal.Signals) -> None:
