@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import partial
 from typing import ClassVar
 
 from rich.segment import Segment
@@ -10,17 +11,21 @@ from rich.style import Style
 from textual.binding import Binding, BindingType
 
 from microgpt_tui.graph.levels import Level
-from microgpt_tui.graph.numbers import signed
+from microgpt_tui.graph.model.numbers import Numbers
+from microgpt_tui.graph.model.overview import Overview, overview, why_none
+from microgpt_tui.graph.numbers import plain, signed
 from microgpt_tui.graph.picture import Box
 from microgpt_tui.graph.scene import DEEPEST, Scene, SceneRequest, Show, Text, brief, edge_text, scene
 from microgpt_tui.graph.selection import Path, target_of, top_paths
-from microgpt_tui.graph.state import Reached, used_event
+from microgpt_tui.graph.state import Reached, node_at, used_event
 from microgpt_tui.graph.sums import Sums, first_addition
 from microgpt_tui.trace.names import describe, name
+from microgpt_tui.trace.trace import Trace
 from microgpt_tui.tui import palette
-from microgpt_tui.tui.lines import Line, clip, empty, text
+from microgpt_tui.tui.lines import Line, clip, empty, text, wrapped
 from microgpt_tui.tui.messages import NodeChosen
 from microgpt_tui.tui.pane import Pane, View
+from microgpt_tui.tui.panes.graph_map import map_lines, title_of
 
 LINE = "#66718a"
 SIGN = "#c9b2ff"
@@ -49,6 +54,7 @@ class GraphPane(Pane):
         Binding("backspace", "back", "back"),
         Binding("plus,equals_sign", "depth(1)", "further", show=False),
         Binding("minus", "depth(-1)", "nearer", show=False),
+        Binding("l", "map", "map"),
         Binding("o", "open", "open a sum", show=False),
         Binding("j", "level(-1)", "fold"),
         Binding("J", "level(1)", "unfold", show=False),
@@ -77,6 +83,7 @@ plain `┼` is a crossing, `├` and `●` are branches of one line. Without a s
 | arrows | along the lines; up and down within a column |
 | Enter, Backspace | put the box in the middle; go back |
 | `+` `-` | more or fewer steps to each side; fewer than one: as many as fit |
+| `l` | the map of the whole model, and back; there Enter goes down to the operations of a block |
 | `o` | open a sum into its additions, or close it |
 | `j` `J` | fold: operations, statements, blocks, layers, positions |
 | `m` `M` | around · inputs down to the parameters · up to the loss · between the mark and here |
@@ -94,6 +101,10 @@ plain `┼` is a crossing, `├` and `●` are branches of one line. Without a s
         self.threshold = 0.0
         self.opened: frozenset[int] = frozenset()
         """Sums that are drawn addition by addition, by their first ones."""
+        self.mapped = False
+        """The map of the model is shown."""
+        self.block = -1
+        """The block that the arrows have moved to in the map; -1 for the one where the cursor is."""
         self.marked = -1
         """The other end of *between*."""
         self.listing = False
@@ -106,19 +117,22 @@ plain `┼` is a crossing, `├` and `●` are branches of one line. Without a s
         self._scene: Scene | None = None
         self._scene_key: object = None
         self._middle = (-1, -1)
+        self._rows: dict[int, int] = {}
+        """Place of a block -> its line in the map."""
 
     # -- what is shown -----------------------------------------------------------------------
 
     def show(self, view: View) -> None:
         if self._middle != (view.trace.index, view.node):
             self._middle = (view.trace.index, view.node)
-            self.cursor, self.edge = -1, None
+            self.cursor, self.edge, self.block = -1, None, -1
         super().show(view)
+        self._follow()
 
     def state_key(self) -> object:
         return (
             self.level, self.show_what, self.depth, self.threshold, self.marked, self.listing, self.cursor, self.edge,
-            self.opened, self.size.height,
+            self.opened, self.mapped, self.block, self.size.height,
         )  # fmt: skip
 
     def node_of(self, view: View) -> int:
@@ -150,6 +164,8 @@ plain `┼` is a crossing, `├` and `●` are branches of one line. Without a s
         return self._scene
 
     def build(self, view: View, width: int) -> list[Line]:
+        if self.mapped:
+            return self._map_lines(view, width)
         node = self.node_of(view)
         if node < 0:
             return empty("The computation graph around a value", "Nothing is computed yet: s steps to an operation.")
@@ -165,6 +181,99 @@ plain `┼` is a crossing, `├` and `●` are branches of one line. Without a s
         foot = [[_cut(line, width)] for line in self._footing(view, drawn, cursor)]
         height = max(3, self.size.height - HEADING - FOOTING)
         return [head, *self._window(drawn, cursor, self._chosen_edge(drawn, cursor), width, height), *foot]
+
+    # -- the map -----------------------------------------------------------------------------
+
+    def overview(self, view: View) -> Overview | None:
+        """The map of the moment's episode, before it has a loss that of the newest one that has; None without one."""
+        others = sorted(view.history.traces.values(), key=lambda t: t.index, reverse=True)
+        for trace in (view.trace, *(t for t in others if t.index != view.trace.index)):
+            key = "map", trace.index, trace.loss_node(), trace.complete
+            found = self.kept(key, partial(_overview, trace)) if trace.loss_node() >= 0 else None
+            if found is not None:
+                return found
+        return None
+
+    def here(self, view: View, found: Overview) -> int:
+        """The place of the block where the cursor is; -1 for none."""
+        node = view.node if view.node >= 0 else node_at(view.trace, view.event)
+        return self.kept(
+            ("here", found.trace.index, view.trace.index, node, view.version[-1]),
+            lambda: found.block_of(view.trace, node) if node >= 0 else -1,
+        )
+
+    def _map_lines(self, view: View, width: int) -> list[Line]:
+        found = self.overview(view)
+        if found is None:
+            return empty(
+                "The map of the model", clip(f"{why_none(view.trace)}.", width - 2), "] goes to the next phase"
+            )
+        own = found.trace.index == view.trace.index
+        event = view.event if own else len(found.trace) - 1
+        numbers = found.numbers(event)
+        here = self.here(view, found)
+        drawn = map_lines(found, numbers, here, self._block(found, here), width)
+        self._rows = {place: HEADING + row for place, row in drawn.row_of.items()}
+        episode = f"{found.trace.episode_kind} {found.trace.number or ''}".strip()
+        heads = [f" the model · {'as of ' if not own else ''}{episode}", " · ▶ the cursor", " · ∇ norm of the gradient"]
+        while len(heads) > 1 and sum(map(len, heads)) > width:
+            heads.pop()
+        about = [text(words) for words in _block_words(found, numbers, self._block(found, here))]
+        return [
+            [text(clip("".join(heads), width), palette.DIM)], *drawn.lines, [], *wrapped(about, width, 1),
+            *wrapped([text(" Enter: down to its operations", palette.DIM), text(" · l: back", palette.DIM)], width),
+        ]  # fmt: skip
+
+    def _block(self, found: Overview, here: int) -> int:
+        places = [b.place for b in found.blocks]
+        return self.block if self.block in places else here if here in places else places[-1]
+
+    def _follow(self) -> None:
+        """Scroll the map to the selected block."""
+        view = self.view
+        if self.mapped and view is not None and (found := self.overview(view)) is not None:
+            self.reveal(self._rows.get(self._block(found, self.here(view, found)), 0), 3)
+
+    def action_map(self) -> None:
+        """The map of the whole model, or the graph of the value again."""
+        self.mapped = not self.mapped
+        self.listing, self.block = False, -1
+        if not self.mapped:
+            self.jump_to(0)
+        self.restate()
+        self._follow()
+
+    def _walk_map(self, step: int) -> None:
+        view = self.view
+        found = self.overview(view) if view is not None else None
+        if view is None or found is None:
+            return
+        places = [b.place for b in found.blocks]
+        at = places.index(self._block(found, self.here(view, found))) + step
+        if 0 <= at < len(places):
+            self.block = places[at]
+            self.restate()
+            self._follow()
+
+    def _zoom(self) -> None:
+        """Down to the operations of the selected block."""
+        view = self.view
+        found = self.overview(view) if view is not None else None
+        if view is None or found is None:
+            return
+        if found.trace.index != view.trace.index:
+            self.action_nothing(f"this map is that of {found.trace.episode_kind} {found.trace.number}: go there first")
+            return
+        place = self._block(found, self.here(view, found))
+        node = found.made_by(next(b for b in found.blocks if b.place == place), view.event)
+        if node < 0:
+            self.action_nothing("this block is computed later in the step")
+            return
+        self.trail.append(self.node_of(view))
+        self.mapped = False
+        self.jump_to(0)
+        self.post_message(NodeChosen(node))
+        self.restate()
 
     def _heading(self, view: View, width: int, drawn: Scene) -> Line:
         count = len(drawn.boxes)
@@ -326,7 +435,7 @@ plain `┼` is a crossing, `├` and `●` are branches of one line. Without a s
 
     def _now(self) -> tuple[View, Scene, int] | None:
         view = self.view
-        if view is None or self.node_of(view) < 0 or self.listing:
+        if view is None or self.node_of(view) < 0 or self.listing or self.mapped:
             return None
         drawn = self.scene_of(view, self.content_width)
         cursor = self.cursor if self.cursor in drawn.boxes else drawn.focus
@@ -334,6 +443,9 @@ plain `┼` is a crossing, `├` and `●` are branches of one line. Without a s
 
     def action_along(self, direction: int) -> None:
         """Along a line: left to an input, right to a user."""
+        if self.mapped:
+            self._walk_map(direction)
+            return
         now = self._now()
         if now is None:
             return
@@ -354,6 +466,9 @@ plain `┼` is a crossing, `├` and `●` are branches of one line. Without a s
 
     def action_beside(self, step: int) -> None:
         """To the box above or below."""
+        if self.mapped:
+            self._walk_map(step)
+            return
         now = self._now()
         if now is None:
             return
@@ -366,7 +481,10 @@ plain `┼` is a crossing, `├` and `●` are branches of one line. Without a s
         self.restate()
 
     def action_centre(self) -> None:
-        """Select the value under the cursor: it moves to the middle."""
+        """Select the value under the cursor: it moves to the middle. In the map: down to a block's operations."""
+        if self.mapped:
+            self._zoom()
+            return
         now = self._now()
         if now is None:
             return
@@ -387,6 +505,7 @@ plain `┼` is a crossing, `├` and `●` are branches of one line. Without a s
 
     def action_depth(self, step: int) -> None:
         """More or fewer steps to each side; fewer than one are as many as fit."""
+        self.mapped = False
         if self.view is not None and self.node_of(self.view) >= 0:
             now = self.depth or self.scene_of(self.view, self.content_width).depth
             self.depth = max(0, min(12, now + step))
@@ -394,6 +513,7 @@ plain `┼` is a crossing, `├` and `●` are branches of one line. Without a s
 
     def action_open(self) -> None:
         """Open the sum under the cursor into its additions, or close it again."""
+        self.mapped = False
         now = self._now()
         first = first_addition(now[0].trace, now[1].nodes[now[2]]) if now and self.level is Level.OPERATIONS else -1
         if now is None or first < 0:
@@ -409,6 +529,7 @@ plain `┼` is a crossing, `├` and `●` are branches of one line. Without a s
 
     def action_level(self, step: int) -> None:
         """Fold further (-1) or less."""
+        self.mapped = False
         levels = list(Level)
         self.level = levels[(levels.index(self.level) + step) % len(levels)]
         self.cursor, self.edge = -1, None
@@ -416,6 +537,7 @@ plain `┼` is a crossing, `├` and `●` are branches of one line. Without a s
 
     def action_show(self, step: int) -> None:
         """Another part of the graph."""
+        self.mapped = False
         kinds = list(Show)
         self.show_what = kinds[(kinds.index(self.show_what) + step) % len(kinds)]
         self.cursor, self.edge, self.listing = -1, None, False
@@ -423,6 +545,7 @@ plain `┼` is a crossing, `├` and `●` are branches of one line. Without a s
 
     def action_mark(self) -> None:
         """Make the value under the cursor one end of *between*."""
+        self.mapped = False
         now = self._now()
         if now is not None:
             self.marked = now[1].nodes[now[2]]
@@ -430,6 +553,7 @@ plain `┼` is a crossing, `├` and `●` are branches of one line. Without a s
 
     def action_threshold(self, step: int) -> None:
         """Hide edges that brought less of the gradient."""
+        self.mapped = False
         at = THRESHOLDS.index(self.threshold) + step
         self.threshold = THRESHOLDS[at % len(THRESHOLDS)]
         self.restate()
@@ -443,8 +567,25 @@ plain `┼` is a crossing, `├` and `●` are branches of one line. Without a s
 
     def action_paths(self) -> None:
         """List the paths to the loss, or draw the graph again."""
+        self.mapped = False
         self.listing = not self.listing
         self.restate()
+
+
+def _overview(trace: Trace) -> Overview | None:
+    return None if why_none(trace) else overview(trace)
+
+
+def _block_words(found: Overview, numbers: dict[int, Numbers], place: int) -> list[str]:
+    """About a block of the map, in pieces that can stand in a line each."""
+    block, now = next(b for b in found.blocks if b.place == place), numbers[place]
+    words = [title_of(block), *(f"{h.name} {h.shape_text}".strip() + f" ({h.count:,})" for h in block.parameters)]
+    if now.low == now.low:
+        words.append(f"result {now.result}")
+    if now.grad == now.grad:
+        whose = "parameters" if block.parameters else "result"
+        words.append(f"norm of the gradient of its {whose} {plain(now.grad)} ({now.state.value})")
+    return [f" {words[0]}", *(f" · {word}" for word in words[1:])]
 
 
 def _side(said: Text, row: int, inputs: int) -> str:
