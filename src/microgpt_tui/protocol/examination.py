@@ -95,6 +95,10 @@ class ForwardRun(Examination):
     pass_wrong: int = 0
     deviation: Deviation | None = None
     untested: str = ""
+    rounds: int = 1
+    """Groups of passes with updates of parameters between them; parameters are moved for the last."""
+    last_round: int = 1
+    """The first pass of the last of them."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,6 +9,7 @@ import signal
 import time
 from collections.abc import Callable
 from dataclasses import replace
+from itertools import pairwise
 
 from microgpt_tui.audit.audit import audit
 from microgpt_tui.audit.findings import Report
@@ -21,6 +22,8 @@ from microgpt_tui.session.process import Launch, Process
 
 RECORDED = 3
 """Steps up to the examined one that are recorded whole: what an optimizer does shows from one to the next."""
+LARGE = 400_000
+"""Events of a step beyond which no more than one step is recorded."""
 PATIENCE = 300
 """Seconds without an answer after which the examination counts as lost."""
 
@@ -35,7 +38,7 @@ class Check:
     def __init__(self, launch: Launch, step: int, *, what: str = "", per_matrix: int = 20) -> None:
         self.launch = replace(
             launch, examine=step, what=what, per_matrix=per_matrix, most_steps=0, history_memory=0,
-            goal=goals.Steps(step) if step <= RECORDED else goals.Episode("step", step - RECORDED, forget=True),
+            goal=goals.Steps(min(step, 1)) if step <= RECORDED else goals.Episode("step", step - RECORDED, forget=True),
         )  # fmt: skip
         self.step = step
         self.cancelled = False
@@ -58,7 +61,10 @@ class Check:
             try:
                 progress(f"running to training step {self.step}")
                 debugger.wait()
-                if self.step > RECORDED and not debugger.over:
+                if 1 < self.step <= RECORDED and not debugger.over and _largest(debugger) > LARGE:
+                    debugger.run_to("step", self.step)
+                    debugger.wait()
+                if self.step > 1 and not debugger.over:
                     debugger.run_steps(self.step)
                     debugger.wait()
                 fewer = self._fewer(debugger)
@@ -66,7 +72,7 @@ class Check:
                     said = self._said(debugger, progress)
                     return audit(subject_of(debugger, said)), debugger
                 self.step = fewer
-                self.launch = replace(self.launch, examine=fewer, goal=goals.Steps(fewer))
+                self.launch = replace(self.launch, examine=fewer, goal=goals.Steps(min(fewer, 1)))
             except BaseException:
                 _kill(debugger)
                 debugger.close()
@@ -117,6 +123,10 @@ class Check:
         return said
 
 
+def _largest(debugger: Debugger) -> int:
+    return max((len(t) for t in debugger.history.traces.values()), default=0)
+
+
 def _process(debugger: Debugger) -> Process:
     process = debugger.first.process
     assert isinstance(process, Process)  # a run of its own has no copies
@@ -127,6 +137,8 @@ def subject_of(debugger: Debugger, said: list[Examination]) -> Subject:
     """What the rules look at."""
     traces = [debugger.history.traces[i] for i in debugger.history.recorded]
     steps = [t for t in traces if t.episode_kind == "step"]
+    while any(b.number != a.number + 1 for a, b in pairwise(steps)):  # one after the other
+        del steps[0]
     return Subject(debugger.history.program, steps or traces[:1], said)
 
 

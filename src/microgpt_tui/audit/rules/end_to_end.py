@@ -19,6 +19,13 @@ def end_to_end(subject: Subject) -> Iterator[Finding]:
         why = forward.untested if forward is not None and forward.untested else ""
         refused = [r.why for r in subject.refusals if r.part == "parameters"]
         raise NotEvaluated(why or (refused[0] if refused else "no parameter was moved"))
+    forward = subject.forward
+    if forward is not None and forward.rounds > 1:
+        first, last = forward.last_round, len(forward.losses)
+        subject.notes.untested.append(Untested(
+            "pass", f"passes 1 to {first - 1} of {last}",
+            f"parameters are updated between them: only what begins with pass {first} was moved against its gradients",
+        ))  # fmt: skip
     for m in subject.matrices:
         if m.compared:
             all_ = ", and all of it at once" if m.together else ""
@@ -42,6 +49,11 @@ def end_to_end(subject: Subject) -> Iterator[Finding]:
     )  # fmt: skip
     kinks = any(f.kinks for f in subject.functions)
     also = f"; line {', '.join(map(str, lines[:4]))} reads the number without its graph" if lines else ""
+    if not lines and (changed := _changed_since(subject)):
+        lines, also = (
+            [changed],
+            f"; line {changed} gives parameters other numbers while the graph is in use",
+        )
     yield Finding(
         WARNING if kinks else ERROR, "graph cut" if cut else "end to end", lines[0] if lines else 1, said + also,
         f"{d.of}: gradient {d.found:.6g}, by differences {d.expected:.6g}"
@@ -64,6 +76,16 @@ def _changed_numbers(subject: Subject) -> Iterator[Finding]:
             "reaches what it was changed by", f"{step.old[rows[0]]:.6g} became {step.new[rows[0]]:.6g}",
             step=step.number, event=step.update_event[rows[0]],
         )  # fmt: skip
+
+
+def _changed_since(subject: Subject) -> int:
+    """The line that updates parameters in the middle of what the last pass of the step walks, or 0."""
+    step, kept = subject.step, set(subject.program.kept)
+    seeds = [step.write_event[r] for r in step.seeds()]
+    for row, event in enumerate(step.update_event):
+        if len(seeds) > 1 and seeds[0] < event < seeds[-1] and step.updated[row] in kept:
+            return step.program.site(step.update_site[row]).line
+    return 0
 
 
 def _suspects(subject: Subject) -> list[int]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+from bisect import bisect_right
 from collections import Counter
 from collections.abc import Iterator
 
@@ -67,12 +68,12 @@ def updates(subject: Subject) -> Iterator[Finding]:
                 f"{step.grad_at(reached[0], step.update_event[rows[0]]):.6g}",
                 step=step.number, event=step.update_event[rows[0]],
             )  # fmt: skip
-    passes = len(list(step.seeds()))
-    counts = Counter((step.updated[r], step.update_site[r]) for r in rows)
-    twice = [n for (n, _), c in counts.items() if c > max(1, passes) or (c > 1 and min(counts.values()) < c)]
+    begins = [step.write_event[r] for r in step.seeds()]
+    counts = Counter((step.updated[r], step.update_site[r], bisect_right(begins, step.update_event[r])) for r in rows)
+    twice = [n for (n, _, _), c in counts.items() if c > 1]
     if twice:
         yield Finding(
-            ERROR, "updated twice", line, f"{len(set(twice)):,} parameters are updated more than once in a step: "
+            ERROR, "updated twice", line, f"{len(set(twice)):,} parameters are updated more than once after one pass: "
             f"{names.get(twice[0], twice[0])} is in the optimizer's list twice", step=step.number,
             event=step.update_event[rows[0]],
         )  # fmt: skip

@@ -8,7 +8,7 @@ from bisect import bisect_right
 from collections import Counter
 from collections.abc import Iterator
 
-from microgpt_tui.audit.findings import ERROR, Finding, Tested, Untested
+from microgpt_tui.audit.findings import ERROR, WARNING, Finding, Tested, Untested
 from microgpt_tui.audit.source import FunctionNode, assignment_of, names_in
 from microgpt_tui.audit.subject import NotEvaluated, Subject
 from microgpt_tui.protocol.codes import ACCUMULATE, ASSIGN, OUTSIDE_OP, ZERO, SiteKind
@@ -106,12 +106,15 @@ def _twice(step: Trace, seeds: list[int]) -> Iterator[Finding]:
         number = bisect_right(seeds, row)
         if passes.setdefault(source, number) != number:
             at = step.write_event[seeds[number - 1]]
+            same = step.target[seeds[number - 1]] == step.target[seeds[passes[source] - 1]]
+            if not same and not step.grad_at(source, at - 1):  # set back to zero between the two: nothing is left
+                passes[source] = number
+                continue
             shared = sum(
                 1
                 for r in {step.source[r] for r in range(seeds[number - 1], len(step.target))}
                 if passes.get(r, number) != number
             )
-            same = step.target[seeds[number - 1]] == step.target[seeds[passes[source] - 1]]
             what = "the pass runs twice over one graph" if same else "two passes share a part of their graphs"
             yield Finding(
                 ERROR, "twice", statement_line(step, at),
@@ -228,6 +231,17 @@ def zeroing(subject: Subject) -> Iterator[Finding]:
     names = parameter_names(subject.program)
     for step in steps:
         stale = [n for n in subject.program.kept if step.start_grad_of(n) and _grows(step, n)]
+        of_another = [n for n in stale if _reset_in(step, n)]
+        if of_another and len(of_another) == len(stale):
+            node = of_another[0]
+            updates = step.update_index[node]
+            yield Finding(
+                WARNING, "zeroing", step.program.site(step.update_site[updates[0]]).line,
+                f"{len(stale):,} gradients are set back to zero in the step, and hold what a later pass of the step "
+                f"before has left in them when they are first used: {names.get(node, node)} begins at "
+                f"{step.start_grad_of(node):.6g}", step=step.number, event=step.update_event[updates[0]],
+            )  # fmt: skip
+            break
         if stale:
             update = step.program.site(step.update_site[0]).line if len(step.update_site) else statement_line(step, 0)
             yield Finding(
@@ -250,9 +264,20 @@ def zeroing(subject: Subject) -> Iterator[Finding]:
             break
 
 
+def _reset_in(step: Trace, node: int) -> bool:
+    """True where the step sets a gradient back to zero once an update has used it."""
+    updates = step.update_index.get(node)
+    return bool(updates) and any(step.kind[step.write_event[r]] == ZERO for r in step.writes_of(node))
+
+
 def _grows(step: Trace, node: int) -> bool:
+    """True where what was there as the step began is added to, and still there when an update uses it."""
     rows = step.writes_of(node)
-    return bool(rows) and step.kind[step.write_event[rows[0]]] == ACCUMULATE
+    if not rows or step.kind[step.write_event[rows[0]]] != ACCUMULATE:
+        return False
+    updates = step.update_index.get(node)
+    used = step.update_event[updates[0]] if updates else len(step)
+    return not any(step.kind[step.write_event[r]] == ZERO and step.write_event[r] < used for r in rows)
 
 
 def _reset_before(step: Trace, update: int) -> bool:

@@ -11,7 +11,7 @@ from typing import Any
 
 from microgpt_tui.debuggee.run.calls import Call, Calls, Function, Thawed, nodes_in
 from microgpt_tui.debuggee.run.live_graph import LiveGraph, NoRule
-from microgpt_tui.debuggee.run.slope import Slope, slope
+from microgpt_tui.debuggee.run.slope import WIDEST, Slope, slope
 from microgpt_tui.protocol.examination import Deviation, FunctionTested
 
 RELATIVE = 1e-5
@@ -142,7 +142,11 @@ class Detached:
         keys = list(found)
         if not is_operation and len(keys) > LEAVES:
             keys = self.chance.sample(keys, LEAVES)
-        slopes = {key: slope(lambda d, key=key: value((key, d)), float(call.leaves[key])) for key in keys}  # type: ignore[misc]
+        slopes: dict[int, Slope | None] = {}
+        for key in keys:
+            at = float(call.leaves[key])
+            once = None if is_operation else _once(lambda d, key=key: value((key, d)), at, found[key])  # type: ignore[misc]
+            slopes[key] = once or slope(lambda d, key=key: value((key, d)), at)  # type: ignore[misc]
         for key in keys:
             self._compare(call, key, found[key], slopes, found, tested, float(getattr(outputs[0], data)))
 
@@ -244,6 +248,16 @@ class Detached:
                 Deviation(_name(call, key), found, expected.value, _shown(call)),
                 Evidence(found, expected.value, others, numbers, result),
             ))  # fmt: skip
+
+
+def _once(f: Callable[[float], float | None], x: float, found: float) -> Slope | None:
+    """One difference, where that says what the script says; None where more are needed to tell."""
+    h = WIDEST * max(abs(x), 0.05) / 4
+    up, down = f(h), f(-h)
+    if up is None or down is None:
+        return None
+    result = Slope((up - down) / (2 * h), 0.0, found, found, kink=False)
+    return result if result.agrees(found, RELATIVE) else None
 
 
 def _near(a: float, b: float) -> bool:

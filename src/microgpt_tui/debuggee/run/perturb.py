@@ -21,6 +21,7 @@ import sys
 from array import array
 from collections import deque
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import Any, NoReturn
 
 from microgpt_tui.debuggee.encode.recording import Recording
@@ -48,6 +49,8 @@ _fork, _exit, _waitpid = os.fork, os._exit, os.waitpid  # the script may replace
 SECONDS = 120
 """A forward pass that takes longer is given up."""
 WORKERS = 2
+TOGETHER = 5
+"""Parameters that are moved together, and one by one where they are not as their gradients say."""
 RELATIVE, ABSOLUTE = 2e-6, 5e-8
 """What a gradient of the loss may be off."""
 MOST_ACCURATE = 1e-7
@@ -61,6 +64,32 @@ class _IntoScript(BaseException):
 
 class Refused(PermissionError):
     """What a fork must not do."""
+
+
+Chosen = tuple[str, Sequence[int], list[int]]
+
+
+@dataclass(frozen=True, slots=True)
+class Baseline:
+    """What a step does without a change.
+
+    Passes with no update of a parameter between them are one *round*; the last round is the one that is examined.
+    """
+
+    losses: list[float]
+    """Of all passes."""
+    passes: int
+    """Passes of the last round."""
+    grads: list[float]
+    """What it has given to the parameters."""
+    before: list[float]
+    """What the parameters' gradients held as the step began."""
+    written: dict[str, list[float]]
+    """Parameter (its place) -> numbers that updates give it, after the first pass."""
+    first: int
+    """Nodes that the step makes before the graph of the last round begins."""
+    nodes: int
+    """... and before its last pass."""
 
 
 class Examiner:
@@ -108,16 +137,21 @@ class Examiner:
         self._out = os.open(order.path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
         signal.signal(signal.SIGURG, signal.SIG_IGN)
         self._shut_off()
-        losses, grads, before = self._baseline()
+        self.recorder.finished.release()  # a process that holds less is copied faster
+        base = self._baseline()
         self._answer(lambda: self._try_functions(order.what))
-        if not losses:
+        if base is None:
             return
         if not self.recorder.kept_nodes:
             self._say(
                 NotExamined("parameters", "the script has no training loop: nothing marks where its graph begins")
             )
             return
-        self._matrices(order, losses, grads, before)
+        matrices = self._chosen_matrices(order)
+        moves = sum(1 + min(order.per_matrix, len(set(nodes))) for _, _, nodes in matrices)
+        self._say(Progress(0, moves))
+        if base.first * 4 <= base.nodes or not self._later(order, base, matrices, moves):
+            self._matrices(order, base, matrices, moves)
 
     def _shut_off(self) -> None:
         nowhere = os.open(os.devnull, os.O_RDWR)
@@ -201,55 +235,80 @@ class Examiner:
 
     # -- without a change --------------------------------------------------------------------
 
-    def _baseline(self) -> tuple[list[float], list[float], list[float]]:
-        """Losses of the step's backward passes, the parameters' gradients after the last, and at the beginning."""
+    def _baseline(self) -> Baseline | None:
+        """What the step does without a change; None where its loss cannot be had, or not the same twice."""
         before = [_number(self.recorder.grad_of(n)) for n in self.recorder.kept_nodes]
         told = self._answer(self._run_step)
         again = self._answer(self._run_step)
         if not told or told.startswith(b"!"):
             why = told[1:].decode() or f"the forward pass takes more than {SECONDS} seconds"
             self._say(ForwardRun((), reproducible=False, untested=why))
-            return [], [], before
+            return None
         found = json.loads(told)
-        losses, grads = found["losses"], found["grads"]
+        losses, rounds = found["losses"], found["rounds"]
         second = json.loads(again) if again and not again.startswith(b"!") else {}
         same = bool(second.get("losses") == losses)
         deviation = Deviation(**found["first"]) if found["first"] else None
-        self._say(ForwardRun(tuple(losses), same, found["compared"], found["wrong"], deviation, found["why"]))
+        self._say(ForwardRun(
+            tuple(losses), same, found["compared"], found["wrong"], deviation, found["why"], max(1, len(rounds)),
+            1 + sum(r["passes"] for r in rounds[:-1]),
+        ))  # fmt: skip
         if not same:
             self._say(NotExamined("parameters", f"its forward pass gives {losses} and then {second.get('losses')}"))
-            return [], grads, before
-        return losses, grads, before
+            return None
+        if not rounds:
+            return None
+        last = rounds[-1]
+        grads = last["after"]
+        if len(rounds) > 1:  # what was there before this round is of another loss
+            grads = [after - held for after, held in zip(grads, last["before"], strict=True)]
+            before = [0.0] * len(grads)
+        return Baseline(losses, last["passes"], grads, before, found["written"], last["node"], found["nodes"])
 
     def _run_step(self) -> None:
         recorder, graph = self.recorder, self.graph()
         losses: list[float] = []
-        told: dict[str, Any] = {"losses": losses, "grads": [], "compared": 0, "wrong": 0, "first": None, "why": ""}
+        rounds: list[dict[str, Any]] = []
+        written: dict[int, list[float]] = {}
+        told: dict[str, Any] = {"losses": losses, "rounds": rounds, "written": written, "compared": 0, "wrong": 0,
+                                "first": None, "why": "", "nodes": 0}  # fmt: skip
         expected: dict[int, float] = {}
         known: list[Any] = []
+        places = {id(n): i for i, n in enumerate(recorder.kept_nodes)}
+        born: dict[int, int] = {}
+        updated = True
 
         def begins(loss: Any) -> None:
+            nonlocal updated
             graph.node_class = recorder.node_class
             losses.append(_number(getattr(loss, recorder.data_name)))
+            told["nodes"] = len(counted)
+            if updated:
+                before = [_number(recorder.grad_of(n)) for n in recorder.kept_nodes]
+                rounds.append({"passes": 0, "before": before, "after": before, "node": len(counted)})
+                updated = False
+            rounds[-1]["passes"] += 1
             expected.clear()
             known.clear()
             try:
+                below = graph.below([loss])
+                rounds[-1]["node"] = min([rounds[-1]["node"], *(born[id(n)] for n in below if id(n) in born)])
                 adjoint = graph.reverse([loss], [1.0])
                 if not graph.known:
                     raise NoRule("where its class keeps the operands of a node cannot be told")
-                nodes = {id(n): n for n in (*recorder.kept_nodes, *graph.below([loss]))}
+                nodes = {id(n): n for n in (*recorder.kept_nodes, *below)}
                 for node in nodes.values():
                     if id(node) in adjoint and (recorder.kept_nodes or not graph.operands(node)):
                         expected[id(node)] = _number(getattr(node, recorder.grad_name)) + adjoint[id(node)]
                         known.append(node)
             except (NoRule, ArithmeticError, ValueError, TypeError, RecursionError) as error:
                 told["why"] = str(error)
+                rounds[-1]["node"] = 0
 
         def ends() -> None:
-            told["grads"] = [_number(recorder.grad_of(n)) for n in recorder.kept_nodes]
-            kept = set(map(id, recorder.kept_nodes))
+            rounds[-1]["after"] = [_number(recorder.grad_of(n)) for n in recorder.kept_nodes]
             for node in known:
-                if kept and id(node) not in kept:
+                if places and id(node) not in places:
                     continue
                 found, should = _number(getattr(node, recorder.grad_name)), expected[id(node)]
                 told["compared"] += 1
@@ -258,18 +317,30 @@ class Examiner:
                     told["first"] = told["first"] or {"of": self._name_of(node), "found": found, "expected": should}
 
         def note(entry: Any) -> None:
+            nonlocal updated
             record = recorder.records[entry[0]] if type(entry) is tuple else None
-            if record is not None and record.kind is SiteKind.UPDATE and losses and told["grads"]:
+            if record is None or record.kind is not SiteKind.UPDATE or not rounds:
+                return
+            if not places:
                 self.reply(json.dumps(told).encode())
+            place = places.get(id(entry[1]))
+            if place is not None:
+                updated = True
+                written.setdefault(place, []).append(_number(recorder.data_of(entry[1])))
+
+        def made(node: Any) -> None:
+            born[id(node)] = len(counted)
+            counted.append(0)
 
         def over(why: str) -> NoReturn:
-            self.reply(json.dumps(told).encode() if told["grads"] or losses else b"!" + why.encode())
+            self.reply(json.dumps(told).encode() if losses else b"!" + why.encode())
             _exit(0)
 
+        counted = bytearray()
         self.ended = over
         self.at_backward(begins, ends)
         hooks = vars(builtins)
-        hooks[names.NOTE] = note
+        hooks[names.NOTE], hooks[names.NODE] = note, made
         hooks[names.EPISODE] = lambda code, values: over("the step ends without a call of backward")
 
     def _name_of(self, node: Any) -> str:
@@ -302,22 +373,56 @@ class Examiner:
 
     # -- parameters --------------------------------------------------------------------------
 
-    def _matrices(self, order: Examine, losses: list[float], grads: list[float], before: list[float]) -> None:
-        recorder = self.recorder
-        place = {number: i for i, number in enumerate(recorder.kept_ids.values())}
-        matrices = [
-            (name, shape, [place[n] for n in nodes]) for name, shape, nodes in recorder.kept_message["matrices"]
+    def _chosen_matrices(self, order: Examine) -> list[Chosen]:
+        """Name, shape and parameters of the matrices that are asked for."""
+        place = {number: i for i, number in enumerate(self.recorder.kept_ids.values())}
+        return [
+            (name, shape, [place[n] for n in nodes]) for name, shape, nodes in self.recorder.kept_message["matrices"]
             if order.what in name and nodes
         ]  # fmt: skip
-        total = sum(1 + min(order.per_matrix, len(set(nodes))) for _, _, nodes in matrices)
-        self._say(Progress(0, total))
+
+    def _later(self, order: Examine, base: Baseline, matrices: list[Chosen], moves: int) -> bool:
+        """Move the parameters where the graph of the loss begins, not where the step begins.
+
+        What comes before, such as an evaluation, is then run once. False where the loss depends on that, too: all
+        parameters moved at once before and after it give different losses.
+        """
+        chance = random.Random(len(base.grads))
+        everything = [(i, chance.choice((-1.0, 1.0))) for i in range(len(base.grads))]
+        from_start = self._answer(lambda: self._moved(everything, 1e-3, base))
+
+        def arrive() -> None:
+            count = 0
+
+            def made(node: Any) -> None:
+                nonlocal count
+                count += 1
+                if count != base.first:
+                    return
+                signal.alarm(0)
+                self.state = random.getstate()
+                reply = self.reply
+                self.mute()
+                try:
+                    same = self._answer(lambda: self._moved(everything, 1e-3, base)) == from_start
+                    if same:
+                        self._matrices(order, base, matrices, moves)
+                    reply(b"1" if same else b"0")
+                except _IntoScript:
+                    return
+
+            vars(builtins)[names.NODE] = made
+
+        return len(from_start) == 8 and self._answer(arrive) == b"1"
+
+    def _matrices(self, order: Examine, base: Baseline, matrices: list[Chosen], moves: int) -> None:
         workers = []
         for w in range(WORKERS):
             pid = _fork()
             if not pid:
                 try:
                     for name, shape, nodes in matrices[w::WORKERS]:
-                        self._say(self._matrix(name, shape, nodes, order.per_matrix, losses, grads, before, total))
+                        self._say(self._matrix(name, shape, nodes, order.per_matrix, base, moves))
                 except _IntoScript:
                     raise
                 except BaseException as error:
@@ -328,33 +433,38 @@ class Examiner:
             _waitpid(pid, 0)
 
     def _matrix(
-        self, name: str, shape: Sequence[int], nodes: list[int], most: int, losses: list[float], grads: list[float],
-        before: list[float], total: int,
-    ) -> MatrixTested:  # fmt: skip
+        self, name: str, shape: Sequence[int], nodes: list[int], most: int, base: Baseline, total: int
+    ) -> MatrixTested:
+        grads, before = base.grads, base.before
         chosen = _chosen(nodes, grads, most)
         compared = wrong = zeros = stale = 0
         deviation: Deviation | None = None
         why: dict[str, int] = {}
-        for i in chosen:
-            found = self._slope([(i, 1.0)], losses, grads[i])
-            self._say(Progress(1, total))
-            if isinstance(found, str):
-                why[found] = why.get(found, 0) + 1
+        for group in _groups(chosen, grads):
+            if len(group) > 1 and self._agree(group, base):
+                compared += len(group)
+                self._say(Progress(len(group), total))
                 continue
-            compared += 1
-            if not _agrees(found, grads[i]):
-                wrong += 1
-                zeros += grads[i] == 0
-                stale += before[i] != 0 and _agrees(found, grads[i] - before[i])
-                if deviation is None:
-                    deviation = Deviation(_element(name, shape, nodes.index(i)), grads[i], found.value)
+            for i in group:
+                found = self._slope([(i, 1.0)], base, grads[i])
+                self._say(Progress(1, total))
+                if isinstance(found, str):
+                    why[found] = why.get(found, 0) + 1
+                    continue
+                compared += 1
+                if not _agrees(found, grads[i]):
+                    wrong += 1
+                    zeros += grads[i] == 0
+                    stale += before[i] != 0 and _agrees(found, grads[i] - before[i])
+                    if deviation is None:
+                        deviation = Deviation(_element(name, shape, nodes.index(i)), grads[i], found.value)
         distinct = list(dict.fromkeys(nodes))
         together = False
         if not wrong and compared and len(distinct) > 1:
             chance = random.Random(len(nodes))
             direction = [(i, chance.choice((-1.0, 1.0))) for i in distinct]
             along = math.fsum(grads[i] * d for i, d in direction)
-            found = self._slope(direction, losses, along)
+            found = self._slope(direction, base, along)
             if isinstance(found, Slope):
                 together = _agrees(found, along)
                 if not together and not found.kink:
@@ -366,19 +476,30 @@ class Examiner:
         untested = "; ".join(f"{w} ({n}×)" if n > 1 else w for w, n in why.items())
         return MatrixTested(name, len(distinct), compared, wrong, together, untested, deviation, zeros, stale)
 
-    def _slope(self, direction: list[tuple[int, float]], losses: list[float], grad: float) -> Slope | str:
+    def _agree(self, group: list[int], base: Baseline) -> bool:
+        """Whether a few parameters moved together do to the loss what their gradients say.
+
+        Each is moved by another distance, so that wrong gradients do not make up for one another.
+        """
+        chance = random.Random(group[0])
+        direction = [(i, chance.choice((-1.0, 1.0)) * chance.uniform(0.5, 1.5)) for i in group]
+        along = math.fsum(base.grads[i] * d for i, d in direction)
+        found = self._slope(direction, base, along)
+        return isinstance(found, Slope) and not found.kink and _agrees(found, along)
+
+    def _slope(self, direction: list[tuple[int, float]], base: Baseline, grad: float) -> Slope | str:
         """The derivative of the step's loss along a direction in the parameters, or why there is none.
 
         One difference that says what the gradient says is enough; else as many as the analysis of its error takes.
         """
         fault = ""
-        known = {0.0: math.fsum(losses)}
+        known = {0.0: math.fsum(base.losses[-base.passes :])}
 
         def loss(distance: float) -> float | None:
             nonlocal fault
             if distance in known:
                 return known[distance]
-            told = self._answer(lambda: self._moved(direction, distance, len(losses)))
+            told = self._answer(lambda: self._moved(direction, distance, base))
             if len(told) == 8:
                 known[distance] = struct.unpack("<d", told)[0]
                 return known[distance] if math.isfinite(known[distance]) else None
@@ -403,19 +524,36 @@ class Examiner:
             else "differences are too inaccurate"
         )
 
-    def _moved(self, direction: list[tuple[int, float]], distance: float, passes: int) -> None:
+    def _moved(self, direction: list[tuple[int, float]], distance: float, base: Baseline) -> None:
+        """Go on with parameters moved; answer the loss. What updates write before that is as it is without the move."""
         recorder = self.recorder
+        moved: dict[int, float] = {}
         for i, factor in direction:
             node = recorder.kept_nodes[i]
+            moved[i] = moved.get(i, 0.0) + factor * distance
             setattr(node, recorder.data_name, recorder.data_of(node) + factor * distance)
         losses: list[float] = []
 
         def begins(loss: Any) -> None:
             losses.append(_number(getattr(loss, recorder.data_name)))
-            if len(losses) == passes:
-                self.reply(struct.pack("<d", math.fsum(losses)))
+            if len(losses) == len(base.losses):
+                self.reply(struct.pack("<d", math.fsum(losses[-base.passes :])))
 
         self.at_backward(begins)
+        if base.passes == len(base.losses):
+            return
+        places = {id(n): i for i, n in enumerate(recorder.kept_nodes)}
+        written = {int(i): iter(numbers) for i, numbers in base.written.items()}
+
+        def note(entry: Any) -> None:
+            record = recorder.records[entry[0]] if type(entry) is tuple else None
+            if record is not None and record.kind is SiteKind.UPDATE and losses:
+                place = places.get(id(entry[1]), -1)
+                number = next(written.get(place, iter(())), None)
+                if number is not None:
+                    setattr(entry[1], recorder.data_name, number + moved.get(place, 0.0))
+
+        vars(builtins)[names.NOTE] = note
 
 
 def _agrees(found: Slope, grad: float) -> bool:
@@ -432,6 +570,12 @@ def _chosen(nodes: list[int], grads: list[float], most: int) -> list[int]:
     others = [i for i in distinct if not grads[i]]
     few = min(len(others), max(most // 4, most - len(reached)))
     return chance.sample(reached, min(len(reached), most - few)) + chance.sample(others, few)
+
+
+def _groups(chosen: list[int], grads: list[float]) -> list[list[int]]:
+    """Parameters to move together, gradients of one size in a group, so that a large one does not hide a small one."""
+    ordered = sorted(chosen, key=lambda i: abs(grads[i]))
+    return [ordered[k : k + TOGETHER] for k in range(0, len(ordered), TOGETHER)]
 
 
 def _element(name: str, shape: Sequence[int], place: int) -> str:
