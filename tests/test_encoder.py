@@ -8,8 +8,12 @@ import sys
 from pathlib import Path
 
 import pytest
+from control_fixtures import give
 from snippets import PRELUDE
 from support import BUNDLED, NAMES, SAMPLES, record
+
+from microgpt_tui.session.debugger import Debugger
+from microgpt_tui.session.process import Launch
 
 UNEVEN = """
 import random
@@ -58,3 +62,20 @@ def test_a_list_that_grows_after_it_was_noted_is_recorded_as_it_was(tmp_path: Pa
         assert "outside" not in {step.ops[op] for op in step.op}  # no node is met before it is made
     finally:
         session.debugger.close()
+
+
+def test_nothing_of_an_episode_that_was_looked_at_stays(tmp_path: Path) -> None:
+    """The collector is off inside a step: encoders in cycles would hold their steps' graphs."""
+    script = tmp_path / "script.py"
+    counted = "sum(type(o).__name__ in ('Encoder', 'Nodes') for o in gc.get_objects())"
+    step = "    loss = w * w\n    loss.backward()\n    w.data -= 0.1 * w.grad\n    w.grad = 0\n"
+    loop = f"for i in range(8):\n    print(i, {counted})\n{step}"
+    script.write_text(f"{PRELUDE.split('w = ')[0]}\nimport gc\nw = Value(0.5)\n{loop}", encoding="utf-8")
+    debugger = Debugger(Launch(script))
+    debugger.wait()
+    give(debugger, "step", "nextstep", "phase", "phase", "phase", "phase", "nextstep", "goto 5:end", "run")
+    counts = [int(line.split()[1]) for line in debugger.process.output(0).decode().splitlines()]
+    debugger.close()
+    assert len(counts) == 8
+    assert max(counts) <= 2, "that of the running step"
+    assert counts[-1] == 0

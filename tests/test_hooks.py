@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from rewrite_fixtures import BODY, NAME, VALUE, Rewritten, execute, rewrite
 
+from microgpt_tui.debuggee.record.identity import identity_of
 from microgpt_tui.debuggee.record.kinds import Opaque
 from microgpt_tui.debuggee.record.recorder import LONGEST_COPY, LONGEST_GROWING, Recorder
 from microgpt_tui.debuggee.rewrite import sites as hooks
@@ -192,7 +193,7 @@ def test_weights_are_not_copied() -> None:
     recorder.makers = made.makers
     recorder.install()
     names = execute(made.tree)
-    recorder.weights = {id(names["w"]): names["w"]}
+    recorder.weights = {identity_of(names["w"]): names["w"]}
     assert recorder.copied(names["w"], 0) is names["w"]
     assert recorder.copied([names["w"]], 0)[0] is names["w"]
 
@@ -219,7 +220,7 @@ def test_before_a_write_the_number_is_told_unless_the_episode_began_with_it() ->
     recorder.makers = made.makers
     recorder.install()
     names = execute(made.tree)
-    recorder.kept_ids = {id(names["a"]): 0}
+    recorder.kept_ids = {identity_of(names["a"]): 0}
     for name in "ab":
         names["update"](names[name])
     site = made.sites.index(made.of(SiteKind.BEFORE)[0])

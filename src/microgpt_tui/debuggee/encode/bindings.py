@@ -6,6 +6,7 @@ from typing import Any
 
 from microgpt_tui.debuggee.encode.columns import Columns
 from microgpt_tui.debuggee.encode.nodes import Nodes
+from microgpt_tui.debuggee.record.identity import identity_of
 from microgpt_tui.debuggee.record.kinds import (
     BIND_INTEGER,
     BIND_NODE,
@@ -58,7 +59,7 @@ class Bindings:
         elif kind is tuple or kind is list:
             leaves: list[Any] = []
             first: Any = None
-            known = self.weight_places.get(id(value))
+            known = self.weight_places.get(identity_of(value))
             if known is not None:
                 which, (start, shape) = BIND_NODES, known
             else:
@@ -70,12 +71,12 @@ class Bindings:
                 which, start = BIND_NODES, len(c["bound_nodes"])
                 ids = self.nodes.ids
                 for leaf in leaves:
-                    number = ids.get(id(leaf))
+                    number = ids.get(identity_of(leaf))
                     if number is None:
                         number = self.nodes.number_of(leaf) if isinstance(leaf, self.columns.node_class) else NO_NODE
                     c["bound_nodes"].append(number)
-                if id(value) in self.weights:
-                    self.weight_places[id(value)] = start, shape
+                if identity_of(value) in self.weights:
+                    self.weight_places[identity_of(value)] = start, shape
             elif first is None or type(first) in (int, float, bool):
                 which, start = BIND_NUMBERS, len(c["bound_numbers"])
                 c["bound_numbers"].extend(doubles(leaves))
@@ -83,7 +84,7 @@ class Bindings:
                 which = BIND_OTHER
         elif isinstance(value, self.columns.node_class):
             which, start = BIND_NODE, len(c["bound_nodes"])
-            number = self.nodes.ids.get(id(value))
+            number = self.nodes.ids.get(identity_of(value))
             c["bound_nodes"].append(self.nodes.number_of(value) if number is None else number)
         else:
             which, shape = BIND_OTHER, len(value) if kind in (dict, set, frozenset) else 0

@@ -17,6 +17,7 @@ from microgpt_tui.debuggee.encode.nodes import Nodes
 from microgpt_tui.debuggee.encode.scopes import Scopes
 from microgpt_tui.debuggee.encode.sums import Sums
 from microgpt_tui.debuggee.encode.writes import Writes
+from microgpt_tui.debuggee.record.identity import identity_of
 from microgpt_tui.debuggee.record.kinds import (
     FRAMES,
     SITE_ACCUMULATE,
@@ -111,6 +112,14 @@ class Encoder:
         """The episode is over: so are all its scopes."""
         while self.scopes.stack:
             self.scopes.pop()
+
+    def let_go(self) -> None:
+        """Nobody looks at this episode any longer: its parts, which know one another, are freed without the collector.
+
+        They hold nodes, and through these the episode's whole graph.
+        """
+        self.nodes.shifted = lambda row, by: None
+        self.iterations.read = lambda log, position, end: None
 
     # -- the log ---------------------------------------------------------------------------
 
@@ -318,7 +327,7 @@ class Encoder:
         if type(value) is not float:
             value = self.columns.odd_number(number, value)
         c["data"].append(value)
-        self.nodes.ids[id(node)] = number
+        self.nodes.ids[identity_of(node)] = number
         c["child_start"].append(len(c["child"]))
         self.nodes.add_edges(node, operands)
         if record is None:
@@ -362,7 +371,9 @@ class Encoder:
             if type(owner) is list or type(owner) is dict:
                 is_index = type(path[-1]) is int and type(owner) is list
                 text = path_text(path[:-1] if is_index else path)
-                self.scopes.bind(code, value, path=text, index=path[-1] if is_index else REPLACED, identity=id(owner))
+                self.scopes.bind(
+                    code, value, path=text, index=path[-1] if is_index else REPLACED, identity=identity_of(owner)
+                )
         elif kind is SITE_APPEND:
             _, value, path, one, identity = entry
             self.scopes.bind(code, value, path=path_text(path), index=APPENDED if one else REPLACED, identity=identity)

@@ -15,6 +15,7 @@ from microgpt_tui.debuggee.encode.columns import Columns, iteration_text
 from microgpt_tui.debuggee.encode.nodes import Nodes
 from microgpt_tui.debuggee.encode.scopes import Scopes
 from microgpt_tui.debuggee.encode.writes import Writes
+from microgpt_tui.debuggee.record.identity import identity_of
 from microgpt_tui.debuggee.record.kinds import (
     NAN,
     SITE_ASSIGN,
@@ -191,7 +192,7 @@ class Iterations:
                 last = [path[-1] for path in paths]
                 if set(map(type, owners)) != {list} or set(map(type, last)) != {int} or set(map(len, paths)) != {1}:
                     raise _Irregular
-                self.read_bound(values, told, last, list(map(id, owners)))
+                self.read_bound(values, told, last, list(map(identity_of, owners)))
             elif kind is SITE_UPDATE:
                 self.read_update(values, entries)
             elif kind is SITE_ASSIGN:
@@ -237,7 +238,7 @@ class Iterations:
 
     def numbers_of(self, nodes: Sequence[Any]) -> list[int]:
         try:
-            return list(map(self.nodes.ids.__getitem__, map(id, nodes)))
+            return list(map(self.nodes.ids.__getitem__, map(identity_of, nodes)))
         except KeyError:
             raise _Irregular from None
 

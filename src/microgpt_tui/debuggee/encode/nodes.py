@@ -11,6 +11,7 @@ from typing import Any
 from microgpt_tui.debuggee.encode.columns import Columns
 from microgpt_tui.debuggee.encode.sums import Sums
 from microgpt_tui.debuggee.record.edges import locals_attribute, operands_attribute
+from microgpt_tui.debuggee.record.identity import identity_of
 from microgpt_tui.debuggee.record.kinds import NAN, Maker, Scope
 from microgpt_tui.debuggee.record.operands import Operands
 from microgpt_tui.debuggee.record.walk import doubles
@@ -69,11 +70,11 @@ class Nodes:
         self.last_node = nodes[-1]
         if self.children_name is None and not self.observed.needed:
             any(self.find_edges(node) for node in nodes)
-        ids.update(zip(map(id, nodes), range(first, first + count), strict=True))
+        ids.update(zip(map(identity_of, nodes), range(first, first + count), strict=True))
         edges = self.edges_of(nodes)
         if edges is None:
             for node in nodes:
-                del ids[id(node)]
+                del ids[identity_of(node)]
             self.flush_singly(nodes, makers)
             return
         counts, children, factors, ints = edges
@@ -101,7 +102,7 @@ class Nodes:
         try:
             edges = list(map(attrgetter(self.children_name), nodes))
             counts = list(map(len, edges))
-            children = list(map(self.ids.__getitem__, map(id, chain.from_iterable(edges))))
+            children = list(map(self.ids.__getitem__, map(identity_of, chain.from_iterable(edges))))
             if self.locals_name is None:
                 self.kept_locals += repeat(None, len(nodes))
                 return counts, children, repeat(NAN, len(children)), bytes(len(children))
@@ -131,7 +132,7 @@ class Nodes:
             c["kind"].append(CREATE)
             value = self.columns.data_of(node)
             c["data"].append(value if type(value) is float else self.columns.odd_number(number, value))
-            self.ids[id(node)] = number
+            self.ids[identity_of(node)] = number
             c["child_start"].append(len(c["child"]))
             c["op"].append(op)
             c["site"].append(site)
@@ -161,7 +162,7 @@ class Nodes:
             return []
         ids = self.ids
         try:
-            return [ids[id(other)] for other in children]
+            return [ids[identity_of(other)] for other in children]
         except KeyError:
             return [self.number_of(other) for other in children]
 
@@ -193,7 +194,7 @@ class Nodes:
         if operands and self.locals_name is None and not self.observed.needed:
             self.locals_name = locals_attribute(node, self.children_name or "", self.columns.node_class)
         c = self.columns.c
-        row = self.ids[id(node)] - self.columns.first_node
+        row = self.ids[identity_of(node)] - self.columns.first_node
         start = c["child_start"][row]
         local = doubles(list(self.local_gradients(node, len(operands))))
         if operands == c["child"][start:].tolist() and local.tobytes() == c["local"][start:].tobytes():
@@ -211,16 +212,16 @@ class Nodes:
 
     def number_of(self, node: Any) -> int:
         """The number of a node; one from an earlier episode, met for the first time, gets one without an event."""
-        number = self.ids.get(id(node))
+        number = self.ids.get(identity_of(node))
         if number is not None:
             return number
         if self.pending:
             self.flush()
-            if id(node) in self.ids:
-                return self.ids[id(node)]
+            if identity_of(node) in self.ids:
+                return self.ids[identity_of(node)]
         c = self.columns.c
         row = len(c["data"])
-        number = self.ids[id(node)] = self.columns.first_node + row
+        number = self.ids[identity_of(node)] = self.columns.first_node + row
         self.outside.append(node)
         value = getattr(node, self.columns.data_name, NAN)
         c["outside"].append(row)

@@ -8,6 +8,7 @@ from typing import Any
 
 from microgpt_tui.debuggee.encode.columns import Columns
 from microgpt_tui.debuggee.encode.encoder import Encoder
+from microgpt_tui.debuggee.record.identity import identity_of
 from microgpt_tui.debuggee.record.moments import Moments
 from microgpt_tui.debuggee.record.recorder import Nothing, Recorder
 from microgpt_tui.debuggee.record.walk import Kept, double, doubles, plain_namespace, walk
@@ -47,7 +48,9 @@ class Recording(Recorder):
 
     def open(self, frame: FrameType | None) -> None:
         """Start an episode."""
-        self._encoder = None
+        if self._encoder is not None:
+            self._encoder.let_go()
+            self._encoder = None
         super().open(frame)
 
     def let_go(self) -> None:
@@ -73,10 +76,10 @@ class Recording(Recorder):
             return
         ids, sums = encoder.nodes.ids, encoder.sums.now()
         made = (entry for entry in self.log if isinstance(entry, self.node_class))
-        for node in {id(node): node for node in (*self.kept_nodes, *made)}.values():
+        for node in {identity_of(node): node for node in (*self.kept_nodes, *made)}.values():
             real = getattr(node, grad_name)
             if type(real) in (int, float):
-                number = ids[id(node)]
+                number = ids[identity_of(node)]
                 found = sums[number]
                 self.audits += 1
                 if (found != real or math.copysign(1, found) != math.copysign(1, real)) and found == found:
@@ -88,10 +91,10 @@ class Recording(Recorder):
         roots = [self.main_globals, *self.namespaces, *(variables for _, variables in self.namespaces_of(frame))]
         ids = self.encoder.nodes.ids
         kept = walk(roots, self.node_class, self.modules) if self.node_class is not Nothing else Kept()
-        nodes = {ids[id(n)]: n for _, _, tensor in kept.tensors for n in tensor if id(n) in ids}
+        nodes = {ids[identity_of(n)]: n for _, _, tensor in kept.tensors for n in tensor if identity_of(n) in ids}
         numbers = sorted(nodes)
         self.kept_nodes = [nodes[i] for i in numbers]
-        self.kept_ids = {id(nodes[i]): i for i in numbers}
+        self.kept_ids = {identity_of(nodes[i]): i for i in numbers}
         self.weights = kept.lists
         self.moments = Moments(self.node_class, self.kept_nodes, self.modules, (self.data_name, self.grad_name))
         count = len(numbers)
@@ -100,8 +103,8 @@ class Recording(Recorder):
         self.kept_message = {
             "kept": numbers,
             "matrices": [
-                (name, shape, [ids[id(n)] for n in tensor]) for name, shape, tensor in kept.tensors
-                if all(id(n) in ids for n in tensor)
+                (name, shape, [ids[identity_of(n)] for n in tensor]) for name, shape, tensor in kept.tensors
+                if all(identity_of(n) in ids for n in tensor)
             ],
             "namespace": plain_namespace(roots, self.modules),
             "total_steps": self.total_steps,

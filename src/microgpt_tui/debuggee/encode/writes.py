@@ -11,6 +11,7 @@ from microgpt_tui.debuggee.encode.columns import Columns, counting
 from microgpt_tui.debuggee.encode.nodes import Nodes
 from microgpt_tui.debuggee.encode.scopes import Scopes
 from microgpt_tui.debuggee.encode.sums import Sums
+from microgpt_tui.debuggee.record.identity import identity_of
 from microgpt_tui.debuggee.record.kinds import NAN, SITE_ACCUMULATE
 from microgpt_tui.debuggee.record.walk import doubles
 from microgpt_tui.debuggee.rewrite.sites import SiteRecord
@@ -56,7 +57,7 @@ class Writes:
             self.nodes.flush()
         ids, node_class = self.nodes.ids, self.columns.node_class
         try:
-            targets = [ids[id(entry[1])] for entry in run]
+            targets = [ids[identity_of(entry[1])] for entry in run]
         except KeyError:
             run = [entry for entry in run if isinstance(entry[1], node_class)]
             targets = [self.nodes.number_of(entry[1]) for entry in run]
@@ -66,7 +67,7 @@ class Writes:
         self.note_writes(
             targets,
             [
-                self.handed_by(target) if entry[2] is None else known(id(entry[2]), NO_NODE)
+                self.handed_by(target) if entry[2] is None else known(identity_of(entry[2]), NO_NODE)
                 for entry, target in zip(run, targets, strict=True)
             ],
             [entry[3] for entry in run],
@@ -89,7 +90,7 @@ class Writes:
 
     def handed_by(self, target: int) -> int:
         """Who gives where the statement does not say: the node whose gradient was handed on, if this is its operand."""
-        giver = self.nodes.ids.get(id(self.giver), NO_NODE)
+        giver = self.nodes.ids.get(identity_of(self.giver), NO_NODE)
         row, starts = giver - self.columns.first_node, self.columns.c["child_start"]
         if row < 0 or row >= len(starts):
             return NO_NODE
@@ -163,7 +164,7 @@ class Writes:
             return False
         kept = list(map(attrgetter(loop.names[1]), nodes))
         try:
-            order = list(compress(map(self.nodes.ids.__getitem__, map(id, nodes)), kept))
+            order = list(compress(map(self.nodes.ids.__getitem__, map(identity_of, nodes)), kept))
         except KeyError:  # a node of an earlier episode
             return False
         c, first, count = self.columns.c, self.columns.first_node, sum(map(len, kept))
@@ -233,7 +234,7 @@ class Writes:
         """The number of the node that is written; None for what is no node."""
         if self.nodes.pending:
             self.nodes.flush()
-        target = self.nodes.ids.get(id(owner))
+        target = self.nodes.ids.get(identity_of(owner))
         return self.nodes.number_of(owner) if target is None and isinstance(owner, self.columns.node_class) else target
 
     def assign(self, code: int, owner: Any, value: Any) -> None:

@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
+from microgpt_tui.debuggee.record.identity import identity_of
 from microgpt_tui.debuggee.record.walk import attributes
 
 MAX_DEPTH = 5
@@ -49,7 +50,7 @@ class Moments:
         self.taken = taken
         """Attributes of a node that hold its data and its gradient."""
         self.nodes = nodes
-        self.places = {id(node): i for i, node in enumerate(nodes)}
+        self.places = {identity_of(node): i for i, node in enumerate(nodes)}
         self.structures: list[Structure] = []
         self.looks = 0
 
@@ -101,10 +102,10 @@ class Moments:
         todo = [(value, 0) for _, root in roots for name, value in list(root.items()) if not name.startswith("__")]
         while todo:
             value, depth = todo.pop(0)
-            if id(value) in seen or depth > MAX_DEPTH:
+            if identity_of(value) in seen or depth > MAX_DEPTH:
                 continue
             if isinstance(value, list | tuple | dict):
-                seen.add(id(value))
+                seen.add(identity_of(value))
                 places = self._places_of(value)
                 if places and len(set(places)) == len(places):
                     if type(value) is list and isinstance(value[0], self.node_class):
@@ -116,14 +117,14 @@ class Moments:
                         dicts.append(own)
                 todo += [(part, depth + 1) for part in _parts(value) if isinstance(part, list | tuple | dict)]
             elif self._is_own(value):
-                seen.add(id(value))
+                seen.add(identity_of(value))
                 todo += [(part, depth + 1) for part in list(vars(value).values())]
         return lists, dicts
 
     def _places_of(self, value: Any) -> list[int]:
         """Places of the parameters in a nest of lists and dicts, in its order; empty where anything else is in it."""
         if isinstance(value, self.node_class):
-            place = self.places.get(id(value))
+            place = self.places.get(identity_of(value))
             return [] if place is None else [place]
         if not isinstance(value, list | tuple | dict):
             return []
@@ -139,7 +140,7 @@ class Moments:
         self, name: str, value: Any, path: Path, lists: dict[int, list[int]],
         dicts: list[dict[Any, list[int]]], seen: set[int], depth: int,
     ) -> Iterator[Structure]:  # fmt: skip
-        if depth > MAX_DEPTH or id(value) in seen:
+        if depth > MAX_DEPTH or identity_of(value) in seen:
             return
         if isinstance(value, dict) and value:
             by_key = self._by_key(value, dicts)
@@ -147,12 +148,12 @@ class Moments:
                 order = [place for places in by_key.values() for place in places]
                 flat = self._ordered(value, by_key)
                 if flat is not None:
-                    seen.add(id(value))
+                    seen.add(identity_of(value))
                     stride = len(flat) // len(order)
                     yield Structure(name, lambda roots: self._ordered(path(roots), by_key), order, stride)
                     return
         if isinstance(value, list | tuple | dict) and value:
-            seen.add(id(value))
+            seen.add(identity_of(value))
             flat = self._numbers(value)
             if flat is not None:
                 for together in range(1, MOST_TOGETHER + 1):
@@ -166,7 +167,7 @@ class Moments:
                     inner = f"{name}.{key}" if isinstance(key, str) else f"{name}[{key!r}]"
                     yield from self._candidates(inner, part, _item(path, key), lists, dicts, seen, depth + 1)
         elif self._is_own(value):
-            seen.add(id(value))
+            seen.add(identity_of(value))
             for key, part in list(vars(value).items()):
                 yield from self._candidates(f"{name}.{key}", part, _attribute(path, key), lists, dicts, seen, depth + 1)
 
@@ -175,7 +176,11 @@ class Moments:
         ids = {k: [self.places[k]] for k in value if isinstance(k, int) and k in self.places}
         if len(ids) == len(value):
             return ids
-        own = {k: [self.places[id(k)]] for k in value if isinstance(k, self.node_class) and id(k) in self.places}
+        own = {
+            k: [self.places[identity_of(k)]]
+            for k in value
+            if isinstance(k, self.node_class) and identity_of(k) in self.places
+        }
         if len(own) == len(value):
             return own
         return next(({k: known[k] for k in value} for known in dicts if value.keys() <= known.keys()), None)

@@ -12,6 +12,7 @@ from types import FrameType, FunctionType, MethodType
 from typing import Any
 
 from microgpt_tui.debuggee.record.edges import attribute_names, operands_attribute
+from microgpt_tui.debuggee.record.identity import identity_of
 from microgpt_tui.debuggee.rewrite.sites import Making
 
 ENOUGH = 4096
@@ -42,7 +43,7 @@ class Operands:
 
     def of(self, node: Any) -> tuple[Any, ...]:
         """A node's operands by observation; empty where its own attributes are to be asked."""
-        return self.told.get(id(node), ()) if self.told and self.needed else ()
+        return self.told.get(identity_of(node), ()) if self.told and self.needed else ()
 
     def made(self, node: Any, making: Making, frame: FrameType | None) -> None:
         """An operation has made a node: look at the function that did, and at the node before (it is whole now)."""
@@ -54,7 +55,7 @@ class Operands:
             found = self.had(frame.f_back, ())
         self.waiting = node, found
         if found:
-            self.told[id(node)] = found
+            self.told[identity_of(node)] = found
 
     def had(self, frame: FrameType, reads: tuple[str, ...]) -> tuple[Any, ...]:
         """The nodes in these variables of a function, else in its parameters."""
@@ -83,8 +84,8 @@ class Operands:
         if self.held:
             return
         name = operands_attribute(node, self.node_class)
-        stored = set(map(id, getattr(node, name))) if name else set()
-        own = set(map(id, operands))
+        stored = set(map(identity_of, getattr(node, name))) if name else set()
+        own = set(map(identity_of, operands))
         if stored and (not own or stored & own):
             self.kept += 1
         elif own and self.holds(node, own):
@@ -98,7 +99,7 @@ class Operands:
         while todo:
             value, depth = todo.pop()
             if isinstance(value, self.node_class):
-                if id(value) in wanted:
+                if identity_of(value) in wanted:
                     return True
             elif depth <= DEEPEST:
                 todo += [(part, depth + 1) for part in _parts(value)]

@@ -18,6 +18,7 @@ from typing import Any
 
 from microgpt_tui.debuggee.record.counts import count
 from microgpt_tui.debuggee.record.finished import Finished
+from microgpt_tui.debuggee.record.identity import identity_of
 from microgpt_tui.debuggee.record.kinds import Opaque, Scope
 from microgpt_tui.debuggee.record.moments import Moments, Read
 from microgpt_tui.debuggee.record.operands import ENOUGH, Operands
@@ -234,19 +235,19 @@ class Recorder:
                     item = self.copied(item, 0)
                 elif type(item) not in (int, float, str) and not isinstance(item, self.node_class):
                     return
-                self.log.append((code, item, path, True, id(root)))
+                self.log.append((code, item, path, True, identity_of(root)))
             elif len(value) <= LONGEST_GROWING:
-                self.log.append((code, self.copied(value, 0), path, False, id(root)))
+                self.log.append((code, self.copied(value, 0), path, False, identity_of(root)))
         elif kind is float or kind is int or kind is str or kind is bool:
             self.log.append((code, value))
         elif kind is list or kind is tuple:
-            self.log.append((code, self.copied(value, 0), id(value)))
+            self.log.append((code, self.copied(value, 0), identity_of(value)))
         elif isinstance(value, self.node_class):
             self.log.append((code, value))
 
     def copied(self, value: Any, depth: int = 0) -> Any:
         """The nodes or numbers in a (nested) list as they are now; weights are not copied."""
-        if id(value) in self.weights:
+        if identity_of(value) in self.weights:
             return value
         if not value:
             return ()
@@ -263,7 +264,7 @@ class Recorder:
 
     def before(self, code: int, owner: Any) -> None:
         """A node's data is about to be written: what it is now, where the episode's start does not tell."""
-        if isinstance(owner, self.node_class) and id(owner) not in self.kept_ids:
+        if isinstance(owner, self.node_class) and identity_of(owner) not in self.kept_ids:
             self.log.append((code, owner, self.data_of(owner)))
 
     def define_class(self, cls: type) -> None:

@@ -7,6 +7,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
+from microgpt_tui.debuggee.record.identity import identity_of
+
 MAX_DEPTH = 7
 MAX_ITEMS = 4_000_000
 
@@ -41,39 +43,39 @@ def walk(roots: list[dict[str, Any]], node_class: type, modules: set[str]) -> Ke
         if isinstance(value, node_class):
             found.append((0, len(found), name, (), [value]))
             continue
-        if id(value) in seen or depth > MAX_DEPTH:
+        if identity_of(value) in seen or depth > MAX_DEPTH:
             continue
         if isinstance(value, list | tuple) and value:
-            seen.add(id(value))
+            seen.add(identity_of(value))
             shape, nodes, lists = _tensor(value, node_class, modules)
             if nodes:
                 budget -= len(nodes)
                 found.append((len(shape), len(found), name, shape, nodes))
-                kept.lists.update((id(part), part) for part in lists)
+                kept.lists.update((identity_of(part), part) for part in lists)
             elif type(value[0]) is float and len(value) <= MAX_ITEMS and set(map(type, value)) == {float}:
                 kept.buffers[name] = value if isinstance(value, list) else list(value)
             elif len(value) <= 4096 and not isinstance(value[0], str | int | float):
                 todo[:0] = [(f"{name}[{i}]", part, depth + 1) for i, part in enumerate(value)]
         elif isinstance(value, dict) and len(value) <= 65536:
-            seen.add(id(value))
+            seen.add(identity_of(value))
             items = [(k, v) for k, v in list(value.items()) if isinstance(k, str | int | tuple)]
             todo[:0] = [(_item_name(name, k, depth), v, depth + 1) for k, v in items]
         elif getattr(type(value), "__module__", None) in modules and not isinstance(value, type):
-            seen.add(id(value))
+            seen.add(identity_of(value))
             todo[:0] = [(f"{name}.{k}", v, depth + 1) for k, v in attributes(value)]
     narrowest: dict[int, int] = {}
     for _, _, _, _, nodes in found:
         for node in nodes:
-            narrowest[id(node)] = min(len(nodes), narrowest.get(id(node), len(nodes)))
+            narrowest[identity_of(node)] = min(len(nodes), narrowest.get(identity_of(node), len(nodes)))
     covered: set[int] = set()
 
     def order_of(one: tuple[int, int, str, tuple[int, ...], list[Any]]) -> tuple[int, int]:
         dimensions, place, _, _, nodes = one
-        overview = dimensions == 1 and all(narrowest[id(n)] < len(nodes) for n in nodes)
+        overview = dimensions == 1 and all(narrowest[identity_of(n)] < len(nodes) for n in nodes)
         return 1 if overview else -dimensions, place
 
     for _, _, name, shape, nodes in sorted(found, key=order_of):
-        ids = set(map(id, nodes))
+        ids = set(map(identity_of, nodes))
         if not ids <= covered:
             covered |= ids
             kept.tensors.append((name, shape, nodes))

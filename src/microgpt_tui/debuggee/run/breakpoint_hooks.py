@@ -11,6 +11,7 @@ from collections.abc import Callable
 from typing import Any
 
 from microgpt_tui.debuggee.encode.recording import Recording
+from microgpt_tui.debuggee.record.identity import identity_of
 from microgpt_tui.debuggee.rewrite import sites as names
 from microgpt_tui.protocol.breakpoints import Resolved
 from microgpt_tui.protocol.codes import (
@@ -51,7 +52,7 @@ class HookMaker:
         reach: dict[str, Any] = {
             **FUNCTIONS, **CONSTANTS, "append": recorder.log.append, "event": self.event,
             "first": self.first, "NAN": float("nan"), "type": type, "int": int,
-            "tuple": tuple, "Exception": Exception, "id": id, "__builtins__": {},
+            "tuple": tuple, "Exception": Exception, "identity_of": identity_of, "__builtins__": {},
             "step": recorder.episode_number if recorder.episode_kind == "step" else 0,
             "sample": recorder.episode_number if recorder.episode_kind == "sample" else 0,
             "BASE": base, "BACKWARD": BACKWARD, "OPTIMIZER": OPTIMIZER, "LOG": recorder.log, "hooks": vars(builtins),
@@ -83,7 +84,7 @@ class HookMaker:
                     lines.append(f"code in WRITES{i}")
             if a.kind == "param":
                 reach[f"IDS{i}"] = frozenset(k for k, number in recorder.kept_ids.items() if number in a.nodes)
-                mine = f"id(entry[1]) in IDS{i} and "
+                mine = f"identity_of(entry[1]) in IDS{i} and "
                 added.append(mine + self.cheap(a, "data", "grad", "kind", "delta", "factor"))
                 updated.append(mine + self.cheap(a, "data", "grad", "kind", "delta"))
                 assigned.append(mine + self.cheap(a, "data", "grad", "delta", "factor"))
@@ -185,11 +186,11 @@ class HookMaker:
                 **common, "kind": "'accumulate'", "delta": "entry[3]",
                 "factor": "NAN if entry[4] is None else entry[4]"})]  # fmt: skip
             body += ["    wrote = True", "elif code in UPD:"]
-            update = {**common, "kind": "'update'", "delta": f"entry[1].{data} - OLD[id(entry[1])]"}
+            update = {**common, "kind": "'update'", "delta": f"entry[1].{data} - OLD[identity_of(entry[1])]"}
             body += ["    " + s for s in block(updated, update)]
             if _mentions(" ".join(updated), "delta"):
-                body.append(f"    OLD[id(entry[1])] = entry[1].{data}")
-                reach["OLD"] = {id(p): self.recorder.data_of(p) for p in self.recorder.kept_nodes}
+                body.append(f"    OLD[identity_of(entry[1])] = entry[1].{data}")
+                reach["OLD"] = {identity_of(p): self.recorder.data_of(p) for p in self.recorder.kept_nodes}
             body += ["    wrote = True", "elif code in ASG:"]
             none = {**common, "loss": f"entry[1].{data}", "delta": "NAN", "factor": "NAN"}
             body += ["    " + s for s in block(assigned, none)]

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from types import CellType, CodeType, FrameType, FunctionType
 from typing import Any
 
+from microgpt_tui.debuggee.record.identity import identity_of
 from microgpt_tui.debuggee.rewrite.analyse import NO_OPERATION
 
 _listen = sys.setprofile  # the script may replace its own
@@ -139,7 +140,7 @@ class Freezer:
     def frozen(self, value: Any) -> Any:
         """The copy."""
         if isinstance(value, self.node_class):
-            key = id(value)
+            key = identity_of(value)
             if key not in self.leaves:
                 self.full = self.full or len(self.leaves) >= MOST_LEAVES
                 self.leaves[key] = getattr(value, self.data_name)

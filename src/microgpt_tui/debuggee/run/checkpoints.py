@@ -69,7 +69,7 @@ class Checkpoints:
         control.recorder.keep_ends = True
         control.handlers.update({Split: self.split, Belong: self.belong})
         self.guard = Guard(control, os.path.dirname(address))
-        sys.addaudithook(self.guard.hear)
+        sys.addaudithook(self.guard.hook())
 
     # -- when ------------------------------------------------------------------------------------
 

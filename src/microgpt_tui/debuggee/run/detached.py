@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 from types import CodeType
 from typing import Any
 
+from microgpt_tui.debuggee.record.identity import identity_of
 from microgpt_tui.debuggee.run.calls import Call, Calls, Function, Thawed, nodes_in
 from microgpt_tui.debuggee.run.live_graph import LiveGraph, NoRule
 from microgpt_tui.debuggee.run.slope import WIDEST, Slope, slope
@@ -109,8 +110,8 @@ class Detached:
             return
         if self._changed_in_place(call, made, outputs, tested):
             return
-        new = {id(x) for x in made.nodes.values()}
-        outputs = [x for x in outputs if id(x) not in new]
+        new = {identity_of(x) for x in made.nodes.values()}
+        outputs = [x for x in outputs if identity_of(x) not in new]
         if not outputs:
             tested.skip("it gives back what it was given")
             return
@@ -125,7 +126,7 @@ class Detached:
             found = self._passed_on(outputs[0], made, call, tested)
         else:
             adjoint = self.graph.reverse(outputs, seeds)
-            found = {key: adjoint.get(id(node), 0.0) for key, node in made.nodes.items()}
+            found = {key: adjoint.get(identity_of(node), 0.0) for key, node in made.nodes.items()}
         if not found:
             return
 
@@ -152,8 +153,8 @@ class Detached:
 
     def _is_operation(self, output: Any, new: set[int]) -> bool:
         operands = self.graph.operands(output)
-        return bool(operands) and all(id(x) in new or not self.graph.operands(x) for x in operands) \
-            and any(id(x) in new for x in operands)  # fmt: skip
+        return bool(operands) and all(identity_of(x) in new or not self.graph.operands(x) for x in operands) \
+            and any(identity_of(x) in new for x in operands)  # fmt: skip
 
     def _changed_in_place(self, call: Call, made: Thawed, outputs: list[Any], tested: Tested) -> bool:
         """True for a call that has changed a node's number instead of making a node."""
@@ -182,14 +183,14 @@ class Detached:
         """Key -> the derivative that the operation passes on, whatever its result's gradient is."""
         graph, grad = self.graph, self.graph.grad_name
         operands = graph.operands(output)
-        mine = {id(node): key for key, node in made.nodes.items()}
-        used = {id(x) for x in operands}
+        mine = {identity_of(node): key for key, node in made.nodes.items()}
+        used = {identity_of(x) for x in operands}
         factors = graph.factors(output, operands)
         if factors is not None:
             found = {key: 0.0 for i, key in mine.items() if i in used}
             for operand, factor in zip(operands, factors, strict=True):
-                if id(operand) in mine:
-                    found[mine[id(operand)]] += factor
+                if identity_of(operand) in mine:
+                    found[mine[identity_of(operand)]] += factor
             return found
         closure = graph.closure(output)
         if closure is None:
@@ -200,7 +201,7 @@ class Detached:
                 setattr(operand, grad, held)
             setattr(output, grad, upstream)
             closure()
-            return {mine[id(x)]: float(getattr(x, grad)) for x in operands if id(x) in mine}
+            return {mine[identity_of(x)]: float(getattr(x, grad)) for x in operands if identity_of(x) in mine}
 
         before = tested.wrong
         plain, other, held = passed(UPSTREAM[0], 0.0), passed(UPSTREAM[1], 0.0), passed(UPSTREAM[0], 0.5)

@@ -12,6 +12,7 @@ from types import FrameType, TracebackType
 from typing import Any
 
 from microgpt_tui.debuggee.encode.recording import Recording
+from microgpt_tui.debuggee.record.identity import identity_of
 from microgpt_tui.debuggee.record.silent import silence
 from microgpt_tui.debuggee.run.forked import SECONDS, answered
 from microgpt_tui.protocol.fields import Data
@@ -140,7 +141,7 @@ class Questions:
         self._values_left -= 1
         most = min(MOST_ITEMS, max(0, self._values_left))
         if isinstance(value, node_class):
-            number = self.recorder.encoder.nodes.ids.get(id(value), -1)
+            number = self.recorder.encoder.nodes.ids.get(identity_of(value), -1)
             data, grad = getattr(value, self.recorder.data_name), getattr(value, self.recorder.grad_name)
             return {"node": number, "data": _plain(data), "grad": _plain(grad)}
         if isinstance(value, list | tuple | set | frozenset) and depth < DEEPEST:
@@ -162,12 +163,12 @@ class Questions:
         recorder = self.recorder
         ids = recorder.encoder.nodes.ids
         for kept in recorder.kept_nodes:
-            if recorder.kept_ids.get(id(kept)) == number:
+            if recorder.kept_ids.get(identity_of(kept)) == number:
                 return kept
         for entry in recorder.log:
-            if isinstance(entry, recorder.node_class) and ids.get(id(entry)) == number:
+            if isinstance(entry, recorder.node_class) and ids.get(identity_of(entry)) == number:
                 return entry
-        return next((n for n in recorder.encoder.nodes.outside if ids.get(id(n)) == number), None)
+        return next((n for n in recorder.encoder.nodes.outside if ids.get(identity_of(n)) == number), None)
 
     def set(self, question: SetNumber) -> Answer:
         """``set NODE = X``: the live object's number; recorded as an update at a site of its own."""
@@ -198,7 +199,7 @@ class Questions:
         recorder = self.recorder
         recorder.encoder.feed(recorder.log)
         made = (entry for entry in recorder.log if isinstance(entry, recorder.node_class))
-        nodes = list({id(node): node for node in (*recorder.kept_nodes, *made)}.values())
+        nodes = list({identity_of(node): node for node in (*recorder.kept_nodes, *made)}.values())
         before = list(map(recorder.data_of, nodes))
         with self.unrecorded():
             try:
@@ -259,8 +260,8 @@ def failing_operation(recorder: Recording, trace: TracebackType | None) -> tuple
     recorder.encoder.feed(recorder.log)
     ids = recorder.encoder.nodes.ids
     operands = tuple(
-        (name, ids[id(value)]) for name in (*inner.f_code.co_varnames, *inner.f_code.co_freevars)
-        if isinstance(value := inner.f_locals.get(name), recorder.node_class) and id(value) in ids
+        (name, ids[identity_of(value)]) for name in (*inner.f_code.co_varnames, *inner.f_code.co_freevars)
+        if isinstance(value := inner.f_locals.get(name), recorder.node_class) and identity_of(value) in ids
     )  # fmt: skip
     name = inner.f_code.co_name
     around = inner.f_code.co_qualname.split(".<locals>.")[:-1]

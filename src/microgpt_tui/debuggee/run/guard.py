@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Callable
 from types import FrameType
 from typing import Any, NoReturn
 
@@ -39,8 +40,18 @@ class Guard:
         self.touched = False
         """Something outside was touched since this was cleared: only a checkpoint behind that leads beyond it."""
 
+    def hook(self) -> Callable[[str, tuple[Any, ...]], None]:
+        """An audit hook. It is called for whatever Python does, each ``id`` of the script among it."""
+        told, hear = frozenset(("open", *_PATHS, *_OUTSIDE)).__contains__, self.hear
+
+        def heard(event: str, args: tuple[Any, ...]) -> None:
+            if told(event):
+                hear(event, args)
+
+        return heard
+
     def hear(self, event: str, args: tuple[Any, ...]) -> None:
-        """An audit hook."""
+        """Something of what may touch the world is about to happen."""
         if event == "open":
             path, _, flags = args
             if isinstance(flags, int) and flags & _WRITING and self.is_outside(path):

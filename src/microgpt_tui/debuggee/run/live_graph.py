@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from microgpt_tui.debuggee.record.edges import attribute_names, locals_attribute, operands_attribute
+from microgpt_tui.debuggee.record.identity import identity_of
 
 
 class NoRule(Exception):
@@ -96,16 +97,16 @@ class LiveGraph:
         while todo:
             node, ready = todo.pop()
             if ready:
-                state[id(node)] = 2
+                state[identity_of(node)] = 2
                 order.append(node)
                 continue
-            if id(node) in state:
-                if state[id(node)] == 1:  # met below itself
+            if identity_of(node) in state:
+                if state[identity_of(node)] == 1:  # met below itself
                     raise NoRule("the graph has a cycle")
                 continue
-            state[id(node)] = 1
+            state[identity_of(node)] = 1
             todo.append((node, True))
-            todo.extend((x, False) for x in self.operands(node) if state.get(id(x)) != 2)
+            todo.extend((x, False) for x in self.operands(node) if state.get(identity_of(x)) != 2)
         return order
 
     def reverse(self, tops: Sequence[Any], seeds: Sequence[float]) -> dict[int, float]:
@@ -116,15 +117,15 @@ class LiveGraph:
         order = self.below(tops)
         if any(self.operands(n) and self.factors(n, self.operands(n)) is None for n in order):
             return self._by_closures(order, tops, seeds)
-        adjoint = dict.fromkeys(map(id, order), 0.0)
+        adjoint = dict.fromkeys(map(identity_of, order), 0.0)
         for top, seed in zip(tops, seeds, strict=True):
-            adjoint[id(top)] += seed
+            adjoint[identity_of(top)] += seed
         for node in reversed(order):
             operands = self.operands(node)
-            upstream = adjoint[id(node)]
+            upstream = adjoint[identity_of(node)]
             if operands and upstream:
                 for operand, factor in zip(operands, self.factors(node, operands) or (), strict=False):
-                    adjoint[id(operand)] += factor * upstream
+                    adjoint[identity_of(operand)] += factor * upstream
         return adjoint
 
     def _by_closures(self, order: list[Any], tops: Sequence[Any], seeds: Sequence[float]) -> dict[int, float]:
@@ -141,7 +142,7 @@ class LiveGraph:
                 closure = self.closure(node) if self.operands(node) else None
                 if closure is not None:
                     closure()
-            return {id(n): float(getattr(n, grad)) for n in order}
+            return {identity_of(n): float(getattr(n, grad)) for n in order}
         finally:
             for node, value in zip(order, before, strict=True):
                 setattr(node, grad, value)

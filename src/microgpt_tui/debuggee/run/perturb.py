@@ -25,6 +25,7 @@ from dataclasses import dataclass
 from typing import Any, NoReturn
 
 from microgpt_tui.debuggee.encode.recording import Recording
+from microgpt_tui.debuggee.record.identity import identity_of
 from microgpt_tui.debuggee.record.recorder import Nothing
 from microgpt_tui.debuggee.record.silent import silence
 from microgpt_tui.debuggee.rewrite import sites as names
@@ -274,7 +275,7 @@ class Examiner:
                                 "first": None, "why": "", "nodes": 0}  # fmt: skip
         expected: dict[int, float] = {}
         known: list[Any] = []
-        places = {id(n): i for i, n in enumerate(recorder.kept_nodes)}
+        places = {identity_of(n): i for i, n in enumerate(recorder.kept_nodes)}
         born: dict[int, int] = {}
         updated = True
 
@@ -292,14 +293,18 @@ class Examiner:
             known.clear()
             try:
                 below = graph.below([loss])
-                rounds[-1]["node"] = min([rounds[-1]["node"], *(born[id(n)] for n in below if id(n) in born)])
+                rounds[-1]["node"] = min(
+                    [rounds[-1]["node"], *(born[identity_of(n)] for n in below if identity_of(n) in born)]
+                )
                 adjoint = graph.reverse([loss], [1.0])
                 if not graph.known:
                     raise NoRule("where its class keeps the operands of a node cannot be told")
-                nodes = {id(n): n for n in (*recorder.kept_nodes, *below)}
+                nodes = {identity_of(n): n for n in (*recorder.kept_nodes, *below)}
                 for node in nodes.values():
-                    if id(node) in adjoint and (recorder.kept_nodes or not graph.operands(node)):
-                        expected[id(node)] = _number(getattr(node, recorder.grad_name)) + adjoint[id(node)]
+                    if identity_of(node) in adjoint and (recorder.kept_nodes or not graph.operands(node)):
+                        expected[identity_of(node)] = (
+                            _number(getattr(node, recorder.grad_name)) + adjoint[identity_of(node)]
+                        )
                         known.append(node)
             except (NoRule, ArithmeticError, ValueError, TypeError, RecursionError) as error:
                 told["why"] = str(error)
@@ -308,9 +313,9 @@ class Examiner:
         def ends() -> None:
             rounds[-1]["after"] = [_number(recorder.grad_of(n)) for n in recorder.kept_nodes]
             for node in known:
-                if places and id(node) not in places:
+                if places and identity_of(node) not in places:
                     continue
-                found, should = _number(getattr(node, recorder.grad_name)), expected[id(node)]
+                found, should = _number(getattr(node, recorder.grad_name)), expected[identity_of(node)]
                 told["compared"] += 1
                 if not abs(found - should) <= 1e-9 * max(1.0, abs(found), abs(should)):
                     told["wrong"] += 1
@@ -323,13 +328,13 @@ class Examiner:
                 return
             if not places:
                 self.reply(json.dumps(told).encode())
-            place = places.get(id(entry[1]))
+            place = places.get(identity_of(entry[1]))
             if place is not None:
                 updated = True
                 written.setdefault(place, []).append(_number(recorder.data_of(entry[1])))
 
         def made(node: Any) -> None:
-            born[id(node)] = len(counted)
+            born[identity_of(node)] = len(counted)
             counted.append(0)
 
         def over(why: str) -> NoReturn:
@@ -344,7 +349,7 @@ class Examiner:
         hooks[names.EPISODE] = lambda code, values: over("the step ends without a call of backward")
 
     def _name_of(self, node: Any) -> str:
-        number = self.recorder.kept_ids.get(id(node), -1)
+        number = self.recorder.kept_ids.get(identity_of(node), -1)
         for name, shape, nodes in getattr(self.recorder, "kept_message", {}).get("matrices", ()):
             if number in nodes:
                 return _element(name, shape, nodes.index(number))
@@ -542,13 +547,13 @@ class Examiner:
         self.at_backward(begins)
         if base.passes == len(base.losses):
             return
-        places = {id(n): i for i, n in enumerate(recorder.kept_nodes)}
+        places = {identity_of(n): i for i, n in enumerate(recorder.kept_nodes)}
         written = {int(i): iter(numbers) for i, numbers in base.written.items()}
 
         def note(entry: Any) -> None:
             record = recorder.records[entry[0]] if type(entry) is tuple else None
             if record is not None and record.kind is SiteKind.UPDATE and losses:
-                place = places.get(id(entry[1]), -1)
+                place = places.get(identity_of(entry[1]), -1)
                 number = next(written.get(place, iter(())), None)
                 if number is not None:
                     setattr(entry[1], recorder.data_name, number + moved.get(place, 0.0))
