@@ -98,7 +98,7 @@ async def test_no_line_is_cut_off_at_any_phase(kind: type[Pane], name: str, size
 
 async def test_attention_shows_every_head_with_the_text_on_its_axes() -> None:
     pane = AttentionPane()
-    async with staged(pane, "bundled", 0.99):
+    async with staged(pane, "bundled", 0.99, (90, 30)):
         trace = trace_of("bundled")
         lines = text_of(pane)
         characters = [tokens(trace).vocabulary.short(p.token) for p in tokens(trace).positions]
@@ -108,7 +108,7 @@ async def test_attention_shows_every_head_with_the_text_on_its_axes() -> None:
 
 async def test_attention_grows_as_positions_are_processed() -> None:
     pane = AttentionPane()
-    async with staged(pane, "bundled", 0.0):
+    async with staged(pane, "bundled", 0.0, (90, 30)):
         trace = trace_of("bundled")
         row = attention(trace).rows[(0, 0, 0)][3]
         just_before = trace.born_at(row.weights[-1]) - 1

@@ -7,6 +7,7 @@ Layers, heads and positions follow from what depends on what; no name is looked 
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
 from microgpt_tui.recognise.dots import Dot, score, weighted
@@ -70,6 +71,11 @@ class Cell:
             return trace.data_at(self.total, event)
         weight = trace.data_at(self.weight, event)
         return trace.data_at(self.exp, event) / weight if weight else math.nan
+
+
+def entropy_of(weights: Sequence[float]) -> float:
+    """How spread a row is, in nats: 0 when all weight is on one position, ln n when it is spread evenly over n."""
+    return 0.0 - sum(w * math.log(w) for w in weights if w > 0)
 
 
 @dataclass(slots=True, eq=False)

@@ -23,7 +23,7 @@ PANE_KEYS = {
     "m": "what the numbers are: data, gradient, logit, …", "o": "another arrangement: open, order, one or all",
     "x": "the next part: number, matrix, file", "l": "layer by layer; the map of the model", "h": "the next head",
     "d": "another text or training step", "r": "mark a place to compare with", "v": "every number in full",
-    "u": "more of the pane's setting: temperature, threshold, mean", "a": "what if: fewer tokens (top-k)",
+    "u": "more of the pane's setting: temperature, threshold, mean, scale", "a": "what if: fewer tokens (top-k)",
     "p": "what if: fewer tokens (top-p)", "j": "fold", "plus": "more around", "minus": "less around",
     "G": "the strongest paths",
 }  # fmt: skip

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from microgpt_tui.headless.panes.report import Here, Report, figure
-from microgpt_tui.recognise.attention import AttentionRow, attention
+from microgpt_tui.recognise.attention import AttentionRow, attention, entropy_of
 from microgpt_tui.recognise.missing import of_attention
 from microgpt_tui.recognise.tokens import key_tokens, tokens
 
@@ -34,6 +34,7 @@ def document(here: Here) -> dict[str, Any]:
 def _row(here: Here, row: AttentionRow) -> dict[str, Any]:
     return {
         "sequence": row.sequence, "query": row.query, "first_key": row.keys.start, "weights": here.data(row.weights),
+        "entropy": entropy_of(here.data(row.weights)),
     }  # fmt: skip
 
 

@@ -11,7 +11,7 @@ from textual.binding import Binding, BindingType
 
 from microgpt_tui.recognise.attention import AttentionRow, Cell, attention, open_cell
 from microgpt_tui.tui import palette
-from microgpt_tui.tui.lines import Line, Row, empty, text, width_of
+from microgpt_tui.tui.lines import Line, Row, clip, empty, text, width_of, wrapped
 from microgpt_tui.tui.messages import NodeChosen
 from microgpt_tui.tui.pane import Late, Pane, View
 from microgpt_tui.tui.panes import cells, charts
@@ -22,10 +22,12 @@ from microgpt_tui.tui.panes.attention_picture import (
     current_row,
     entropy,
     largest,
+    largest_weight,
     means,
     paint,
     row_of,
 )
+from microgpt_tui.tui.panes.attention_reads import read_lines
 
 MODES = ("weight", "logit", "gradient")
 
@@ -42,6 +44,7 @@ class AttentionPane(Pane):
         Binding("l", "layer(1)", "layer"),
         Binding("L", "layer(-1)", "layer before", show=False),
         Binding("o", "one", "one head/all"),
+        Binding("u", "scale", "scale", show=False),
         Binding("d", "sequence(1)", "next text", show=False),
         Binding("D", "sequence(-1)", "text before", show=False),
         Binding("up", "move(-1,0)", "query up", show=False),
@@ -62,9 +65,13 @@ dot product q·k is the score; divided by √d it is the logit; **softmax** turn
 up to 1; the head's output is the sum of the value vectors v, each multiplied by its weight.
 
 A row is a query position, a column a key position. Causal: a position sees itself and what came before, so the
-upper right is empty. The row marked `▶` is where the cursor is. *Entropy* tells how spread a row is: 0 when all
-weight is on one position, log n when it is spread evenly over n. The strip below a head is the mean weight that
-each key position got.
+upper right is empty. The row marked `▶` is where the cursor is. *Entropy* (H, in nats) tells how spread that row is: 0
+when all weight is on one position, ln n when it is spread evenly over n. The strip `μ` below a head is the mean weight
+that each key position got. `u` changes the scale of the colours: each row's own largest weight, or 0 to 1 for all.
+
+Below stands what the selected position *reads*, per head and averaged over the layer's heads: in percent, the largest
+in brackets, and how spread in words. Arcs lead from the position to the tokens that get more than an even share; `┏`
+and `┳` is the one that gets most, `┫` or `●` tells that the position itself does.
 """
 
     def __init__(self, *, id: str | None = None, classes: str | None = None) -> None:
@@ -78,6 +85,8 @@ each key position got.
         """A head was chosen; otherwise the head that the moment is in is shown."""
         self.sequence: int | None = None
         self.one = False
+        self.relative = True
+        """Weights are coloured by their row's largest; otherwise from 0 to 1."""
         self.part = 0
         """Which of the opened cell's numbers is selected."""
         self._picture: Picture | None = None
@@ -88,7 +97,7 @@ each key position got.
     # -- what is shown -----------------------------------------------------------------------
 
     def state_key(self) -> object:
-        return (self.mode, self.at_layer, self.at_head, self.cell, self.sequence, self.one, self.part)
+        return (self.mode, self.at_layer, self.at_head, self.cell, self.sequence, self.one, self.part, self.relative)
 
     def _sequence(self, view: View) -> int:
         found = attention(view.trace)
@@ -111,8 +120,14 @@ each key position got.
         ))  # fmt: skip
         details = self._detail_lines(view, picture, width)
         lines: list[Line | Late] = [partial(self._planned, view, picture, what, width) for what in picture.plan]
+        lines += [[], *_legend(width)]
         # The opened cell stands above the heatmaps when these do not fit on the screen.
-        self._top = len(details) if len(lines) + 9 > self.size.height else 0
+        fits = len(lines) + len(details) + picture.found.heads[self.at_layer] <= self.size.height
+        query = self._query(view, picture)
+        details = [
+            *read_lines(view, picture, self.at_layer, self.at_head, query, width, few=not fits), *details,
+        ]  # fmt: skip
+        self._top = len(details) if len(picture.plan) + 9 > self.size.height else 0
         return [lines[0], *details, *lines[1:]] if self._top else [*lines, *details]
 
     def _nothing(self, view: View) -> list[Line]:
@@ -168,18 +183,25 @@ each key position got.
 
     def _title_line(self, view: View, picture: Picture, width: int) -> Line:
         found = picture.found
-        names = " ".join(f"[{m}]" if m == self.mode else m for m in MODES)
         where = f"layer {self.at_layer} h{self.at_head}" if len(found.heads) > 1 else f"h{self.at_head}"
-        words = [text(f"{where} · m: {names} ", palette.TEXT)]
+        scales = "[row] 0…1" if self.relative else "row [0…1]"
+        choices = [("m", " ".join(f"[{m}]" if m == self.mode else m for m in MODES), self.mode)]
+        if self.mode == "weight":
+            choices.append(("u", f"scale {scales}", "row" if self.relative else "0…1"))
+        words = [where]
         if found.sequences > 1:
-            words.append(text(f"· text {picture.sequence + 1}/{found.sequences} (t) ", palette.DIM))
+            words.append(f"d: text {picture.sequence + 1}/{found.sequences}")
         if picture.shown < picture.length:
-            words.append(text(f"· keys {picture.first_key}–{picture.first_key + picture.shown - 1} ", palette.DIM))
-        legend = cells.share_legend() if self.mode == "weight" else cells.signed_legend(self._scale(view, picture))
-        used, length = width_of(words), width_of(legend)
-        if used + length <= width:
-            words.append(Segment(" " * (width - used - length)))
-        return words + legend
+            words.append(f"keys {picture.first_key}–{picture.first_key + picture.shown - 1}")
+        head = " · ".join([*words[:1], *(f"{key}: {all_of}" for key, all_of, _ in choices), *words[1:]])
+        if len(head) > width:
+            head = " · ".join([*words[:1], *(f"{key}: {chosen}" for key, _, chosen in choices), *words[1:]])
+        line = [text(clip(head, width))]
+        legend = cells.signed_legend(self._scale(view, picture))
+        if self.mode == "weight":
+            legend = cells.share_legend(end="its row's largest" if self.relative else "")
+        gap = width - width_of(line) - width_of(legend)
+        return [*line, Segment(" " * gap), *legend] if gap > 0 else line
 
     def _head_line(self, row: Row, picture: Picture, layer: int, head: int, chosen: bool) -> None:
         label = f"h{head}"
@@ -201,7 +223,9 @@ each key position got.
             return
         selected = self._selected(view, picture) if chosen else None
         mark = selected[1] if selected is not None and selected[0] == query else -1
-        scale = 1.0 if self.mode == "weight" else self._scale(view, picture)
+        scale = self._scale(view, picture) if self.mode != "weight" else 1.0
+        if self.mode == "weight" and self.relative:
+            scale = largest_weight(view, found)
         put_cells(row, view, picture, found, self.mode, scale, mark)
 
     # -- numbers -----------------------------------------------------------------------------
@@ -307,6 +331,11 @@ each key position got.
         self.one = not self.one
         self.restate()
 
+    def action_scale(self) -> None:
+        """Colours by each row's largest weight, or from 0 to 1."""
+        self.relative = not self.relative
+        self.restate()
+
     def action_move(self, down: int, right: int) -> None:
         """Another cell."""
         picture = self._shown(self.view)
@@ -385,6 +414,19 @@ each key position got.
         if view is None or (cell := self.opened(view)) is None or not cell.products:
             return self.explanation
         return self.explanation + formula(view, cell)
+
+
+def _legend(width: int) -> list[Line]:
+    """What the signs below the heads mean."""
+    words = (
+        " H: entropy",
+        ", 0 on one key",
+        ", ln n evenly",
+        " · μ: mean a key got",
+        " · ▶: the cursor",
+        " · “·”: not made yet",
+    )
+    return wrapped([text(word, palette.DIM) for word in words], width)
 
 
 def _character(picture: Picture, position: int) -> str:

@@ -6,7 +6,7 @@ import math
 from bisect import bisect_right
 from dataclasses import dataclass
 
-from microgpt_tui.recognise.attention import Attention, AttentionRow, attention
+from microgpt_tui.recognise.attention import Attention, AttentionRow, attention, entropy_of
 from microgpt_tui.recognise.tokens import key_tokens, tokens
 from microgpt_tui.trace.derived import derived
 from microgpt_tui.trace.trace import Trace
@@ -121,8 +121,7 @@ def entropy(view: View, rows: list[AttentionRow], query: int) -> float | None:
     trace = view.trace
     if row is None or trace.born_at(row.weights[-1]) > view.event:
         return None
-    values = [trace.data[n - trace.first_node] for n in row.weights]
-    return -sum(v * math.log(v) for v in values if v > 0)
+    return entropy_of([trace.data[n - trace.first_node] for n in row.weights])
 
 
 def means(view: View, rows: list[AttentionRow], picture: Picture) -> list[float]:
@@ -141,6 +140,13 @@ def means(view: View, rows: list[AttentionRow], picture: Picture) -> list[float]
                 counts[column] += 1
     shown = range(picture.first_key, picture.first_key + picture.shown)
     return [totals[i] / counts[i] if counts[i] else 0.0 for i in shown]
+
+
+def largest_weight(view: View, row: AttentionRow) -> float:
+    """The largest weight of a row among those made at the moment; 1 before there is one."""
+    trace, first = view.trace, view.trace.first_node
+    made = [trace.data[n - first] for n in row.weights if n >= first and trace.born[n - first] <= view.event]
+    return max((v for v in made if math.isfinite(v)), default=1.0) or 1.0
 
 
 def largest(view: View, picture: Picture, gradient: bool) -> float:

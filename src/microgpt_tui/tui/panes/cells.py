@@ -89,12 +89,12 @@ def signed_cells_of(values: Sequence[float], scale: float, width: int) -> Line:
     return line
 
 
-def share_legend(scale: float = 1.0) -> Line:
-    """The colour scale of shares, with its ends."""
+def share_legend(scale: float = 1.0, end: str = "") -> Line:
+    """The colour scale of shares, with its ends; ``end`` in words."""
     row = Row().put("scale 0 ", palette.DIM)
     for i in range(8):
         row.put(*share(i / 7, 1.0, 1))
-    return row.put(f" {plain(scale)}", palette.DIM).done()
+    return row.put(f" {end or plain(scale)}", palette.DIM).done()
 
 
 def signed_legend(scale: float) -> Line:
