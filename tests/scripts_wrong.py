@@ -11,11 +11,6 @@ WRONG: dict[str, dict[str, str]] = {
         "tokens": "positions are missing or invented",
         "optimizer": "the optimizer's numbers are not found",
     },
-    "weights_flat": {
-        "tokens": "another distribution, target or loss",
-        "weights": "a matrix is not found",
-        "samples": "the texts are not those that it prints",
-    },
     "loop_nested": {
         "tokens": "the last position of a step that trains on the way is missing",
         "samples": "the texts are not those that it prints",

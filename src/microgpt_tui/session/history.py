@@ -25,6 +25,7 @@ from microgpt_tui.protocol.messages import (
     Stopped,
 )
 from microgpt_tui.protocol.stops import Killed, Stop
+from microgpt_tui.recognise.cutting import cut, is_flat
 from microgpt_tui.trace.trace import Program, Trace, program_from
 
 
@@ -94,6 +95,8 @@ class History:
         """Why the script's process could not be copied, where it was tried last."""
         self.differing: list[str] = []
         """Steps that were not the same when they were run again, in words."""
+        self._flat: bool | None = None
+        """All parameters are flat lists that were not looked into yet; None before it is known."""
         self._spool = Spool()
         self._used: dict[int, None] = {}
         """Recorded episodes, the one looked at last behind the others."""
@@ -116,6 +119,11 @@ class History:
     def nbytes(self) -> int:
         """Memory that the recorded episodes take."""
         return sum(t.nbytes for t in self.traces.values())
+
+    @property
+    def in_memory(self) -> list[Trace]:
+        """The recorded episodes that need not be read first."""
+        return list(self.traces.values())
 
     @property
     def steps(self) -> list[Summary]:
@@ -162,7 +170,9 @@ class History:
     def handle(self, message: Data, blobs: Blobs) -> None:
         """Take one message."""
         if isinstance(message, EventsRecorded):
-            self._trace_for(message.summary).extend(message.extras, blobs, complete=message.complete)
+            trace = self._trace_for(message.summary)
+            trace.extend(message.extras, blobs, complete=message.complete)
+            self.look_for_matrices(trace)
         elif isinstance(message, MomentsRead):
             columns = {name.removeprefix("moment:"): array("d", bytes(raw)) for name, (_, raw) in blobs.items()}
             self._trace_for(message.summary).take_moments(columns)
@@ -177,8 +187,21 @@ class History:
             self.ready = True
         elif isinstance(message, SetupEnded):
             self.program.keep(message)
+            self._flat = None
         elif isinstance(message, Stopped):
             self._take_stop(message.stop)
+
+    def look_for_matrices(self, trace: Trace) -> None:
+        """Where all parameters are flat lists: cut them, once, as the first pass over an episode's loss begins."""
+        if self._flat is None:
+            self._flat = self.ready and bool(self.program.matrices) and is_flat(self.program)
+        if self._flat and trace.episode_kind in ("step", "sample") and (len(trace.pass_start) or trace.complete):
+            self._flat = False
+            if found := cut(trace):
+                self.program.cut(found)
+                for each in (*self.in_memory, trace):
+                    each.derived.clear()
+                    each.grown.clear()
 
     def lost(self, status: int | None) -> None:
         """The process is gone: without a word, where it has not said that the script is over."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import socket
 from array import array
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -139,7 +139,7 @@ def _read(program: Program) -> ScriptRead:
 
 
 def _setup(program: Program) -> SetupEnded:
-    matrices = tuple((m.name, tuple(m.shape), tuple(m.nodes)) for m in program.matrices)
+    matrices = tuple((m.name, tuple(m.shape), tuple(m.nodes)) for m in program.whole)
     return SetupEnded(tuple(program.kept), matrices, program.namespace, program.total_steps)
 
 
@@ -174,6 +174,8 @@ class Episodes(dict[int, Trace]):
 
     def __init__(self, archive: Archive, program: Program, budget: int, entries: Mapping[int, dict[str, Any]]) -> None:
         self.entries = entries
+        self.read: Callable[[Trace], None] = lambda trace: None
+        """Called with each that is read."""
         super().__init__()
         self.archive, self._program, self._budget = archive, program, budget
 
@@ -182,6 +184,7 @@ class Episodes(dict[int, Trace]):
             raise KeyError(index)
         setup = self.get(0) if index else None
         trace = read_episode(self.archive, self.entries[index], self._program, setup)
+        self.read(trace)
         while len(self) > 2 and sum(t.nbytes for t in super().values()) > self._budget:
             super().__delitem__(next(i for i in super().__iter__() if i))
         self[index] = trace
@@ -213,6 +216,11 @@ class Episodes(dict[int, Trace]):
         return ((index, self[index]) for index in self)
 
     @property
+    def in_memory(self) -> list[Trace]:
+        """Those that were read."""
+        return list(super().values())
+
+    @property
     def loaded(self) -> int:
         """Bytes of those that are in memory."""
         return sum(t.nbytes for t in super().values())
@@ -225,11 +233,17 @@ class RecordedHistory(History):
         super().__init__(budget)
         self.program, self.ready = program, True
         self.traces: Episodes = Episodes(archive, program, budget, entries)
+        self.traces.read = self.look_for_matrices
 
     @property
     def recorded(self) -> list[int]:
         """The episodes in which something has happened that is recorded, in order."""
         return sorted(i for i, entry in self.traces.entries.items() if entry["events"])
+
+    @property
+    def in_memory(self) -> list[Trace]:
+        """The recorded episodes that were looked at."""
+        return self.traces.in_memory
 
     @property
     def newest(self) -> Trace | None:

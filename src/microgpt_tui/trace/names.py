@@ -67,6 +67,9 @@ def parameter_names(program: Program) -> dict[int, str]:
 
 
 def _parameter_name(matrix: Matrix, place: int) -> str:
+    if matrix.flat is not None:
+        name, start = matrix.flat
+        return f"{name}[{start + place}]"
     return matrix.name + _bracketed(indices(matrix.shape, place))
 
 

@@ -161,7 +161,7 @@ def parameters_called(program: Program, reference: Reference) -> frozenset[int]:
 @derived
 def _matrices(program: Program) -> dict[str, Any]:
     """Name -> the nodes that the script keeps under it, nested as they are there."""
-    return {m.name: _nested(list(m.nodes), m.shape) for m in reversed(program.matrices)}
+    return {m.name: _nested(list(m.nodes), m.shape) for m in reversed(program.whole)}
 
 
 def _nested(flat: list[int], shape: tuple[int, ...]) -> Any:

@@ -46,6 +46,8 @@ class Matrix:
     name: str
     shape: tuple[int, ...]
     nodes: array[int]
+    flat: tuple[str, int] | None = None
+    """The script's own list that it was cut out of, and where in it it begins: its elements have that list's names."""
 
 
 @dataclass(slots=True)
@@ -67,6 +69,8 @@ class Program:
     kept: array[int] = field(default_factory=lambda: array("q"))
     """Nodes of the setup that live on (parameters first found at its end), ascending."""
     matrices: list[Matrix] = field(default_factory=list)
+    whole: list[Matrix] = field(default_factory=list)
+    """The same as the script keeps them, before flat lists were cut."""
     namespace: dict[str, Any] = field(default_factory=dict)
     """Plain module-level values at the end of the setup: numbers, texts, short lists of texts."""
     spelling: Any = None
@@ -86,11 +90,19 @@ class Program:
     def keep(self, setup: SetupEnded) -> None:
         """The setup is over: take in the parameters and the plain values that it has left."""
         self.kept = array("q", setup.kept)
-        self.matrices = [Matrix(name, shape, array("q", nodes)) for name, shape, nodes in setup.matrices]
+        self.whole = [Matrix(name, shape, array("q", nodes)) for name, shape, nodes in setup.matrices]
+        self.matrices = self.whole
         self.namespace = setup.namespace
         self.total_steps = setup.total_steps
         self.version += 1
         self.derived.clear()
+
+    def cut(self, matrices: list[Matrix]) -> None:
+        """Take in what flat lists of parameters are made of."""
+        self.matrices = matrices
+        self.version += 1
+        self.derived.clear()
+        self.grown.clear()
 
     def site(self, number: int) -> Site:
         """The site with this number; raises IndexError or ValueError for a number that is none."""
