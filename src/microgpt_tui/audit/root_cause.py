@@ -107,7 +107,7 @@ def root_cause(
             break
         node, tiny = _behind(trace, node, event, tiny)
     origin = _origin(chain)
-    return RootCause(what, event, line, tuple(chain), origin, _said(chain, origin))
+    return RootCause(what, event, line, tuple(chain), origin, _said(chain, origin, what))
 
 
 def _made(trace: Trace, node: int) -> int:
@@ -121,7 +121,7 @@ def cause_at(trace: Trace, event: int, growth: Callable[[int], Iterable[float]] 
     odd = trace.owner(node).odd_data.get(node, "")
     kind = (
         f"the complex number {odd}"
-        if "j" in odd
+        if odd.rstrip(")").endswith("j")
         else "NaN"
         if math.isnan(value)
         else "infinity"
@@ -199,12 +199,12 @@ def _origin(chain: Sequence[Link]) -> Link | None:
     return found if found is not None else (chain[0] if chain else None)
 
 
-def _said(chain: Sequence[Link], origin: Link | None) -> str:
+def _said(chain: Sequence[Link], origin: Link | None, what: str) -> str:
     if origin is None:
         return "no operand is recorded"
     size = (
         f"the complex number {origin.odd}"
-        if "j" in origin.odd
+        if origin.odd.rstrip(")").endswith("j")
         else "zero"
         if origin.data == 0
         else "not finite"
@@ -212,6 +212,9 @@ def _said(chain: Sequence[Link], origin: Link | None) -> str:
         else f"{origin.data:.4g}"
     )
     last = chain[-1]
+    if not extreme(origin.data) and origin.data < 0 and ("domain" in what or "complex" in what):
+        named = "" if origin.name == size else f"{origin.name} = "
+        return f"its operand {named}{size} is negative, and there is no real result for that"
     if not extreme(origin.data):
         return f"its operand {origin.name} is {size}, and not extreme itself"
     if origin.history and len(origin.history) > 1:

@@ -62,6 +62,8 @@ class FunctionTested(Examination):
     deviation: Deviation | None = None
     at_kink: str = ""
     """The first kink: where, both slopes and the derivative that the script has."""
+    at_zero: str = ""
+    """The kink that it has at 0, where no call of the step was at one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +83,18 @@ class MatrixTested(Examination):
     """Of those that are wrong so many have no gradient at all."""
     stale: int = 0
     """Of those that are wrong so many are right but for what the gradient held when the step began."""
+
+
+@dataclass(frozen=True, slots=True)
+class PassTested(Examination):
+    """The script's pass run over a small graph whose nodes are used at several depths, made by its own operation."""
+
+    operation: str
+    compared: int
+    """Gradients that were compared with another pass over that graph."""
+    wrong: int = 0
+    untested: str = ""
+    deviation: Deviation | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,10 +1,21 @@
 """The registry of rules: each is one generator of findings about a ``Subject``. A rule more is one line here."""
 
-from microgpt_tui.audit.rules import attention, end_to_end, layers, loss, operations, optimizer, parameters, passes
+from microgpt_tui.audit.rules import (
+    attention,
+    end_to_end,
+    layers,
+    loss,
+    numbers,
+    operations,
+    optimizer,
+    parameters,
+    passes,
+)
 from microgpt_tui.audit.subject import Rule
 
 RULES: dict[str, Rule] = {
     "operations and functions": operations.operations,
+    "complex numbers": numbers.complex_numbers,
     "several names for one object": parameters.shared,
     "backward pass": passes.backward_pass,
     "zeroing": passes.zeroing,

@@ -18,7 +18,7 @@ def operations(subject: Subject) -> Iterator[Finding]:
     for f in subject.functions:
         kind = "operation" if f.operation else "function"
         if f.compared:
-            kinks = f", {f.kinks} of them at a kink" if f.kinks else ""
+            kinks = f", {f.kinks} of them at a kink" if f.kinks else f"; {f.at_zero}" if f.at_zero else ""
             subject.notes.tested.append(
                 Tested(kind, f.name, f"{f.compared} derivatives by differences{kinks}", f.wrong)
             )

@@ -12,6 +12,7 @@ from microgpt_tui.audit.findings import ERROR, WARNING, Finding, Tested, Unteste
 from microgpt_tui.audit.source import FunctionNode, assignment_of, names_in
 from microgpt_tui.audit.subject import NotEvaluated, Subject
 from microgpt_tui.protocol.codes import ACCUMULATE, ASSIGN, OUTSIDE_OP, ZERO, SiteKind
+from microgpt_tui.protocol.examination import PassTested
 from microgpt_tui.trace.names import name, parameter_names
 from microgpt_tui.trace.trace import Trace
 
@@ -25,7 +26,9 @@ def backward_pass(subject: Subject) -> Iterator[Finding]:
         return
     if not seeds:
         raise NotEvaluated("no backward pass is recorded in this step")
-    found = list(_outside(step)) or list(_twice(step, seeds)) or list(_order(subject, step, seeds))
+    rewired = any(f.deviation is not None and "its own operand" in f.deviation.guess for f in subject.functions)
+    found = [] if rewired else list(_outside(step))
+    found = found or list(_twice(step, seeds)) or list(_order(subject, step, seeds))
     yield from found
     if forward is None or not forward.pass_compared:
         why = forward.untested if forward is not None and forward.untested else "the step was not run again"
@@ -37,6 +40,7 @@ def backward_pass(subject: Subject) -> Iterator[Finding]:
         ))  # fmt: skip
         if forward.pass_wrong and not found:
             yield _wrong(subject, step)
+    yield from _ladder(subject, known=bool(found or (forward is not None and forward.pass_wrong)))
     loose = sum(
         step.source[r] < 0 and step.kind[step.write_event[r]] == ACCUMULATE for r in range(seeds[0], len(step.target))
     )
@@ -44,6 +48,24 @@ def backward_pass(subject: Subject) -> Iterator[Finding]:
         subject.notes.untested.append(
             Untested("pass", "who gave", f"{loose:,} contributions cannot be attributed to a node")
         )
+
+
+def _ladder(subject: Subject, *, known: bool) -> Iterator[Finding]:
+    """The pass over a small graph whose nodes are used at several depths: this step's may have none such."""
+    for p in subject.all(PassTested):
+        if p.untested:
+            subject.notes.untested.append(Untested("pass", "order", p.untested))
+            continue
+        how = f"{p.compared} gradients of a small graph of {p.operation} whose nodes are used at several depths"
+        subject.notes.tested.append(Tested("pass", "order", how, p.wrong))
+        if p.wrong and not known and p.deviation is not None:
+            d = p.deviation
+            yield Finding(
+                WARNING, "order", pass_line(subject), "where a node is used at several depths the pass gives a wrong "
+                "gradient, since it passes a gradient on before all of it is there; nothing in this step showed it",
+                f"{d.at} with f = {p.operation}: d/d{d.of} is {d.found:.6g}, another pass gives {d.expected:.6g}",
+                step=subject.step.number,
+            )  # fmt: skip
 
 
 def _old_graph(subject: Subject, step: Trace) -> Finding:

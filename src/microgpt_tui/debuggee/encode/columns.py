@@ -71,7 +71,7 @@ class Columns:
                 self.c["int_data"].append(number)
             return found
         except (TypeError, ValueError, OverflowError):
-            self.extras.setdefault("odd_data", []).append((number, f"<{type(value).__name__}>"))
+            self.extras.setdefault("odd_data", []).append((number, _odd(value)))
             return NAN
 
     def unsent(self) -> tuple[dict[str, Any], wire.Blobs]:
@@ -112,3 +112,8 @@ def iteration_text(names: tuple[str, ...], values: tuple[Any, ...]) -> str:
         if type(value) is int or (type(value) is str and len(value) <= 24):
             parts.append(f"{name}={value!r}" if type(value) is str else f"{name}={value}")
     return ", ".join(parts[:3])
+
+
+def _odd(value: Any) -> str:
+    """What is shown of a number that is no real one."""
+    return repr(value) if type(value) is complex else f"<{type(value).__name__}>"

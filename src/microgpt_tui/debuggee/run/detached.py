@@ -6,14 +6,15 @@ import math
 import random
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from types import CodeType
 from typing import Any
 
 from microgpt_tui.debuggee.record.identity import identity_of
-from microgpt_tui.debuggee.run.calls import Call, Calls, Function, Thawed, nodes_in
+from microgpt_tui.debuggee.run.calls import Call, Calls, Function, Leaf, Thawed, nodes_in
 from microgpt_tui.debuggee.run.live_graph import LiveGraph, NoRule
 from microgpt_tui.debuggee.run.slope import WIDEST, Slope, slope
-from microgpt_tui.protocol.examination import Deviation, FunctionTested
+from microgpt_tui.protocol.examination import Deviation, FunctionTested, PassTested
 
 RELATIVE = 1e-5
 """What a derivative may be off, relative."""
@@ -33,7 +34,7 @@ class Tested:
         self.compared = self.wrong = self.kinks = self.operations = 0
         self.untested: dict[str, int] = {}
         self.deviations: list[tuple[Deviation, Evidence]] = []
-        self.at_kink = ""
+        self.at_kink = self.at_zero = ""
 
     def skip(self, why: str) -> None:
         self.untested[why] = self.untested.get(why, 0) + 1
@@ -55,6 +56,8 @@ class Detached:
         self.graph = graph
         self.files = files
         self.wrong: dict[CodeType, str] = {}
+        self.ladder: Call | None = None
+        """A call of an operation with two operands that is right: what a graph can be made of."""
         self.chance = random.Random(1)
 
     def results(self, what: str = "") -> Iterator[FunctionTested]:
@@ -83,6 +86,11 @@ class Detached:
             except (NoRule, ArithmeticError, ValueError, TypeError, AttributeError, LookupError) as error:
                 tested.skip(str(error) if isinstance(error, NoRule) else f"{type(error).__name__}: {error}")
         random.setstate(state)
+        if tested.operations and not tested.wrong:
+            if not tested.kinks:
+                tested.at_zero = self._at_zero(function.kept[0])
+            if self.ladder is None:
+                self.ladder = next((c for c in function.kept if [type(x) for x in c.given] == [Leaf, Leaf]), None)
         if blamed:
             tested.skip(f"it calls {blamed[0]}, which is wrong")
         deviation = None
@@ -96,7 +104,7 @@ class Detached:
         return FunctionTested(
             code.co_qualname, self.files[code.co_filename], code.co_firstlineno,
             bool(tested.operations) and not any(self.functions[c].kept for c in function.callees), function.calls,
-            tested.compared, tested.wrong, tested.kinks, why, deviation, tested.at_kink,
+            tested.compared, tested.wrong, tested.kinks, why, deviation, tested.at_kink, tested.at_zero,
         )  # fmt: skip
 
     # -- one call --------------------------------------------------------------------------
@@ -150,6 +158,53 @@ class Detached:
             slopes[key] = once or slope(lambda d, key=key: value((key, d)), at)  # type: ignore[misc]
         for key in keys:
             self._compare(call, key, found[key], slopes, found, tested, float(getattr(outputs[0], data)))
+
+    def _at_zero(self, call: Call) -> str:
+        """The kink that an operation with one operand has at 0, or an empty text."""
+        if len(call.leaves) != 1:
+            return ""
+        (key,) = call.leaves
+        at = replace(call, leaves={key: 0.0})
+        node_class, data = self.graph.node_class, self.graph.data_name
+
+        def value(distance: float) -> float | None:
+            try:
+                return float(getattr(Thawed(at, node_class, (key, distance)).result, data))
+            except (ArithmeticError, ValueError, TypeError, AttributeError):
+                return None
+
+        try:
+            found = slope(value, 0.0)
+            if found is None or not found.kink:
+                return ""
+            made = Thawed(at, node_class)
+            has = self._passed_on(made.result, made, at, Tested()).get(key, math.nan)
+        except (NoRule, ArithmeticError, ValueError, TypeError, AttributeError, LookupError):
+            return ""
+        return f"at 0, where this step has not been, the slope is {found.left:.6g} on the left and " \
+               f"{found.right:.6g} on the right, and the script has {has:.6g}"  # fmt: skip
+
+    def ladder_tested(self, run: Callable[[Any], Any]) -> PassTested | None:
+        """The script's pass (``run``) over a graph with nodes that are used at several depths."""
+        if self.ladder is None:
+            return None
+        made, graph, name = self.ladder.function, self.graph, self.ladder.code.co_qualname
+        try:
+            a, b = graph.node_class(0.75), graph.node_class(1.25)
+            c = made(a, b)
+            d = made(c, a)
+            e = made(c, d)
+            top = made(e, c)
+            expected = graph.reverse([top], [1.0])
+            run(top)
+        except Exception as error:
+            return PassTested(name, 0, untested=f"{type(error).__name__}: {error}")
+        leaves = {"a": a, "b": b}
+        found = {n: float(getattr(x, graph.grad_name) or 0.0) for n, x in leaves.items()}
+        off = [n for n, x in leaves.items() if not _near(found[n], expected[identity_of(x)])]
+        deviation = Deviation(off[0], found[off[0]], expected[identity_of(leaves[off[0]])],
+                              "c = f(a, b), d = f(c, a), e = f(c, d), f(e, c)") if off else None  # fmt: skip
+        return PassTested(name, len(leaves), len(off), deviation=deviation)
 
     def _is_operation(self, output: Any, new: set[int]) -> bool:
         operands = self.graph.operands(output)

@@ -22,6 +22,7 @@ from array import array
 from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from types import CodeType
 from typing import Any, NoReturn
 
 from microgpt_tui.debuggee.encode.recording import Recording
@@ -104,6 +105,8 @@ class Examiner:
         """In a fork: the script is over, without the answer that was waited for."""
         self.state: Any = None
         """The random generator's, as the step begins."""
+        self.walks: tuple[CodeType, dict[str, Any]] | None = None
+        """The function that runs a pass, and its module's names."""
         self._out = -1
 
     # -- the first fork --------------------------------------------------------------------
@@ -226,6 +229,8 @@ class Examiner:
                 return
             depth += 1
             if depth == 1 and isinstance(loss, self.recorder.node_class):
+                frame = sys._getframe(1)
+                self.walks = frame.f_code, frame.f_globals
                 begins(loss)
 
         vars(builtins)[names.BACKWARD] = backward
@@ -368,13 +373,29 @@ class Examiner:
             if why:
                 self._say(NotExamined("forward", why))
             if recorder.node_class is not Nothing:
-                for result in Detached(calls, self.graph(), recorder.files).results(what):
+                tried = Detached(calls, self.graph(), recorder.files)
+                for result in tried.results(what):
                     self._say(result)
+                told = tried.ladder_tested(self._run_pass) if self.walks is not None else None
+                if told is not None:
+                    self._say(told)
             _exit(0)
 
         self.ended = over
         self.at_backward(lambda loss: over(""))
         calls.listen()
+
+    def _run_pass(self, loss: Any) -> None:
+        """The script's own pass, from a node of ours."""
+        assert self.walks is not None
+        code, module = self.walks
+        method = getattr(type(loss), code.co_name, None)
+        if getattr(method, "__code__", None) is code:
+            getattr(loss, code.co_name)()
+        elif callable(found := module.get(code.co_name)) and getattr(found, "__code__", None) is code:
+            found(loss)
+        else:
+            raise NoRule("the function that runs the pass cannot be called by its name")
 
     # -- parameters --------------------------------------------------------------------------
 
