@@ -212,16 +212,37 @@ def meaning(trace: Trace, number: int) -> Meaning:
         return Meaning(f"{role.split()[0]} dimension", "channel", role)
     if matrix.shape[0] == size:
         return Meaning("token", "channel", "output layer")
-    if _feeds_rectifier(trace, multiplied[0].node):
+    first = multiplied[0].node
+    if matrix.shape[1] == size and _makes_logit(trace, first):
+        return Meaning("channel", "token", "output layer")
+    if _feeds_rectifier(trace, first):
         return Meaning("neuron", "channel", "first layer of the MLP")
     rows, columns = matrix.shape
+    if any(_is_rectified(trace, c) for c in trace.children(first)):
+        return Meaning("channel", "neuron", "second layer of the MLP")
     return Meaning("channel", "neuron" if columns > rows else "input", "")
+
+
+def _makes_logit(trace: Trace, product: int) -> bool:
+    """True where a product is part of what a distribution is made of."""
+    logits = {node for d in tokens(trace).distributions for node in d.logits}
+    graph, node, end = graph_of(trace), product, sum_end(graph_of(trace), product)
+    while node not in logits and node != end:
+        node = graph.users(node)[0]
+    return node in logits
 
 
 def _feeds_rectifier(trace: Trace, product: int) -> bool:
     """True when the sum that a product goes into has a user with one operand (relu, silu, gelu, tanh)."""
+    return any(_is_rectified(trace, user) for user in graph_of(trace).users(sum_end(graph_of(trace), product)))
+
+
+def _is_rectified(trace: Trace, node: int) -> bool:
+    """True for a value made of one computed operand, as an activation is, or of a power of one."""
     graph = graph_of(trace)
-    for user in graph.users(sum_end(graph, product)):
-        if len(graph.children(user)) == 1 and graph.role(user) is not Role.POWER:
-            return True
-    return False
+    children = graph.children(node)
+    if len(children) != 1 or graph.is_parameter(children[0]):
+        return False
+    if graph.role(node) is Role.POWER:
+        return graph.role(children[0]) is Role.RECTIFY
+    return graph.role(node) not in (Role.EXP, Role.LOG, Role.NEGATE)
