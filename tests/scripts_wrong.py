@@ -6,11 +6,6 @@ Each is a strict xfail of ``test_scripts_truth.py``: whoever mends it takes the 
 from __future__ import annotations
 
 WRONG: dict[str, dict[str, str]] = {
-    "operand_float32": {
-        "attention": "other rows than the script's",
-        "tokens": "positions are missing or invented",
-        "optimizer": "the optimizer's numbers are not found",
-    },
     "loop_nested": {
         "tokens": "the last position of a step that trains on the way is missing",
         "samples": "the texts are not those that it prints",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import struct
 from array import array
 from bisect import bisect_right
 from collections.abc import Callable, Iterator
@@ -46,6 +47,10 @@ _OPERATORS = {
 """The names that Python itself gives to operators (``__add__``)."""
 
 _SAMPLES = 6
+CLOSE, CLOSE_32 = 1e-9, 1e-5
+"""Relative to the numbers: rounding of some dozen operations in 64 bits, and in 32."""
+ENOUGH = 64
+"""Numbers that need more than 16 bits, which tell whether they need more than 32."""
 
 
 class Graph:
@@ -63,11 +68,15 @@ class Graph:
         self._head = array("i")
         self._next = array("i")
         self._roles_final = 0
+        self.close = CLOSE
+        """How near two numbers are, relative to their size, that are the same but for rounding."""
+        self._looked_at = 0
 
     def update(self, trace: Trace) -> None:
         """Take in new nodes, up to ``done``. The newest one waits while it may still change."""
         rows = len(trace.born)
         end = rows if trace.complete else self._final(rows)
+        self._find_precision(rows)
         self._find_roles()
         begin = self.done
         if end <= begin:
@@ -92,6 +101,15 @@ class Graph:
         while rows > self.done and trace.ops[trace.op[rows - 1]] == OUTSIDE_OP:
             rows -= 1
         return max(self.done, rows - 1)
+
+    def _find_precision(self, rows: int) -> None:
+        """Whether the script keeps its numbers in 32 bits: told by as many as will do."""
+        if self._looked_at < ENOUGH and rows > self._looked_at:
+            data = self.trace.data
+            long = [x for x in data[: 4 * ENOUGH] if math.isfinite(x) and x and not _fits("e", x)]
+            self._looked_at = len(long)
+            if len(long) >= ENOUGH:
+                self.close = CLOSE_32 if all(_fits("f", x) for x in long) else CLOSE
 
     def _find_roles(self) -> None:
         trace = self.trace
@@ -128,7 +146,7 @@ class Graph:
             if len(found) >= _SAMPLES and (low and high):
                 break
         for function, role in _FUNCTIONS.items():
-            if found and all(_same(function, x, y) for x, y in found):
+            if found and all(_same(function, x, y, self.near) for x, y in found):
                 return role
         if low and high and all((y == x if x > 0 else y == 0) for x, y in found):
             return Role.RECTIFY
@@ -153,17 +171,27 @@ class Graph:
             return Role.LEAF
         if len(children) == 1:
             x = self.data(children[0])
-            return next((role for function, role in _FUNCTIONS.items() if _same(function, x, y)), Role.OTHER)
+            return next((role for function, role in _FUNCTIONS.items() if _same(function, x, y, self.near)), Role.OTHER)
         if len(children) == 2:
             a, b = self.data(children[0]), self.data(children[1])
             for role, result in ((Role.MULTIPLY, a * b), (Role.ADD, a + b), (Role.SUBTRACT, a - b)):
-                if math.isclose(result, y, rel_tol=1e-15):
+                if math.isclose(result, y, rel_tol=self._exact):
                     return role
-            if b and math.isclose(a / b, y, rel_tol=1e-15):
+            if b and math.isclose(a / b, y, rel_tol=self._exact):
                 return Role.DIVIDE
         return Role.OTHER
 
     # -- questions -------------------------------------------------------------------------
+
+    @property
+    def near(self) -> float:
+        """As ``close``, for one operation."""
+        return self.close / 1000 if self.close == CLOSE else self.close / 20
+
+    @property
+    def _exact(self) -> float:
+        """As ``close``, for one sum or product."""
+        return 1e-15 if self.close == CLOSE else self.near
 
     def data(self, node: int) -> float:
         """A node's data when the forward pass used it."""
@@ -242,9 +270,17 @@ _FUNCTIONS: dict[Callable[[float], float], Role] = {
 }
 
 
-def _same(function: Callable[[float], float], x: float, y: float) -> bool:
+def _fits(code: str, x: float) -> bool:
+    """True for a number that a shorter format holds as it is: ``f`` of 32 bits, ``e`` of 16."""
     try:
-        return math.isclose(function(x), y, rel_tol=1e-12)
+        return bool(struct.unpack(code, struct.pack(code, x))[0] == x)
+    except OverflowError:
+        return False
+
+
+def _same(function: Callable[[float], float], x: float, y: float, near: float) -> bool:
+    try:
+        return math.isclose(function(x), y, rel_tol=near)
     except (ValueError, ZeroDivisionError, OverflowError):
         return False
 

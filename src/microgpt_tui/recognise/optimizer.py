@@ -10,6 +10,7 @@ import math
 from array import array
 from collections.abc import Callable, Sequence
 
+from microgpt_tui.recognise.operations import graph_of
 from microgpt_tui.trace.derived import derived
 from microgpt_tui.trace.trace import Trace
 
@@ -76,10 +77,11 @@ def _law(trace: Trace, name: str, rows: Sequence[int]) -> str:
             ))  # fmt: skip
     if len(points) < 2 or not any(p[3] for p in points):
         return ""
-    return next((law for law, terms in LAWS.items() if _obeys(terms, points)), "")
+    near = max(CLOSE, graph_of(trace).close)
+    return next((law for law, terms in LAWS.items() if _obeys(terms, points, near)), "")
 
 
-def _obeys(terms: Terms, points: Sequence[tuple[float, float, float, float]]) -> bool:
+def _obeys(terms: Terms, points: Sequence[tuple[float, float, float, float]], close: float) -> bool:
     """True where factors exist with which every number after is the sum of its terms."""
     rows = [terms(*p[:3]) for p in points]
     results = [p[3] for p in points]
@@ -95,9 +97,9 @@ def _obeys(terms: Terms, points: Sequence[tuple[float, float, float, float]]) ->
     moved = max(abs(factors[used.index(1)] * row[1]) for row in rows)
     if moved <= FELT * largest:
         return False  # the gradient has no part in it
-    near = CLOSE * largest
+    near = close * largest
     fitted = (sum(f * row[k] for f, k in zip(factors, used, strict=True)) for row in rows)
-    return all(math.isclose(a, b, rel_tol=CLOSE, abs_tol=near) for a, b in zip(fitted, results, strict=True))
+    return all(math.isclose(a, b, rel_tol=close, abs_tol=near) for a, b in zip(fitted, results, strict=True))
 
 
 def _fitted(rows: list[list[float]], results: list[float]) -> list[float] | None:

@@ -183,7 +183,7 @@ class Softmaxes:
                 if (
                     total >= 0
                     and self._members(total) == members
-                    and math.isclose(graph.data(user) * graph.data(total), graph.data(member), rel_tol=1e-9)
+                    and math.isclose(graph.data(user) * graph.data(total), graph.data(member), rel_tol=graph.close)
                 ):
                     return user
         return -1
@@ -198,7 +198,7 @@ class Softmaxes:
             for child in graph.children(node):
                 below = int(child)
                 product = graph.data(node) * graph.data(below)
-                if abs(product - 1) < 1e-9 and (graph.role(below) is Role.EXP or self._is_sum(below)):
+                if abs(product - 1) < graph.close and (graph.role(below) is Role.EXP or self._is_sum(below)):
                     return below
         return -1
 
@@ -219,15 +219,15 @@ class Softmaxes:
             if len(scaled) != 1 or not graph.data(exp):
                 return None
             own = graph.data(scaled[0]) / graph.data(exp)
-            if members and not math.isclose(own, ratio, rel_tol=1e-9):
+            if members and not math.isclose(own, ratio, rel_tol=graph.close):
                 return None
             ratio = own
             members.append(exp)
             weights.append(scaled[0])
             whole += graph.data(scaled[0])
-            if whole > 1 - 1e-9:
+            if whole > 1 - graph.close:
                 break
-        if abs(whole - 1) > 1e-9:
+        if abs(whole - 1) > graph.close:
             return None
         return SoftmaxRow(self._logits(tuple(members)), tuple(members), -1, tuple(weights), -1)
 
@@ -305,7 +305,7 @@ class Softmaxes:
             share = graph.data(row.exps[place]) / total
             weights += [
                 u for u in graph.users(log)
-                if graph.role(u) is Role.EXP and math.isclose(graph.data(u), share, rel_tol=1e-9)
+                if graph.role(u) is Role.EXP and math.isclose(graph.data(u), share, rel_tol=graph.close)
             ][:1]  # fmt: skip
         complete = len(weights) == len(row.exps)
         return replace(row, logs=tuple(sorted(found.items())), weights=tuple(weights) if complete else ())
@@ -317,7 +317,7 @@ class Softmaxes:
             for logit in (self._unsigned(child), self._without_constant(child), *(parts[1] if parts else ())):
                 if (place := places.get(logit, -1)) >= 0:
                     share = self.graph.data(row.exps[place]) / total
-                    if share > 0 and abs(abs(self.graph.data(node)) + math.log(share)) < 1e-9:
+                    if share > 0 and abs(abs(self.graph.data(node)) + math.log(share)) < self.graph.close:
                         return place
         return -1
 

@@ -313,7 +313,9 @@ class Finder:
             values = [self.graph.data(c) for c in logits]
             top = max(values)
             whole = top + math.log(sum(math.exp(v - top) for v in values))
-            matching = [t for t, v in enumerate(values) if math.isclose(whole - v, trace.data[i], abs_tol=1e-9)]
+            matching = [
+                t for t, v in enumerate(values) if math.isclose(whole - v, trace.data[i], abs_tol=self.graph.close)
+            ]
             if len(matching) == 1:
                 found.append((node, logits, matching[0]))
         return found

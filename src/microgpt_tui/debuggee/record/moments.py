@@ -199,7 +199,9 @@ class Moments:
 
     def _numbers(self, value: Any) -> list[float] | None:
         """The numbers in a nest of lists, dicts and the script's own objects; None where anything else is in it."""
-        if type(value) is float or (type(value) is int and value == 0):
+        if issubclass(type(value), float):
+            return [float.__float__(value)]  # of a kind of its own, as NumPy's: its own code is not called
+        if type(value) is int and value == 0:
             return [value]
         if not isinstance(value, list | tuple | dict) and not self._is_own(value):
             return None
@@ -207,8 +209,8 @@ class Moments:
             return value
         found: list[float] = []
         for part in _parts(value):
-            if type(part) is float:
-                found.append(part)
+            if issubclass(type(part), float):
+                found.append(float.__float__(part))
                 continue
             own = self._numbers(part)
             if own is None:
