@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import itertools
+import sys
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -17,7 +18,7 @@ from support import BUNDLED
 from microgpt_tui.protocol import goals
 from microgpt_tui.protocol.codes import COLUMNS
 from microgpt_tui.protocol.moments import MomentError
-from microgpt_tui.session.checkpoints import least_missed
+from microgpt_tui.session.checkpoints import least_missed, private_memory
 from microgpt_tui.session.commands.command import CommandError
 from microgpt_tui.session.debugger import Debugger
 from microgpt_tui.session.process import Launch
@@ -312,6 +313,28 @@ def test_no_copy_is_left_when_the_session_ends(tmp_path: Path) -> None:
     assert pids
     debugger.close()
     assert not any(running(pid) for pid in pids)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells a process's private memory")
+def test_a_copy_keeps_no_memory_that_nobody_uses(tmp_path: Path) -> None:
+    """What is free between objects in use stays with the script's process, and is written to again."""
+    head = "kept = []"
+    body = "    many = [bytes(200 + i % 99) for i in range(200_000)]\n    kept += many[::20_000]\n    del many"
+    debugger = scripted(tmp_path, body, head, steps=60)
+    checkpoints = debugger.checkpoints
+    assert checkpoints is not None
+    assert len(checkpoints.items) > 1
+    used = resident(debugger.process.pid)
+    assert used > 60 << 20
+    assert max(private_memory(c.pid) for c in checkpoints.items) < 0.4 * used
+    give(debugger, "goto 20", "goto 50", "goto 30")
+    assert debugger.history.differing == []
+    debugger.close()
+
+
+def resident(pid: int) -> int:
+    text = Path(f"/proc/{pid}/status").read_text()
+    return next(1024 * int(line.split()[1]) for line in text.splitlines() if line.startswith("VmHWM"))
 
 
 def running(pid: int) -> bool:

@@ -43,6 +43,8 @@ from microgpt_tui.trace.trace import Trace
 
 FEW = 4
 """Events of one operation, inside which no step stops."""
+RECORDED = 4
+"""Recorded steps take this part of the memory for going back at most, the copies of the script the rest."""
 A = TypeVar("A", bound=Answer)
 Where = int | Goal | Edge | None
 """What ``navigation`` answers."""
@@ -81,7 +83,7 @@ class Debugger:
         self.displays = Displays()
         self.tour = Tour()
         self.prediction = Prediction()
-        self._begin(launch, history or History(launch.history_memory // 2 or 1 << 29))
+        self._begin(launch, history or History(launch.history_memory // RECORDED or 1 << 29))
 
     def _begin(self, launch: Launch, history: History) -> None:
         self.notify: Callable[[], None] | None = None

@@ -24,12 +24,15 @@ class Finished:
     def __init__(self) -> None:
         self.logs: list[list[Any]] = []
         self.entries = 0
+        self.newest = 0
+        """Entries of the log that was taken last."""
         self.usual: int | None = None
         """Objects alive after the logs were let go, when there was no garbage yet."""
         self.growth = COLLECT_GROWTH
 
     def take(self, log: list[Any]) -> None:
         """Take over what is in a log, and empty it."""
+        self.newest = len(log)
         if self.entries + len(log) > HELD_ENTRIES:
             self.release()
         if len(log) <= HELD_ENTRIES:  # of a big model none is held
@@ -37,11 +40,17 @@ class Finished:
             self.entries += len(log)
         log.clear()
 
-    def release(self) -> None:
-        """Free every log held, the newest entry first (as ``list.clear`` goes); then look for cyclic garbage."""
+    def release(self, keep: int = 0) -> None:
+        """Free the logs held but for the newest ones, the last entry first (as ``list.clear`` goes).
+
+        Then look for cyclic garbage.
+        """
+        kept = self.logs[len(self.logs) - keep :]
+        del self.logs[len(self.logs) - keep :]
         while self.logs:
             self.logs.pop().clear()
-        self.entries = 0
+        self.logs = kept
+        self.entries = sum(map(len, kept))
         alive = gc.get_count()[0]
         if self.usual is None:
             self.usual = alive

@@ -22,6 +22,7 @@ from microgpt_tui.debuggee.run.channel import Channel
 from microgpt_tui.debuggee.run.control import Control
 from microgpt_tui.debuggee.run.descriptors import Kept, descriptors
 from microgpt_tui.debuggee.run.guard import Guard
+from microgpt_tui.debuggee.run.unused_memory import Unused
 from microgpt_tui.protocol import frames
 from microgpt_tui.protocol.messages import (
     Answer,
@@ -40,6 +41,9 @@ SHARE = 0.02
 """Of the script's CPU time that copies may take: forks, and every page that is written to in the episode after."""
 LEAST = 0.25
 """CPU seconds between two checkpoints at least."""
+SMALL, PATIENT = 0.7, 6
+"""An episode's graph is alive when the next begins: a copy is left behind one that has made less than this part of
+what is usual. It is waited for so many episodes."""
 _fork, _exit, _waitpid = os.fork, os._exit, os.waitpid  # the script may replace its own
 _state, _set_state = random.getstate, random.setstate  # `random` seeds a forked process anew
 
@@ -57,6 +61,8 @@ class Checkpoints:
         """Episodes before which a copy is left whatever it costs."""
         self.refused = ""
         self.spent_until = 0.0
+        self.entries, self.waited = 0.0, 0
+        """Entries of the log that an episode makes, as a running mean; episodes since a copy was due."""
         self.cost = 0.0
         """CPU seconds of the last fork."""
         self.system, self.usual = 0.0, 0.0
@@ -104,8 +110,16 @@ class Checkpoints:
         self.copied = False
 
     def due(self) -> bool:
-        """Enough time has gone by since the last one."""
-        return self.spent_until == 0.0 or time.process_time() >= self.spent_until
+        """Enough time has gone by since the last one, and what the last episode has left takes little memory."""
+        entries = self.control.recorder.finished.newest
+        self.entries += (entries - self.entries) / 8
+        if self.spent_until == 0.0:
+            return True
+        if time.process_time() < self.spent_until:
+            self.waited = 0
+            return False
+        self.waited += 1
+        return entries <= SMALL * self.entries or self.waited > PATIENT
 
     def unfit(self) -> str:
         """Why this process cannot be copied here; empty where it can."""
@@ -133,8 +147,11 @@ class Checkpoints:
     def leave_copy(self) -> None:
         """Fork. Returns in this process, and in every copy that is woken later."""
         before = time.process_time()
-        if self.forked(self.sleep):
+        self.control.recorder.finished.release(keep=1)
+        unused = Unused()
+        if self.forked(lambda: self.sleep(unused)):
             return
+        unused.free()
         now = time.process_time()
         self.cost = now - before if not self.cost else (self.cost + now - before) / 2
         self.spent_until = now + max(LEAST, self.cost / SHARE)
@@ -180,8 +197,9 @@ class Checkpoints:
         os.write(self._write, b".")
         os.close(self._write)
 
-    def sleep(self) -> None:
+    def sleep(self, unused: Unused) -> None:
         """In a copy: wait for orders. Returns in one more copy whenever it is woken."""
+        unused.give_back()
         recorder = self.control.recorder
         kept = Kept.now(self.descriptors(), os.path.join(os.path.dirname(self.address), "copies"))
         channel = self.connect()
