@@ -6,7 +6,7 @@ import argparse
 from collections.abc import Callable
 from typing import NoReturn
 
-PANES = ("attention", "tokens", "weights", "training", "variables", "graph", "map")
+PANES = ("attention", "tokens", "weights", "training", "variables", "graph", "map", "residual")
 """What ``show --pane`` takes."""
 SHELLS = ("bash", "zsh", "fish")
 HISTORY_MEMORY, VISITORS_MEMORY = 512, 128

@@ -6,6 +6,7 @@ from collections import Counter
 
 from microgpt_tui.protocol.codes import CONSTANT_OP, OUTSIDE_OP
 from microgpt_tui.recognise.attention import attention
+from microgpt_tui.recognise.residual import readings, stream
 from microgpt_tui.recognise.softmax import softmaxes
 from microgpt_tui.recognise.tokens import tokens
 from microgpt_tui.recognise.weights import parameters
@@ -75,6 +76,31 @@ def of_tokens(trace: Trace) -> list[str]:
             "length among the script's values; tokens are shown as #id"
         )
     return reasons
+
+
+def begun(trace: Trace) -> bool:
+    """True while an episode's forward pass is still being recorded: what is not there may come."""
+    return not trace.complete and trace.loss_node() < 0
+
+
+def of_residual(trace: Trace, event: int) -> list[str]:
+    """Why there is no residual stream at a moment: nothing where one position has it."""
+    found = tokens(trace)
+    if not found.distributions and begun(trace):
+        return ["no position's distribution is made yet: the stream is read backwards from the logits"]
+    if not found.distributions:
+        return of_tokens(trace)
+    made = [d for d in found.distributions if trace.born_at(d.last) <= event]
+    if not made:
+        return ["no position's distribution is made yet: the stream is read backwards from the logits"]
+    if any(readings(trace, d) for d in made):
+        return []
+    if all(stream(trace, d) is None for d in made):
+        return ["the logits cannot be read as one matrix times a computed vector: what stands below them is not known"]
+    return [
+        "no block adds to a stream: the vector that the output matrix multiplies is no sum of what was there before "
+        "and of what a block made"
+    ]
 
 
 def of_weights(trace: Trace) -> list[str]:

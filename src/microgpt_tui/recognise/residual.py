@@ -13,7 +13,7 @@ from microgpt_tui.recognise.attention import attention
 from microgpt_tui.recognise.dots import dot, terms
 from microgpt_tui.recognise.operations import Graph, Role, graph_of
 from microgpt_tui.recognise.parameters import matrix_of
-from microgpt_tui.recognise.tokens import Distribution
+from microgpt_tui.recognise.tokens import Distribution, softmax
 from microgpt_tui.trace.derived import derived
 from microgpt_tui.trace.trace import Trace
 
@@ -33,6 +33,8 @@ class Stage:
     """Euclidean length of what the block added; NaN for the embedding."""
     cosine: float
     """Cosine of the angle to the stage before; NaN for the first."""
+    scaled: bool = False
+    """No block added to it: the stream itself was normalised."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -224,7 +226,7 @@ def _stages(trace: Trace, walked: list[tuple[tuple[int, ...], str]]) -> list[Sta
             length = math.sqrt(sum(b * b for b in before))
             if norm and length:
                 cosine = sum(a * b for a, b in zip(values, before, strict=True)) / norm / length
-        stages.append(Stage(label, vector, norm, added, cosine))
+        stages.append(Stage(label, vector, norm, added, cosine, number > 0 and made == "scale"))
         before = values
     return stages
 
@@ -238,3 +240,20 @@ def lens(trace: Trace, found: Stream, stage: Stage) -> list[float]:
         factor = math.sqrt((found.mean_square + found.epsilon) / (own + found.epsilon)) if own + found.epsilon else 1.0
         values = [v * r * factor for v, r in zip(values, found.ratio, strict=True)]
     return [sum(graph.data(w) * v for w, v in zip(row, values, strict=True)) for row in found.weights]
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """A stage, and what the model would say if it stopped there."""
+
+    stage: Stage
+    shares: tuple[float, ...]
+    """One probability per token."""
+
+
+def readings(trace: Trace, found: Distribution) -> list[Reading]:
+    """The stream below a distribution; empty where no block adds to one."""
+    below = stream(trace, found)
+    if below is None or len(below.stages) < 2:
+        return []
+    return [Reading(stage, tuple(softmax(lens(trace, below, stage)))) for stage in below.stages]

@@ -10,7 +10,7 @@ KEYS = {
     "b": "break", "B": "breakpoints", "w": "display", "W": "watch", "i": "set", "k": "check", "K": "rootcause",
     ":": "command", "t": "tour", "ctrl+p": "palette", "?": "help", "q": "quit", "tab": "pane", "shift+tab": "rpane",
     "1": "source", "2": "where", "3": "variables", "4": "value", "5": "graph", "6": "attention", "7": "tokens",
-    "Z": "zoom", "y": "copy", "}": "wider", "{": "narrower",
+    "R": "residual", "Z": "zoom", "y": "copy", "}": "wider", "{": "narrower",
     "8": "weights", "9": "training", "0": "output",
 }  # fmt: skip
 """A key, as a person writes it, and the command that it gives. The first of several keys is the one that is shown."""

@@ -21,13 +21,17 @@ RIGHT = (
     ("graph", "5", "Graph", "graph.GraphPane"),
     ("attention", "6", "Attention", "attention.AttentionPane"),
     ("tokens", "7", "Tokens", "tokens.TokensPane"),
+    ("residual", "R", "Residual", "residual.ResidualPane"),
     ("weights", "8", "Weights", "weights.WeightsPane"),
     ("training", "9", "Training", "training.TrainingPane"),
     ("output", "0", "Output", "output.OutputPane"),
 )
 """(name, key, title, where its class is) of every pane."""
 
-SHORT = {"graph": "Graph", "attention": "Attn", "tokens": "Tok", "weights": "Wts", "training": "Train", "output": "Out"}
+SHORT = {
+    "value": "Val", "graph": "Graph", "attention": "Att", "tokens": "Tok", "residual": "Res", "weights": "Wts",
+    "training": "Trn", "output": "Out",
+}  # fmt: skip
 
 
 def pane_class(name: str) -> type[Pane]:
@@ -108,8 +112,11 @@ class RightPanel(Container):
     def retitle(self) -> None:
         """Write the tabs into the border: in full where they fit, shortened where they do not."""
         room = self.outer_size.width - 4
-        for names, gap in (({}, " ─ "), ({}, "  "), ({}, " "), (SHORT, " "), (SHORT, "")):
-            labels = [(n, k, names.get(n, t) if n != self.active else t) for n, k, t, _ in RIGHT]
+        ways: tuple[tuple[dict[str, str], str, str], ...] = (
+            ({}, " ─ ", ""), ({}, "  ", ""), ({}, " ", ""), (SHORT, " ", self.active), (SHORT, " ", ""),
+        )  # fmt: skip
+        for names, gap, whole in ways:
+            labels = [(n, k, names.get(n, t) if n != whole else t) for n, k, t, _ in RIGHT]
             if sum(len(k) + 1 + len(t) for _, k, t in labels) + len(gap) * (len(labels) - 1) <= room:
                 break
         else:

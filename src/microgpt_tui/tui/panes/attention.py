@@ -10,6 +10,7 @@ from textual import events
 from textual.binding import Binding, BindingType
 
 from microgpt_tui.recognise.attention import AttentionRow, Cell, attention, open_cell
+from microgpt_tui.recognise.missing import begun
 from microgpt_tui.tui import palette
 from microgpt_tui.tui.lines import Line, Row, clip, empty, text, width_of, wrapped
 from microgpt_tui.tui.messages import NodeChosen
@@ -132,6 +133,11 @@ and `┳` is the one that gets most, `┫` or `●` tells that the position itse
 
     def _nothing(self, view: View) -> list[Line]:
         found = attention(view.trace)
+        if begun(view.trace):
+            return empty(
+                f"No attention is made yet in this {view.trace.episode_kind}.",
+                ") goes on to the next position, ] to the next phase.",
+            )
         return empty(
             "No attention in what is recorded of this episode.",
             "Looked for: softmax rows (exp, sum, quotient) over positions, one per head,",

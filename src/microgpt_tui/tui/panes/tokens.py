@@ -8,6 +8,7 @@ from typing import ClassVar
 from textual import events
 from textual.binding import Binding, BindingType
 
+from microgpt_tui.recognise.missing import begun
 from microgpt_tui.recognise.tokens import Distribution, Tokens, probability_values, tokens, what_if
 from microgpt_tui.tui import palette
 from microgpt_tui.tui.lines import Line, Row, clip, empty, text
@@ -15,7 +16,14 @@ from microgpt_tui.tui.messages import NodeChosen
 from microgpt_tui.tui.numbers import short
 from microgpt_tui.tui.pane import Pane, View
 from microgpt_tui.tui.panes import charts
-from microgpt_tui.tui.panes.tokens_lines import lens_lines, outcome_lines, script_temperature, stages, text_lines
+from microgpt_tui.tui.panes.tokens_lines import (
+    at_moment,
+    lens_lines,
+    outcome_lines,
+    script_temperature,
+    stages,
+    text_lines,
+)
 
 TEMPERATURES = (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1.0, 1.2, 1.5, 2.0, 3.0)
 TOP_PS = (1.0, 0.95, 0.9, 0.8, 0.7, 0.5, 0.3, 0.1)
@@ -89,18 +97,7 @@ there?
             return found, -1
         if self.chosen_position is not None:
             return found, min(self.chosen_position, len(found.distributions) - 1)
-        return found, self._at(view, found)
-
-    def _at(self, view: View, found: Tokens) -> int:
-        """The distribution that the moment is about: being made or made last; in the backward pass the event's own."""
-        trace = view.trace
-        node = trace.node_of(view.event) if 0 <= view.event < len(trace) else -1
-        at = -1
-        for i, d in enumerate(found.distributions):
-            reference = node if trace.first_node <= node < trace.end_node else None
-            if (trace.born_at(d.first) <= view.event) if reference is None else (d.first <= reference):
-                at = i
-        return max(0, at)
+        return found, at_moment(view, found)
 
     @property
     def is_what_if(self) -> bool:
@@ -110,6 +107,11 @@ there?
     def build(self, view: View, width: int) -> list[Line]:
         found, at = self.shown(view)
         self._order, self._bars = [], ()
+        if at < 0 and begun(view.trace):
+            return empty(
+                f"No distribution over tokens is made yet in this {view.trace.episode_kind}.",
+                ") goes on to the next position, ] to the next phase.",
+            )
         if at < 0:
             return empty(
                 "No distribution over tokens in what is recorded of this episode.",

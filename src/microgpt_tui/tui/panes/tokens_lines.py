@@ -65,6 +65,18 @@ def outcome_lines(view: View, found: Tokens, d: Distribution, values: list[float
     return lines
 
 
+def at_moment(view: View, found: Tokens) -> int:
+    """The distribution that the moment is about: being made or made last; in the backward pass the event's own."""
+    trace = view.trace
+    node = trace.node_of(view.event) if 0 <= view.event < len(trace) else -1
+    at = -1
+    for i, d in enumerate(found.distributions):
+        reference = node if trace.first_node <= node < trace.end_node else None
+        if (trace.born_at(d.first) <= view.event) if reference is None else (d.first <= reference):
+            at = i
+    return max(0, at)
+
+
 def script_temperature(view: View, d: Distribution) -> float | None:
     if d.logits == d.scaled:
         return None
