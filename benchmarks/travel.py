@@ -14,7 +14,7 @@ import time
 from pathlib import Path
 
 from microgpt_tui.protocol import goals
-from microgpt_tui.session.checkpoints import private_memory
+from microgpt_tui.session.checkpoints import Checkpoints, private_memory
 from microgpt_tui.session.commands import execute
 from microgpt_tui.session.debugger import Debugger
 from microgpt_tui.session.process import Launch
@@ -83,48 +83,79 @@ def measured(debugger: Debugger, command: str) -> tuple[float, float]:
     return spent(begin), wall
 
 
+def say(*words: object) -> None:
+    """Print at once: all of it takes minutes."""
+    print(*words, flush=True)
+
+
+def ratio(steps: int, rounds: int) -> list[float]:
+    """CPU of a free run with checkpoints ÷ without, side by side."""
+    found = []
+    for _ in range(rounds):
+        costs = []
+        for memory in (0, 512 << 20):
+            cost, debugger = free(steps, memory)
+            debugger.close()
+            costs.append(cost)
+        found.append(costs[1] / costs[0])
+        say(f"  {costs[0] * 1000:.0f} ms a step without, {costs[1] * 1000:.0f} with: {found[-1]:.3f}")
+    return sorted(found)
+
+
+def spread(costs: list[float]) -> str:
+    """Median, p95 and the most."""
+    ordered = sorted(costs)
+    return (
+        f"median {ordered[len(ordered) // 2]:.1f}, p95 {ordered[int(len(ordered) * 0.95)]:.1f}, most {ordered[-1]:.1f}"
+    )
+
+
+def sizes(checkpoints: Checkpoints) -> str:
+    """How many there are, before which steps, and their private memory."""
+    checkpoints.welcome()
+    found = sorted((c.index, private_memory(c.pid) >> 20) for c in checkpoints.items)
+    memory = sorted(size for _, size in found)
+    return (
+        f"{len(found)} checkpoints of {memory[0]} to {memory[-1]} MB (median {memory[len(memory) // 2]}), "
+        f"{sum(memory)} in all, {checkpoints.dropped} let go; before steps {[index for index, _ in found]}"
+    )
+
+
 def main() -> int:
     """Measure and print."""
     steps = int(sys.argv[1]) if len(sys.argv) > 1 else 1000
     jumps = int(sys.argv[2]) if len(sys.argv) > 2 else 30
     os.environ["MICROGPT_TRAVEL"] = str(os.getpid())
     one = bare(20)
-    short = min(50, steps)
-    pairs = []
-    for _ in range(3):
-        costs = []
-        for memory in (0, 512 << 20):
-            cost, debugger = free(short, memory)
-            debugger.close()
-            costs.append(cost)
-        pairs.append(costs[1] / costs[0])
-    print(f"one bare step: {one * 1000:.0f} ms CPU")
-    print(f"free run with checkpoints / without: {', '.join(f'{p:.3f}' for p in sorted(pairs))} (target ≤ 1.08)")
+    say(f"one bare step: {one * 1000:.0f} ms CPU; load {os.getloadavg()[0]:.1f}")
+    pairs = ratio(min(50, steps), 3)
+    say(f"free run with checkpoints / without: {', '.join(f'{p:.3f}' for p in pairs)} (target ≤ 1.08)")
     cost, debugger = free(steps, 512 << 20)
     checkpoints = debugger.checkpoints
     assert checkpoints is not None
-    places = sorted(c.index for c in checkpoints.items)
-    sizes = sorted(private_memory(c.pid) >> 20 for c in checkpoints.items)
-    print(
-        f"{steps} steps: {len(places)} checkpoints of {sizes[0]} to {sizes[-1]} MB, {checkpoints.memory >> 20} in all"
-    )
-    print(f"  before steps {places}")
+    say(f"{steps} steps of {cost * 1000:.0f} ms: {sizes(checkpoints)}")
     dice = random.Random(1)
-    costs = sorted(measured(debugger, f"goto {dice.randint(1, steps)}")[0] / one for _ in range(jumps))
-    print(
-        f"goto a random step: median {costs[len(costs) // 2]:.1f}, p95 {costs[int(len(costs) * 0.95)]:.1f} bare steps"
-    )
-    near = []
-    for _ in range(10):
+    costs = []
+    for _ in range(jumps):
+        at = dice.randint(1, steps)
+        costs.append(measured(debugger, f"goto {at}")[0] / one)
+        say(f"  goto {at}: {costs[-1]:.1f}")
+    if costs:
+        say(f"goto a random step: {spread(costs)} bare steps (targets: median ≤ 8, p95 ≤ 25)")
+        say(f"  then {sizes(checkpoints)}")
+    near, returns, branches = [], [], []
+    for _ in range(min(10, jumps)):
         at = dice.randint(3, steps - 1)
-        execute(debugger, f"goto {at}")
+        execute(debugger, f"goto {at}:20000")
         near.append(measured(debugger, f"goto {at + dice.choice((-1, 1))}")[0] / one)
-    print(f"goto a neighbour: {sorted(near)[len(near) // 2]:.1f} bare steps, at most {max(near):.1f}")
-    execute(debugger, f"goto {steps // 2}:20000")
-    execute(debugger, f"goto {steps // 2 + 3}")
-    print(f"back to a visited step: {measured(debugger, f'goto {steps // 2}:20000')[1] * 1000:.0f} ms")
-    name = execute(debugger, "where").data["name"]
-    print(f"a branch from there: {measured(debugger, f'set {name} = 0.5')[1] * 1000:.0f} ms")
+        returns.append(measured(debugger, f"goto {at}:20000")[1] * 1000)
+        name = execute(debugger, "where").data["name"]
+        branches.append(measured(debugger, f"set {name} = 0.5")[1] * 1000)
+        execute(debugger, "undo")
+    if near:
+        say(f"goto a neighbour: {spread(near)} bare steps (target ≤ 3)")
+        say(f"back to a visited step: {spread(returns)} ms (target ≤ 50)")
+        say(f"a branch from there: {spread(branches)} ms, without a screen (target ≤ 300)")
     debugger.close()
     return 0
 

@@ -12,6 +12,7 @@ from microgpt_tui.session.commands import execute
 from microgpt_tui.session.commands.command import CommandError
 from microgpt_tui.session.debugger import Debugger
 from microgpt_tui.session.process import Launch
+from microgpt_tui.trace.variables import in_scope
 
 
 def losses(debugger: Debugger) -> list[float | None]:
@@ -178,4 +179,39 @@ def test_a_branch_of_a_branch_that_left_in_the_same_step(tmp_path: Path) -> None
     give(debugger, "run", "goto 4:end")
     assert debugger.trace is not None
     assert debugger.trace.loss() == losses(debugger)[3]
+    debugger.close()
+
+
+def variable(debugger: Debugger, name: str) -> float | int | None:
+    trace = debugger.trace
+    assert trace is not None
+    return next((v.value for v in in_scope(trace, debugger.moment.event) if v.name == name), None)
+
+
+def test_a_variable_that_a_statement_has_bound_is_shown(tmp_path: Path) -> None:
+    debugger = ended(launch(tmp_path))
+    give(debugger, "goto 3:backward")
+    assert variable(debugger, "learning_rate") == 0.01
+    give(debugger, "exec learning_rate = 0.5")
+    assert variable(debugger, "learning_rate") == 0.5
+    give(debugger, "step")
+    assert variable(debugger, "learning_rate") == 0.5
+    give(debugger, "run", "goto 5:backward")
+    assert variable(debugger, "learning_rate") == 0.5
+    give(debugger, "branch main", "goto 5:backward")
+    assert variable(debugger, "learning_rate") == 0.01
+    debugger.close()
+
+
+def test_a_variable_of_a_function_that_a_statement_has_bound_is_shown(tmp_path: Path) -> None:
+    head = "def train(n):\n    rate = 0.01\n    for step in range(n):\n"
+    path = tmp_path / "script.py"
+    path.write_text(
+        f"{NODE}\n{head}        loss = weights[0] * weights[1]\n        loss.backward()\n        for w in weights:\n"
+        "            w.data -= rate * w.grad\n            w.grad = 0.0\n\nrate = 5\ntrain(6)\n",
+        encoding="utf-8",
+    )
+    debugger = ended(Launch(path))
+    give(debugger, "goto 3:backward", "exec rate = 0.25", "step")
+    assert variable(debugger, "rate") == 0.25
     debugger.close()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import builtins
 import math
 import signal
@@ -15,6 +16,7 @@ from microgpt_tui.debuggee.encode.recording import Recording
 from microgpt_tui.debuggee.record.identity import identity_of
 from microgpt_tui.debuggee.record.silent import silence
 from microgpt_tui.debuggee.run.forked import SECONDS, answered
+from microgpt_tui.protocol.codes import SiteKind
 from microgpt_tui.protocol.fields import Data
 from microgpt_tui.protocol.messages import (
     Answer,
@@ -188,9 +190,10 @@ class Questions:
     # -- exec --------------------------------------------------------------------------------
 
     def execute(self, question: Execute) -> Answer:
-        """``exec STATEMENT``: what it gives to a node's number is recorded as an update."""
+        """``exec STATEMENT``: what it gives to a node's number is recorded as an update, what to a variable as that."""
         try:
-            code = compile(question.text, "<exec>", "exec")
+            tree = ast.parse(question.text, "<exec>")
+            code = compile(tree, "<exec>", "exec")
         except SyntaxError as error:
             return Failed(f"not a statement: {error.msg}\n  {question.text}")
         frames = self.frames()
@@ -209,6 +212,7 @@ class Questions:
                 return Failed(f"{type(error).__name__}: {error}")
             if frame is not None and locals_ is not globals_:
                 _into_frame(frame)
+        self.note_variables(tree, frame, locals_)
         changed = 0
         for node, old in zip(nodes, before, strict=True):
             if (new := recorder.data_of(node)) is not old:
@@ -216,6 +220,55 @@ class Questions:
                 changed += 1
         self.send_events()
         return Executed(line, changed)
+
+    def note_variables(self, tree: ast.Module, frame: FrameType | None, variables: dict[str, Any]) -> None:
+        """Record what a statement has bound, as the script's own statement of that variable would."""
+        bound = {n.id for n in ast.walk(tree) if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Store)}
+        if frame is None or not bound:
+            return
+        code, file = frame.f_code, self.recorder.files.get(frame.f_code.co_filename)
+        own = None if code.co_name == "<module>" else {line for _, _, line in code.co_lines() if line is not None}
+        recorder = self.recorder
+        rows = recorder.encoder.c["bind_event"]
+        before = len(rows)
+        for site, record in enumerate(recorder.records):
+            if record is None or record.kind is not SiteKind.BIND or record.name not in bound or record.file != file:
+                continue
+            if (own is None or record.line in own) and record.name in variables:
+                bound.discard(record.name)
+                recorder.bind(site, variables[record.name])
+                if variables is recorder.main_globals:
+                    self.keep_telling(site, record.name)
+        recorder.encoder.feed(recorder.log)
+        scope = self.scope_number(code.co_name)
+        for row in range(before, len(rows)):
+            rows[row] -= 1  # it is so from the moment on at which the script waits
+            if scope >= 0:
+                recorder.encoder.c["bind_scope"][row] = scope
+
+    def keep_telling(self, site: int, name: str) -> None:
+        """The record of the setup says otherwise: note a variable of the module as every later episode opens."""
+        recorder, before = self.recorder, self.recorder.on_open
+        value = recorder.main_globals[name]
+
+        def opened() -> None:
+            before()
+            if recorder.main_globals.get(name) is value:
+                recorder.bind(site, value)
+
+        recorder.on_open = opened
+
+    def scope_number(self, function: str) -> int:
+        """The innermost scope of a running function, ``<module>`` for the script itself; -1 where there is none yet."""
+        for scope in reversed(self.recorder.encoder.scopes.stack):
+            record = self.recorder.records[scope.site]
+            if (
+                scope.kind is SiteKind.MODULE
+                if function == "<module>"
+                else (scope.kind is SiteKind.CALL and record is not None and record.name == function)
+            ):
+                return scope.number
+        return -1
 
     # -- check -------------------------------------------------------------------------------
 
