@@ -149,8 +149,7 @@ def main() -> int:
         execute(debugger, f"goto {at}:20000")
         near.append(measured(debugger, f"goto {at + dice.choice((-1, 1))}")[0] / one)
         returns.append(measured(debugger, f"goto {at}:20000")[1] * 1000)
-        name = execute(debugger, "where").data["name"]
-        branches.append(measured(debugger, f"set {name} = 0.5")[1] * 1000)
+        branches.append(measured(debugger, "set lm_head[0][0] = 0.5")[1] * 1000)
         execute(debugger, "undo")
     if near:
         say(f"goto a neighbour: {spread(near)} bare steps (target ≤ 3)")

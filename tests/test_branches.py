@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 from control_fixtures import give, said
-from test_travel import NODE, digest, ended, launch, scripted
+from test_travel import NODE, STEP, digest, ended, launch, scripted
 
 from microgpt_tui.session.commands import execute
 from microgpt_tui.session.commands.command import CommandError
@@ -214,4 +214,23 @@ def test_a_variable_of_a_function_that_a_statement_has_bound_is_shown(tmp_path: 
     debugger = ended(Launch(path))
     give(debugger, "goto 3:backward", "exec rate = 0.25", "step")
     assert variable(debugger, "rate") == 0.25
+    debugger.close()
+
+
+def test_a_moment_among_the_gradients_of_an_operation_with_many_operands(tmp_path: Path) -> None:
+    path = tmp_path / "script.py"
+    wide = (
+        "def total(nodes):\n    return Value(sum(n.data for n in nodes), tuple(nodes), (1.0,) * len(nodes))\n\n"
+        "for step in range(5):\n    loss = total([total([w * w for _ in range(400)]) for w in weights])\n"
+    )
+    path.write_text(f"{NODE}\n{wide}{STEP.partition('weights[2]' + chr(10))[2]}", encoding="utf-8")
+    debugger = ended(Launch(path))
+    give(debugger, "goto 3:end")
+    assert debugger.trace is not None
+    count = len(debugger.trace)
+    assert count > 3000
+    for event in (1250, 1700, 2500, count - 3):
+        give(debugger, f"goto 3:{event}", "set weights[0] = 0.75")
+        assert str(debugger.name_of(debugger.moment)) == f"3:{event + 1}"
+        give(debugger, "undo")
     debugger.close()

@@ -186,18 +186,20 @@ class Recorder:
         self.passes.append(len(self.log))
         self.log.append(code)
 
-    def run_portions(self, size: int, check: Callable[[], None]) -> None:
-        """Let the script run, and ask ``check()`` after so many entries, again and again."""
+    def run_portions(self, portion: Callable[[], int]) -> None:
+        """Let the script run, and ask how many entries it may make before the next question; 0: it was bound anew."""
         self.check = None
-        append, left = self.log.append, size
+        left = portion()
+        if not left:
+            return
+        append = self.log.append
 
         def entry(code: Any) -> None:
             nonlocal left
             append(code)
             left -= 1
             if not left:
-                left = size
-                check()
+                left = portion()
 
         hooks = vars(builtins)
         hooks[names.MARK] = hooks[names.NOTE] = hooks[names.SOURCE] = entry

@@ -7,6 +7,7 @@ import signal
 import sys
 import time
 from collections.abc import Callable
+from operator import sub
 from typing import Any
 
 from microgpt_tui.debuggee.encode.recording import Recording
@@ -22,8 +23,9 @@ from microgpt_tui.protocol.goals import Goal
 from microgpt_tui.protocol.messages import Answer, Failed, Halted, Resume, SetupEnded, Stopped
 from microgpt_tui.protocol.stops import GoalMet, Paused, Stop
 
-PORTION, NEAR = 1500, 6000
-"""On the way to an event: entries of the log after which it is looked how far it is, and events that are looked at."""
+PORTION, NEAR = 4000, 200
+"""On the way to an event: entries of the log after which it is looked how far it is, at most; and events that are
+looked at one by one."""
 PAUSE_SIGNAL = signal.SIGURG
 """Asks for a pause; ignored by default, so it cannot kill a script that is not ours yet."""
 
@@ -192,19 +194,25 @@ class Control:
         """Run freely to a little before an event, and look at each from there on."""
         recorder = self.recorder
         encoder = recorder.encoder
+        kinds, starts, children = (encoder.c[name] for name in ("kind", "child_start", "child"))
         encoder.feed(recorder.log)
-        kinds = encoder.c["kind"]
-        start = len(kinds)
+        start, nodes, most = len(kinds), 0, 3
 
-        def near() -> None:
+        def portion() -> int:
+            """Entries that cannot lead beyond the event: one makes as many as a node has operands, and its own."""
+            nonlocal nodes, most
             encoder.feed(recorder.log)
-            if len(kinds) >= goal.count - NEAR:
-                recorder.run_checked(self.check_for(goal, start))
-
-        if start >= goal.count - NEAR:
+            if len(starts) > nodes:
+                ends = (*starts[nodes + 1 :], len(children))
+                most = max(most, 1 + max(map(sub, ends, starts[nodes:])))
+                nodes = len(starts)
+            left = goal.count - len(kinds)
+            if left > NEAR:
+                return min(PORTION, max(1, left // most))
             recorder.run_checked(self.check_for(goal, start))
-        else:
-            recorder.run_portions(PORTION, near)
+            return 0
+
+        recorder.run_portions(portion)
 
     def check_for(self, goal: Goal, start: int) -> Callable[[bool], None]:
         """What is asked after every entry of the log."""
