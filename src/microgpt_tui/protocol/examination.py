@@ -64,6 +64,8 @@ class FunctionTested(Examination):
     """The first kink: where, both slopes and the derivative that the script has."""
     at_zero: str = ""
     """The kink that it has at 0, where no call of the step was at one."""
+    witnessed: int = 0
+    """Of those compared so many by forward mode too: dual numbers through the function's own code."""
 
 
 @dataclass(frozen=True, slots=True)

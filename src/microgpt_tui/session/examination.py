@@ -24,6 +24,8 @@ RECORDED = 3
 """Steps up to the examined one that are recorded whole: what an optimizer does shows from one to the next."""
 LARGE = 400_000
 """Events of a step beyond which no more than one step is recorded."""
+NEVER_BEGUN = 2.0
+"""Seconds after the end of a script in which an examination may still begin."""
 PATIENCE = 300
 """Seconds without an answer after which the examination counts as lost."""
 
@@ -116,7 +118,7 @@ class Check:
                     said.append(message)
             if end > taken:
                 taken, heard = end, time.monotonic()
-            elif time.monotonic() - heard > PATIENCE:
+            elif time.monotonic() - heard > (PATIENCE if path.exists() or not debugger.over else NEVER_BEGUN):
                 break
             else:
                 time.sleep(0.02)

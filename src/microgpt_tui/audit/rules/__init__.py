@@ -29,6 +29,7 @@ RULES: dict[str, Rule] = {
     "reached parameters": parameters.reached,
     "step size": layers.step_size,
     "gradient size": layers.gradients,
+    "saturated softmax": layers.saturated,
     "dead units": layers.dead,
 }
 """In the order in which findings of one grade are told: a cause before what follows from it."""

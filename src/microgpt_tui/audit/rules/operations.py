@@ -19,8 +19,9 @@ def operations(subject: Subject) -> Iterator[Finding]:
         kind = "operation" if f.operation else "function"
         if f.compared:
             kinks = f", {f.kinks} of them at a kink" if f.kinks else f"; {f.at_zero}" if f.at_zero else ""
+            also = f", {f.witnessed} by forward mode too" if f.witnessed else ""
             subject.notes.tested.append(
-                Tested(kind, f.name, f"{f.compared} derivatives by differences{kinks}", f.wrong)
+                Tested(kind, f.name, f"{f.compared} derivatives by differences{also}{kinks}", f.wrong)
             )
         if f.untested or not f.compared:
             part = "in part: " if f.compared else ""

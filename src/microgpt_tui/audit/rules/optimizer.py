@@ -8,7 +8,7 @@ from array import array
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
-from microgpt_tui.audit.findings import ERROR, WARNING, Finding, Tested
+from microgpt_tui.audit.findings import ERROR, NOTE, WARNING, Finding, Tested
 from microgpt_tui.audit.source import writes
 from microgpt_tui.audit.subject import NotEvaluated, Subject
 from microgpt_tui.trace.trace import Trace
@@ -41,6 +41,12 @@ class Moment:
     keep: float
     share: float
 
+    @property
+    def said(self) -> str:
+        """Both numbers in words."""
+        keeps = "an unknown part (one step is not enough)" if math.isnan(self.keep) else f"{self.keep:.6g}"
+        return f"keeps {keeps}, takes in {self.share:.6g}"
+
 
 def optimizer(subject: Subject) -> Iterator[Finding]:
     """Moments, bias correction, sign, decay."""
@@ -63,7 +69,7 @@ def optimizer(subject: Subject) -> Iterator[Finding]:
             yield Finding(ERROR,
                 "optimizer", _buffer_line(tree, name), f"{name} follows the gradient with the wrong sign: "
                           f"it takes in {found.share:.4g} times the gradient", step=steps[0].trace.number)  # fmt: skip
-        elif found.keep and abs(found.keep + found.share - 1) > CLOSE and abs(found.share - 1) > CLOSE:
+        elif not math.isnan(found.keep) and abs(found.keep + found.share - 1) > CLOSE < abs(found.share - 1):
             faulty = True
             yield Finding(
                 ERROR, "optimizer", _buffer_line(tree, name),
@@ -84,9 +90,7 @@ def optimizer(subject: Subject) -> Iterator[Finding]:
         return
     for m in moments:
         what = "gradient²" if m.power == 2 else "gradient"
-        subject.notes.tested.append(
-            Tested("optimizer", m.name, f"mean of the {what}: keeps {m.keep:.6g}, takes in {m.share:.6g}")
-        )
+        subject.notes.tested.append(Tested("optimizer", m.name, f"mean of the {what}: {m.said}"))
     yield from _updates(subject, steps, linear[0] if linear else None, squared[0] if squared else None)
 
 
@@ -142,7 +146,7 @@ def _moment(name: str, steps: list[Step]) -> Moment | str | None:
             share = _one(_ratios(first.after[name], given))
             if share is None:
                 continue
-            keep = 0.0
+            keep = math.nan
             for s in told[1:]:
                 rest = [a - share * g**power for a, g in zip(s.after[name], s.grad, strict=True)]
                 kept = _one(_ratios(rest, s.before[name]))
@@ -219,6 +223,13 @@ def _step(
                               f"be", step=s.trace.number)  # fmt: skip
                 return
             subject.notes.tested.append(Tested("optimizer", f"line {line}", f"{name}, learning rate {rates[0]:.6g}"))
+            if name != right and "without" in name:
+                one = name.endswith(("of v", "of m"))
+                yield Finding(
+                    WARNING if one else NOTE, "optimizer", line, f"the update is {name}: its first steps are of "
+                    f"another size than those of {right}" + (", since the other moment is corrected" if one else ""),
+                    step=s.trace.number,
+                )  # fmt: skip
             return
     if len(numbers) and second is not None:
         rates = fits.get(right, next(iter(fits.values())))
@@ -267,6 +278,7 @@ def _forms(first: Moment | None, second: Moment | None, eps: float = 1e-8) -> di
         "Adam with both moments times their corrections": adam(lambda s: one(first, s), lambda s: one(second, s)),
         "Adam without bias correction": adam(lambda s: 1.0, lambda s: 1.0),
         "Adam without bias correction of v": adam(lambda s: 1 / one(first, s), lambda s: 1.0),
+        "Adam without bias correction of m": adam(lambda s: 1.0, lambda s: 1 / one(second, s)),
     }
 
 

@@ -103,14 +103,14 @@ def reached(subject: Subject) -> Iterator[Finding]:
     for number, m in enumerate(subject.program.matrices):
         if not any(n in written for n in m.nodes):
             if not any(t.wrong and t.zeros for t in subject.matrices if t.name == m.name):
-                yield Finding(WARNING, "not reached", _defined(subject, m), f"the loss does not depend on {m.name}: no "
+                yield Finding(WARNING, "not reached", defined(subject, m), f"the loss does not depend on {m.name}: no "
                               "gradient is ever passed on to it", step=step.number)  # fmt: skip
         elif len(m.shape) == 2 and number in layers:
             width = m.shape[1]
             rows = [i for i in range(m.shape[0]) if not any(n in written for n in m.nodes[i * width : (i + 1) * width])]
             if rows:
                 yield Finding(
-                    WARNING, "not reached", _used(step, number, rows) or _defined(subject, m),
+                    WARNING, "not reached", _used(step, number, rows) or defined(subject, m),
                     f"rows {rows[0]} to {rows[-1]} of {m.name} ({len(rows)} of {m.shape[0]}): what "
                     f"is computed with them is "
                     "used nowhere", step=step.number,
@@ -127,7 +127,8 @@ def _used(step: Trace, matrix: int, rows: list[int]) -> int:
     return 0
 
 
-def _defined(subject: Subject, m: Matrix) -> int:
+def defined(subject: Subject, m: Matrix) -> int:
+    """The line that makes a matrix: its key in a dict, or the assignment of its name."""
     key = m.name.split("[")[0]
     for tree in subject.trees:
         for node in ast.walk(tree):

@@ -93,6 +93,7 @@ class _Planner:
             m.name for cls in autograd.family for m in methods_of(cls)
             if m.name != "__init__" and any(self._writes_data(n, own=True) for n in ast.walk(m))
         }  # fmt: skip
+        self.resets = {assign for loop in self.nodes if isinstance(loop, ast.For) for assign in self._resets(loop)}
         self.loops: list[Unit] = [n for n in self.nodes if isinstance(n, LOOPS)]
         self.calls: list[Unit] = [n for n in self.nodes if isinstance(n, FUNCTIONS)]
         self.order = {unit: i for i, unit in enumerate(self.nodes)}
@@ -143,7 +144,7 @@ class _Planner:
                     keys = [k.value for k in keywords if k.arg == "key"]
                     draws = draws or name in self.draws or name == "argmax" or (
                         name == "max" and any(not self._is_data(key) for key in keys))  # fmt: skip
-                case ast.Assign(targets=targets, value=ast.Constant(value=1)):
+                case ast.Assign(targets=targets, value=ast.Constant(value=1)) if node not in self.resets:
                     backward = backward or any(
                         isinstance(t, ast.Attribute) and t.attr == self.autograd.grad_name for t in targets
                     )
@@ -153,6 +154,15 @@ class _Planner:
         if not stops:
             self.pieces[root] = piece
         return piece
+
+    def _resets(self, loop: ast.For) -> list[ast.Assign]:
+        """Gradients that the loop of an optimizer sets back, to whatever number: these begin no pass."""
+        own = {n.id for n in ast.walk(loop.target) if isinstance(n, ast.Name)}
+        written = {(t.value.id, t.attr): n for n in ast.walk(loop) if isinstance(n, ast.Assign | ast.AugAssign)
+                   for t in (n.targets if isinstance(n, ast.Assign) else [n.target])
+                   if isinstance(t, ast.Attribute) and isinstance(t.value, ast.Name) and t.value.id in own}  # fmt: skip
+        return [n for (name, attribute), n in written.items() if attribute == self.autograd.grad_name
+                and (name, self.autograd.data_name) in written and isinstance(n, ast.Assign)]  # fmt: skip
 
     def _is_data(self, key: ast.expr) -> bool:
         """A node's number: the largest by it is a node (a softmax's shift), no token."""

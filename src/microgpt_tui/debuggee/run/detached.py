@@ -7,17 +7,20 @@ import random
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
-from types import CodeType
+from types import CodeType, FunctionType
 from typing import Any
 
 from microgpt_tui.debuggee.record.identity import identity_of
 from microgpt_tui.debuggee.run.calls import Call, Calls, Function, Leaf, Thawed, nodes_in
+from microgpt_tui.debuggee.run.dual import Dual, dual_math, slope_of
 from microgpt_tui.debuggee.run.live_graph import LiveGraph, NoRule
 from microgpt_tui.debuggee.run.slope import WIDEST, Slope, slope
 from microgpt_tui.protocol.examination import Deviation, FunctionTested, PassTested
 
 RELATIVE = 1e-5
 """What a derivative may be off, relative."""
+EXACT = 1e-8
+"""... where forward mode is a second witness."""
 INACCURATE = 1e-3
 """Differences with a larger relative error tell nothing."""
 UPSTREAM = (1.0, -1.75)
@@ -31,7 +34,7 @@ class Tested:
     """What the calls of one function have shown."""
 
     def __init__(self) -> None:
-        self.compared = self.wrong = self.kinks = self.operations = 0
+        self.compared = self.wrong = self.kinks = self.operations = self.witnessed = 0
         self.untested: dict[str, int] = {}
         self.deviations: list[tuple[Deviation, Evidence]] = []
         self.at_kink = self.at_zero = ""
@@ -56,6 +59,8 @@ class Detached:
         self.graph = graph
         self.files = files
         self.wrong: dict[CodeType, str] = {}
+        spaces = {id(f.__globals__): f.__globals__ for f in _functions(calls)}
+        self.namespaces: list[dict[str, Any]] = list(spaces.values())
         self.ladder: Call | None = None
         """A call of an operation with two operands that is right: what a graph can be made of."""
         self.chance = random.Random(1)
@@ -105,6 +110,7 @@ class Detached:
             code.co_qualname, self.files[code.co_filename], code.co_firstlineno,
             bool(tested.operations) and not any(self.functions[c].kept for c in function.callees), function.calls,
             tested.compared, tested.wrong, tested.kinks, why, deviation, tested.at_kink, tested.at_zero,
+            tested.witnessed,
         )  # fmt: skip
 
     # -- one call --------------------------------------------------------------------------
@@ -157,7 +163,18 @@ class Detached:
             once = None if is_operation else _once(lambda d, key=key: value((key, d)), at, found[key])  # type: ignore[misc]
             slopes[key] = once or slope(lambda d, key=key: value((key, d)), at)  # type: ignore[misc]
         for key in keys:
-            self._compare(call, key, found[key], slopes, found, tested, float(getattr(outputs[0], data)))
+            exact = self._forward_mode(call, key) if is_operation else None
+            self._compare(call, key, found[key], slopes, exact, tested, float(getattr(outputs[0], data)))
+
+    def _forward_mode(self, call: Call, key: int) -> float | None:
+        """The derivative by dual numbers through the script's own code; None where that does not take them."""
+        try:
+            with dual_math(self.namespaces):
+                made = Thawed(call, self.graph.node_class, (key, Dual(0.0, 1.0)))  # type: ignore[arg-type]
+                slope = float(slope_of(getattr(made.result, self.graph.data_name)))
+        except Exception:  # whatever its code does with numbers that are no floats
+            return None
+        return slope if math.isfinite(slope) else None
 
     def _at_zero(self, call: Call) -> str:
         """The kink that an operation with one operand has at 0, or an empty text."""
@@ -280,7 +297,7 @@ class Detached:
                                   Evidence(found, expected, [], [], 0.0)))  # fmt: skip
 
     def _compare(
-        self, call: Call, key: int, found: float, slopes: dict[int, Slope | None], all_found: dict[int, float],
+        self, call: Call, key: int, found: float, slopes: dict[int, Slope | None], exact: float | None,
         tested: Tested, result: float,
     ) -> None:  # fmt: skip
         expected = slopes[key]
@@ -296,14 +313,25 @@ class Detached:
             if not tested.at_kink:
                 tested.at_kink = f"{_shown(call)}: slope {expected.left:.6g} left, {expected.right:.6g} " \
                                  f"right, and the script has {found:.6g}"  # fmt: skip
-        if found != found or not expected.agrees(found, RELATIVE):
+        if exact is not None and (expected.kink or not expected.agrees(exact, RELATIVE)):
+            exact = None  # two witnesses that contradict one another: differences see all that the code does
+        tested.witnessed += exact is not None
+        if found != found or not (expected.agrees(found, RELATIVE) if exact is None else
+                                  abs(found - exact) <= EXACT * max(1.0, abs(found), abs(exact))):  # fmt: skip
             tested.wrong += 1
             others = [s.value for k, s in slopes.items() if k != key and s is not None]
             numbers = [float(x) for x in call.leaves.values()]
             tested.deviations.append((
-                Deviation(_name(call, key), found, expected.value, _shown(call)),
+                Deviation(_name(call, key), found, expected.value if exact is None else exact, _shown(call)),
                 Evidence(found, expected.value, others, numbers, result),
             ))  # fmt: skip
+
+
+def _functions(calls: Calls) -> Iterator[FunctionType]:
+    for function in calls.functions.values():
+        for call in function.kept[:1]:
+            if isinstance(call.function, FunctionType):
+                yield call.function
 
 
 def _once(f: Callable[[float], float | None], x: float, found: float) -> Slope | None:
