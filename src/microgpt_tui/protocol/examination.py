@@ -126,6 +126,14 @@ class Progress(Examination):
 
 
 @dataclass(frozen=True, slots=True)
+class Took(Examination):
+    """Seconds of processor time that a part has taken, its forks included."""
+
+    part: str
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
 class NotExamined(Examination):
     """A part could not be done."""
 

@@ -15,9 +15,11 @@ import json
 import math
 import os
 import random
+import resource
 import signal
 import struct
 import sys
+import time
 from array import array
 from collections import deque
 from collections.abc import Callable, Sequence
@@ -44,6 +46,7 @@ from microgpt_tui.protocol.examination import (
     MatrixTested,
     NotExamined,
     Progress,
+    Took,
 )
 from microgpt_tui.protocol.fields import as_data
 
@@ -51,6 +54,8 @@ _fork, _exit, _waitpid = os.fork, os._exit, os.waitpid  # the script may replace
 SECONDS = 120
 """A forward pass that takes longer is given up."""
 WORKERS = 2
+MOST_MATRICES = 30_000
+"""As many as a pipe holds the numbers of."""
 TOGETHER = 5
 """Parameters that are moved together, and one by one where they are not as their gradients say."""
 RELATIVE, ABSOLUTE = 2e-6, 5e-8
@@ -379,6 +384,7 @@ class Examiner:
                 told = tried.ladder_tested(self._run_pass) if self.walks is not None else None
                 if told is not None:
                     self._say(told)
+                self._say(Took("functions", time.process_time()))  # of this fork: its clock began with it
             _exit(0)
 
         self.ended = over
@@ -443,20 +449,30 @@ class Examiner:
 
     def _matrices(self, order: Examine, base: Baseline, matrices: list[Chosen], moves: int) -> None:
         workers = []
-        for w in range(WORKERS):
+        todo, put = os.pipe()
+        for number in range(min(len(matrices), MOST_MATRICES)):
+            os.write(put, struct.pack("<H", number))
+        os.close(put)
+        for _ in range(WORKERS):
             pid = _fork()
             if not pid:
                 try:
-                    for name, shape, nodes in matrices[w::WORKERS]:
+                    while taken := os.read(todo, 2):  # whoever is free takes the next
+                        name, shape, nodes = matrices[struct.unpack("<H", taken)[0]]
                         self._say(self._matrix(name, shape, nodes, order.per_matrix, base, moves))
+                    forks = resource.getrusage(resource.RUSAGE_CHILDREN)
+                    self._say(Took("parameters", time.process_time() + forks.ru_utime + forks.ru_stime))
                 except _IntoScript:
                     raise
                 except BaseException as error:
                     self._say(NotExamined("parameters", f"{type(error).__name__}: {error}"))
                 _exit(0)
             workers.append(pid)
+        os.close(todo)
         for pid in workers:
             _waitpid(pid, 0)
+        for name, _, _ in matrices[MOST_MATRICES:]:
+            self._say(NotExamined("parameters", f"{name}: more than {MOST_MATRICES:,} matrices"))
 
     def _matrix(
         self, name: str, shape: Sequence[int], nodes: list[int], most: int, base: Baseline, total: int
