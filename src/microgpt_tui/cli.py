@@ -42,7 +42,7 @@ def _screen(options: argparse.Namespace, script_args: list[str]) -> int:
 
     if options.theme and options.theme not in LOOKS:
         raise InputError(f"no theme {options.theme!r}: there are {', '.join(LOOKS)}")
-    return int(run_app(launch, theme=options.theme, size=options.browser))
+    return int(run_app(launch, theme=options.theme, size=options.browser, startup=options.commands))
 
 
 def _serve(options: argparse.Namespace, script_args: list[str]) -> int:

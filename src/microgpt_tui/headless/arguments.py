@@ -142,6 +142,7 @@ def _screen() -> Parser:
     _add_run_on(parser)
     parser.add_argument("--theme", metavar="NAME", default="", help="colours of the screen: dark, light or projector")
     _add_history_memory(parser)
+    _add_commands(parser)
     _add_web(parser)
     parser.add_argument("--version", action=_Version, nargs=0, help="show the version and exit")
     return parser

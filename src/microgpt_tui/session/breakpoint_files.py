@@ -20,7 +20,7 @@ def document(breakpoints: BreakpointList) -> dict[str, Any]:
         {
             "kind": b.place.kind, "target": b.place.target, "condition": b.place.condition,
             "expression": b.expression, "enabled": b.enabled, "temporary": b.temporary, "ignore": b.ignore,
-            "log": b.log,
+            "log": b.log, "commands": b.commands,
         }
         for b in breakpoints if b.number != NAN_NUMBER
     ]  # fmt: skip
@@ -66,11 +66,13 @@ def _add(breakpoints: BreakpointList, row: dict[str, Any], program: Program) -> 
     options: dict[str, Any] = {
         "enabled": bool(row["enabled"]), "temporary": bool(row["temporary"]), "ignore": int(row["ignore"]),
     }  # fmt: skip
+    commands = [str(c) for c in row.get("commands", [])]
     if row["expression"]:
-        breakpoints.watch(str(row["expression"]), program, **options)
+        breakpoints.watch(str(row["expression"]), program, **options).commands = commands
         return
     kind = str(row["kind"])
     if kind not in KINDS:
         raise BreakpointError(f"unknown kind {kind!r}")
     log = None if row["log"] is None else str(row["log"])
-    breakpoints.add(Place(kind, str(row["target"]), str(row["condition"])), program, log=log, **options)
+    made = breakpoints.add(Place(kind, str(row["target"]), str(row["condition"])), program, log=log, **options)
+    made.commands = commands

@@ -48,6 +48,8 @@ class Breakpoint:
     """LINE: where its mark stands in the gutter; 0 for another kind."""
     failure: str = ""
     """Why it was switched off by itself."""
+    commands: list[str] = field(default_factory=list)
+    """Given when it has stopped."""
 
     @property
     def text(self) -> str:
@@ -60,7 +62,7 @@ class Breakpoint:
         """A line of the list."""
         notes = [n for n, said in (
             ("temporary", self.temporary), (f"ignore {self.ignore}", bool(self.ignore)), ("off", not self.enabled),
-            (self.failure, bool(self.failure)),
+            (f"commands: {'; '.join(self.commands)}", bool(self.commands)), (self.failure, bool(self.failure)),
         ) if said]  # fmt: skip
         counted = f"{hits} hit{'' if hits == 1 else 's'}"
         return f"{self.number:>3}  {self.text}" + (f"  ({', '.join(notes)})" if notes else "") + f"  {counted}"
@@ -87,6 +89,8 @@ class BreakpointList:
         self.traces: Mapping[int, Trace] = {}
         """The recorded episodes, by index."""
         self.logs: list[tuple[int, str, Moment]] = []
+        self._done: tuple[Moment, tuple[int, ...]] | None = None
+        """The stop whose commands were given last."""
 
     def attach(self, traces: Mapping[int, Trace], output: places.Output) -> None:
         """The recorded episodes that are searched, and what reads a line of the script's output."""
@@ -101,6 +105,13 @@ class BreakpointList:
     def changed(self) -> None:
         """Searches must be made anew."""
         self.revision += 1
+
+    def due(self, hit: tuple[Moment, tuple[int, ...]] | None) -> list[str]:
+        """The commands of those that have stopped; once a stop."""
+        if hit is None or hit == self._done:
+            return []
+        self._done = hit
+        return [c for b in self.items if b.number in hit[1] for c in b.commands]
 
     # -- setting -----------------------------------------------------------------------------
 

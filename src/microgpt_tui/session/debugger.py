@@ -30,6 +30,7 @@ from microgpt_tui.session.checkpoints import Checkpoints
 from microgpt_tui.session.cursor import Cursor
 from microgpt_tui.session.displays import Displays
 from microgpt_tui.session.history import History
+from microgpt_tui.session.looked import Looked
 from microgpt_tui.session.moment import Moment, name_of
 from microgpt_tui.session.prediction import Prediction
 from microgpt_tui.session.process import Connected, Launch, Process, Received, Resumed
@@ -83,6 +84,8 @@ class Debugger:
         self.displays = Displays()
         self.tour = Tour()
         self.prediction = Prediction()
+        self.looked = Looked()
+        """Which of the calls around the cursor is looked at."""
         self._begin(launch, history or History(launch.history_memory // RECORDED or 1 << 29))
 
     def _begin(self, launch: Launch, history: History) -> None:

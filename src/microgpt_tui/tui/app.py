@@ -96,7 +96,7 @@ class DebuggerApp(App[int]):
 
     def __init__(
         self, debugger: Debugger, *, hint: bool = True, theme: str = "", remember: Path | None = None,
-        driver: type[Driver] | None = None,
+        driver: type[Driver] | None = None, startup: Sequence[str] = (),
     ) -> None:  # fmt: skip
         self._looks: list[LineFilter] = []
         super().__init__(driver_class=driver)
@@ -114,6 +114,10 @@ class DebuggerApp(App[int]):
         self._hint = hint
         self.heard = Event()
         """Set whenever the script has sent something."""
+        self._startup = [*debugger.launch.first, *startup]
+        """Commands that are still to be given before anything is typed."""
+        self._giving = False
+        """One of them is on its way."""
         self._standing = False
         self._told = False
         self._listening = False
@@ -160,8 +164,8 @@ class DebuggerApp(App[int]):
         if self.debugger.running:
             self._run_begins(for_long=True)
             self.post_message(ScriptSpoke())
-        for command in self.debugger.launch.first:
-            self.call_after_refresh(self._command_chosen, CommandChosen(command))
+        if self._startup and not self.debugger.running:
+            self.call_after_refresh(self._give_next)
         self.call_after_refresh(self.repaint)
 
     def _told_to_end(self, number: signal.Signals) -> None:
@@ -313,8 +317,18 @@ class DebuggerApp(App[int]):
             return
         if effect is not None:
             self._run_begins(for_long=effect is Effect.RUNS)
-        elif self.debugger.notice and not self.main.footer.notice:
+            return
+        for text in self.debugger.breakpoints.due(self.debugger.hit):
+            self.post_message(CommandChosen(text))
+        self._give_next()
+        if self.debugger.notice and not self.main.footer.notice:
             self.say(self.debugger.notice)
+
+    def _give_next(self) -> None:
+        """The next of the commands that come before anything is typed, when nothing is under way."""
+        if self._startup and not self._giving and not self._pending and not self.debugger.running:
+            self._giving = True
+            self.post_message(CommandChosen(self._startup.pop(0)))
 
     @property
     def busy(self) -> bool:
@@ -418,6 +432,7 @@ class DebuggerApp(App[int]):
             self._run_begins(for_long=True)
         if not self._awaiting:
             self.repaint()
+            self._give_next()
 
     def obey(self, name: str, argument: str) -> None:
         """Do a command of the session's; one that moves waits for those before it. Raises CommandError."""
@@ -448,6 +463,7 @@ class DebuggerApp(App[int]):
 
     @on(CommandChosen)
     def _command_chosen(self, message: CommandChosen) -> None:
+        self._giving = False
         try:
             command, argument = read(message.text)
         except CommandError as error:

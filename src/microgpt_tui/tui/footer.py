@@ -77,7 +77,7 @@ class Footer(Widget):
         segments = [Segment(" ", base)]
         at = 1
         hints = self.hints()
-        last = [h for h in hints if h.command in ("command", "help", "quit")]
+        last = [h for h in hints if h.command in ("type", "help", "quit")]
         reserve = sum(cell_len(f"{h.key} {h.word}") + 2 for h in last)
         for hint in [*(h for h in hints if h not in last), *last]:
             size = cell_len(f"{hint.key} {hint.word}") + 2

@@ -8,7 +8,7 @@ KEYS = {
     "space": "run", "ctrl+c": "pause", "c": "continue", "C": "rcontinue", "!": "interrupt",
     "g": "goto", "backspace": "return", "/": "find", ".": "findnext", ",": "findprev", "e": "export",
     "b": "break", "B": "breakpoints", "w": "display", "W": "watch", "i": "set", "k": "check", "K": "rootcause",
-    ":": "command", "t": "tour", "ctrl+p": "palette", "?": "help", "q": "quit", "tab": "pane", "shift+tab": "rpane",
+    ":": "type", "t": "tour", "ctrl+p": "palette", "?": "help", "q": "quit", "tab": "pane", "shift+tab": "rpane",
     "1": "source", "2": "where", "3": "variables", "4": "value", "5": "graph", "6": "attention", "7": "tokens",
     "R": "residual", "Z": "zoom", "y": "copy", "}": "wider", "{": "narrower",
     "8": "weights", "9": "training", "0": "output",
@@ -32,11 +32,11 @@ PANE_KEYS = {
 FOOTER = {
     "step": "step", "back": "back", "next": "next", "run": "run", "continue": "continue", "finish": "finish",
     "phase": "phase", "nextstep": "train step", "nextpos": "position", "goto": "goto", "break": "break", "find": "find",
-    "export": "export", "command": "command", "help": "help", "quit": "quit",
+    "export": "export", "type": "command", "help": "help", "quit": "quit",
 }  # fmt: skip
 """Commands in the footer, the most important first, and their words there."""
 
-TYPED = frozenset({"command", "display", "find"})
+TYPED = frozenset({"type", "display", "find"})
 """Besides those that need an argument: commands whose key opens something to type into."""
 
 _TEXTUAL = {

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from time import monotonic
 
@@ -20,8 +21,12 @@ OPENING = 2.0
 """Seconds that the screen waits for the script's first stop before it opens regardless."""
 
 
-def run_app(launch: Launch, *, theme: str = "", size: tuple[int, int] | None = None) -> int:
-    """Open the screen on a script; returns the exit status. In a browser: of ``size`` columns and rows.
+def run_app(
+    launch: Launch, *, theme: str = "", size: tuple[int, int] | None = None, startup: Sequence[str] = ()
+) -> int:  # fmt: skip
+    """Open the screen on a script, and give it commands; returns the exit status.
+
+    In a browser: of ``size`` columns and rows.
 
     A script that is refused, or that fails before it has made a node, is not opened: its message with
     the remedy goes to stderr and the status is 2.
@@ -29,10 +34,10 @@ def run_app(launch: Launch, *, theme: str = "", size: tuple[int, int] | None = N
     debugger = Debugger(launch)
     try:
         if size is not None:
-            app = DebuggerApp(debugger, theme=theme, driver=BrowserDriver)
+            app = DebuggerApp(debugger, theme=theme, driver=BrowserDriver, startup=startup)
         else:
             palette.NO_COLOR = palette.NO_COLOR or few_colors()
-            app = DebuggerApp(debugger, theme=theme, remember=remembered())
+            app = DebuggerApp(debugger, theme=theme, remember=remembered(), startup=startup)
         app.listen()
         failure = _first_stop(app)
         if failure is not None and size is not None:

@@ -93,8 +93,9 @@ def help_on(pane: Pane | None, view: View | None, command: str = "") -> PageScre
     """Help: what a pane shows, with this moment's numbers, and everything there is to do; or one command."""
     if command:
         found = read(command)[0]
-        return PageScreen(f"Help: {found.name}", f"{found.usage}\n\n{found.help}\n\nkeys and other names: "
-                          f"{' '.join(dict.fromkeys((*keys_of(found.name), *found.aliases))) or 'none'}")  # fmt: skip
+        known = " ".join(dict.fromkeys((*keys_of(found.name), *found.aliases))) or "none"
+        parts = [found.usage, found.help, found.more, f"keys and other names: {known}"]
+        return PageScreen(f"Help: {found.name}", "\n\n".join(p for p in parts if p))
     title = pane.title if pane is not None else "microgpt-tui"
     parts = [f"# {title}"]
     if view is not None and 0 <= view.event < len(view.trace):

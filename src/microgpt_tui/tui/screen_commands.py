@@ -7,13 +7,14 @@ from typing import TYPE_CHECKING, Any
 
 from textual.screen import ModalScreen
 
-from microgpt_tui.session.commands import GROUPS, Command, CommandError, complete, parse
+from microgpt_tui.session.commands import GROUPS, Command, CommandError, Result, complete, parse, start
 from microgpt_tui.session.commands.breakpoints import toggle
-from microgpt_tui.session.commands.command import Effect, Touches
+from microgpt_tui.session.commands.command import Effect, Touches, faults, lookup
 from microgpt_tui.session.debugger import Debugger
 from microgpt_tui.tui.copying import WHATS, copied
 from microgpt_tui.tui.messages import SharesChanged
 from microgpt_tui.tui.panels import LEFT, RIGHT
+from microgpt_tui.tui.panes.source import SourcePane
 from microgpt_tui.tui.themes import LOOKS
 
 if TYPE_CHECKING:
@@ -91,6 +92,21 @@ def _check(app: DebuggerApp, argument: str) -> None:
     _over(app, CheckScreen(app.debugger, argument))
 
 
+def _frame(word: str) -> Callable[[DebuggerApp, str], None]:
+    """A call to look at: the source pane shows where it stands."""
+
+    def run(app: DebuggerApp, argument: str) -> None:
+        with faults():
+            answer = start(app.debugger, lookup(word, ALL), argument)
+        assert isinstance(answer, Result)
+        app.say(answer.text.splitlines()[0])
+        pane = app.main.left_pane("source")
+        if isinstance(pane, SourcePane) and "file" in answer.data:
+            pane.look_at(answer.data["file"], answer.data["line"])
+
+    return run
+
+
 def _help(app: DebuggerApp, argument: str) -> None:
     from microgpt_tui.tui.reference import help_on
 
@@ -100,6 +116,7 @@ def _help(app: DebuggerApp, argument: str) -> None:
 INSTEAD: dict[str, Callable[[DebuggerApp, str], None]] = {
     "run": _run, "pause": _pause, "restart": _restart, "where": _where, "break": _break, "breakpoints": _breakpoints,
     "display": _display, "find": _find, "rootcause": _root_cause, "check": _check, "help": _help,
+    **{word: _frame(word) for word in ("up", "down", "frame")},
 }  # fmt: skip
 """What a screen does for a command of the session's."""
 
@@ -227,7 +244,7 @@ COMMANDS: tuple[Command[DebuggerApp], ...] = (
         ("wider", "More room for the code", "columns"), ("narrower", "Less room for the code", "columns"),
         ("taller", "More room for the source", "rows"), ("lower", "Less room for the source", "rows"))),
     Command("play", "[back] [N/s]", "Step by itself, N times a second; any key stops", _play, Effect.ALWAYS),
-    Command("command", "[TEXT]", "Type a command", _command, Effect.ALWAYS),
+    Command("type", "[TEXT]", "Type a command", _command, Effect.ALWAYS),
     Command("palette", "", "Search everything there is to do", _palette, Effect.ALWAYS),
     Command("pane", "[NAME]", "To the next pane; on a small terminal, flip between the two sides", _pane,
             Effect.ALWAYS, choices=lambda debugger: PANES),

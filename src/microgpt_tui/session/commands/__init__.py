@@ -12,6 +12,7 @@ from microgpt_tui.protocol.fields import Data
 from microgpt_tui.session.commands import (
     breakpoints,
     displays,
+    frames,
     gradients,
     lessons,
     poking,
@@ -79,7 +80,17 @@ def execute(debugger: Debugger, text: str, on_message: Callable[[Data | None], N
         for _ in answer:
             debugger.wait(on_message)
     debugger.wait(on_message)
-    return Result(*where(debugger))
+    result = Result(*where(debugger))
+    for text in debugger.breakpoints.due(debugger.hit):
+        try:
+            more = execute(debugger, text, on_message)
+        except CommandError as error:
+            more = Result(f"*** {error}", status=1)
+        result.status = result.status or more.status
+        result.text += f"\n> {text}\n{more.text}".rstrip("\n")
+        result.data.setdefault("commands", []).append({"command": text, "text": more.text})
+        result.ends = result.ends or more.ends
+    return result
 
 
 def complete(debugger: Debugger, text: str, *more: Sequence[Command[Any]]) -> list[str]:
@@ -98,6 +109,8 @@ def complete(debugger: Debugger, text: str, *more: Sequence[Command[Any]]) -> li
 def _help(debugger: Debugger, argument: str) -> Result:
     wanted = [parse(argument)[0]] if argument else list(COMMANDS)
     rows = [f"{', '.join((c.usage, *c.aliases)):<40} {c.help}" for c in wanted]
+    if argument and wanted[0].more:
+        rows += ["", wanted[0].more]
     return Result("\n".join(rows), {"commands": {c.name: c.help for c in wanted}})
 
 
@@ -106,7 +119,7 @@ GROUPS: dict[str, tuple[Command[Debugger], ...]] = {
     "Run": running.COMMANDS,
     "Go": travel.COMMANDS,
     "Stop": breakpoints.COMMANDS,
-    "Look and change": (*values.COMMANDS, *displays.COMMANDS, *search.COMMANDS, *gradients.COMMANDS),
+    "Look and change": (*values.COMMANDS, *frames.COMMANDS, *displays.COMMANDS, *search.COMMANDS, *gradients.COMMANDS),
     "Try out": poking.COMMANDS,
     "Learn": lessons.COMMANDS,
     "Keep": recording.COMMANDS,

@@ -122,6 +122,44 @@ def _ignore(debugger: Debugger, argument: str) -> Result:
     return _of_breakpoint(debugger, found_)
 
 
+def _commands(debugger: Debugger, argument: str) -> Result:
+    number, _, text = argument.partition(" ")
+    if not number.isdigit():
+        raise CommandError("commands NUMBER COMMAND; COMMAND, as commands 1 where; print q[:4]; none takes them away")
+    found = debugger.breakpoints.get(int(number))
+    if text.strip():
+        found.commands = [] if text.strip() == "none" else [c.strip() for c in text.split(";") if c.strip()]
+    return _of_breakpoint(debugger, found)
+
+
+def _catch(debugger: Debugger, argument: str) -> Result:
+    word, _, rest = argument.partition(" ")
+    if word in ("exception", "exceptions", "raise", "throw"):
+        return Result("an exception that ends the script always stops there: `rootcause` (K) follows it back")
+    if word != "nan":
+        raise CommandError("catch nan, or catch exception (which always stops)")
+    return _nan(debugger, rest.strip() or "on")
+
+
+GRAMMAR = """\
+break 176                 a line; break other.py:12 of another file
+break softmax             a function, each call of it
+break op:exp              each result of an operation; op:mul, op:relu, an own one by its name
+break li=0                a loop iteration by its variable; pos:3 by token position
+break var:probs           each time a variable is bound; param:wte each change of a matrix, param:wte[0][3] of a number
+break phase:backward      a phase's beginning; step:3, sample:1, 3:loss
+break loss < 2            a finished step's loss
+break print:"step  10"    a printed line with that text
+break nan                 a NaN or an infinity (number 0 is always there: nan off)
+
+... if CONDITION          over what is recorded: data, grad, op, name, line, step, pos, phase, kind, loop variables,
+                          with and, or, not, comparisons and arithmetic: break op:exp if data > 5 and pos == 2
+... ignore N              pass by so many hits first
+tbreak ...                once; log WHERE "TEXT {name} {data}" says it and goes on
+commands 1 where; print q what is done when breakpoint 1 has stopped"""
+"""Where one can break."""
+
+
 def _nan(debugger: Debugger, argument: str) -> Result:
     word, _, rest = argument.partition(" ")
     breakpoints = debugger.breakpoints
@@ -168,8 +206,13 @@ def _known(debugger: Debugger) -> Iterable[str]:
 COMMANDS = (
     Command("break", "[WHERE] [if COND] [ignore N]",
             "A breakpoint on this line, on or off; or at a line, op:NAME, function, li=0, var:, param:, phase:, step:, "
-            "pos:, loss < 2, print:TEXT, if COND", _break, aliases=("b",), choices=places),
-    Command("tbreak", "[WHERE] [if COND]", "A breakpoint that goes when it is hit", _tbreak, choices=places),
+            "pos:, loss < 2, print:TEXT, if COND", _break, aliases=("b",), choices=places, more=GRAMMAR),
+    Command("tbreak", "[WHERE] [if COND]", "A breakpoint that goes when it is hit", _tbreak, choices=places,
+            more=GRAMMAR),
+    Command("commands", "NUMBER [COMMAND; ...]", "What to do when a breakpoint has stopped; none takes them away",
+            _commands, choices=_known),
+    Command("catch", "nan|exception", "Stop at the first NaN or infinity; exceptions always stop", _catch,
+            choices=lambda d: ("nan", "exception")),
     Command("log", 'WHERE "TEXT" [if COND]', "A log point: say {name} {data} there and go on", _log, choices=places),
     Command("breakpoints", "", "The breakpoints", _list, aliases=("B",)),
     Command("delete", "[NUMBERS]", "Remove breakpoints; all without a number",

@@ -86,6 +86,8 @@ class Command(Generic[Subject]):
     choices: Choices = _nothing
     """What its argument can be, for completion."""
     touches: Touches | None = None
+    more: str = ""
+    """What ``help NAME`` says besides: how its argument is written."""
 
     @property
     def needs_argument(self) -> bool:

@@ -236,6 +236,12 @@ count the nodes that a line has made in this episode up to this moment. `●` is
         self.reveal(self._rows_of(number)[0])
         self.refresh()
 
+    def look_at(self, file: int, line: int) -> None:
+        """Show a line of a file, selected."""
+        self.file = file
+        self.restate()
+        self.select(line)
+
     def selected_text(self) -> str:
         """The selected line of code, or the one being executed."""
         lines = self._text().splitlines()
