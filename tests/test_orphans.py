@@ -320,3 +320,55 @@ def test_a_copy_on_its_way_ends_with_the_debugger(commanded: Commanded, tmp_path
     debugger.kill()
     debugger.wait(AT_MOST)
     commanded.nothing_stays()
+
+
+# -- every process, every signal, every state --------------------------------------------------
+
+STATES = ("a loop", "inside C", "encoding")
+SIGNALS = (signal.SIGTERM, signal.SIGHUP, signal.SIGKILL)
+
+
+def busy(commanded: Commanded, tmp_path: Path, state: str) -> tuple[subprocess.Popen[bytes], Path]:
+    """A debugger whose script has come to where it does something for ever, and what tells that it has."""
+    script, sign = scripted(tmp_path, BUSY.get(state, ""))
+    if state != "encoding":
+        return commanded.start("run", script, "-c", "run"), sign
+    text = Path(script).read_text(encoding="utf-8").replace("\nclass Value", ENDLESS.format(sign=str(sign)), 1)
+    text = text.replace("(self, other), (1, 1)", "Operands((self, other)), (1, 1)")
+    Path(script).write_text(text.replace(f"open({str(sign)!r}, 'w').close()", ""), encoding="utf-8")
+    return commanded.start("run", script, "-c", "goto 1:end"), sign
+
+
+def process_of(commanded: Commanded, role: str) -> int:
+    """The script is the first of its kind; copies of it were made later."""
+    kinds = {"script": "debuggee", "checkpoint": "debuggee", "watcher": "/bin/sh"}
+    found = sorted(
+        (int(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[19]), int(pid))
+        for line in commanded.processes() for pid in [line.split()[0]] if kinds[role] in line
+    )  # fmt: skip
+    return found[-1 if role == "checkpoint" else 0][1]
+
+
+@pytest.mark.parametrize("way", SIGNALS, ids=lambda s: s.name)
+@pytest.mark.parametrize("state", STATES)
+@pytest.mark.parametrize("victim", ["debugger", "script", "checkpoint", "watcher"])
+def test_whatever_is_killed_nothing_stays(
+    commanded: Commanded, tmp_path: Path, victim: str, state: str, way: signal.Signals
+) -> None:
+    debugger, sign = busy(commanded, tmp_path, state)
+    wait_for(sign.exists)
+    folder = commanded.folders()
+    assert len(folder) == 1
+    if victim != "debugger":
+        os.kill(process_of(commanded, victim), way)
+        time.sleep(0.2)
+    if victim == "script":
+        assert debugger.wait(AT_MOST) != 0
+    else:
+        debugger.send_signal(way)
+        assert debugger.wait(AT_MOST) == -way
+    if (victim, way) != ("watcher", signal.SIGKILL):
+        commanded.nothing_stays()
+        return
+    wait_for(lambda: not commanded.processes(), AT_MOST)  # nobody is left who could remove the folder
+    assert commanded.folders() in ([], folder)

@@ -24,8 +24,11 @@ MOST_LINKS = 4096
 """Files of a folder that are found in a private one."""
 KILLED_BY_KERNEL = sys.platform == "linux"
 """A closed pipe can send SIGKILL by itself."""
-_WATCH = 'while read -r group; do last=$group; done; [ -z "$last" ] || kill -s KILL -- "-$last"; rm -rf -- "$1"'
-"""Waits for the pipe's end. Each line of it names the process group to kill then."""
+_WATCH = (
+    "trap '' HUP INT TERM; "
+    'while read -r group; do last=$group; done; [ -z "$last" ] || kill -s KILL -- "-$last"; rm -rf -- "$1"'
+)
+"""Waits for the pipe's end, whatever signal comes. Each line of it names the process group to kill then."""
 
 
 class RunFolder:
