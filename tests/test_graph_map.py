@@ -12,12 +12,16 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from test_cli import call
 from test_graph_pane import Host, picture, ready, view_of
+from tui_fixtures import opened, small_launch
 
 from microgpt_tui.graph.draw.rails import NODE, rails
+from microgpt_tui.graph.model.numbers import nodes_of, numbers_of
 from microgpt_tui.graph.model.overview import overview, why_none
 from microgpt_tui.graph.scene import Show
+from microgpt_tui.graph.state import Reached, reached
 from microgpt_tui.trace.names import matrix_place
 from microgpt_tui.trace.trace import Trace
+from microgpt_tui.tui.panes.graph import GraphPane
 from microgpt_tui.tui.panes.graph_map import bar_length
 from tests.views_fixtures import session, trace_of
 
@@ -107,6 +111,37 @@ def test_norms_are_those_of_the_parameters(script: str) -> None:
             assert numbers[block.place].grad == pytest.approx(true, rel=1e-12)
             seen += 1
     assert seen > 1
+
+
+@pytest.mark.parametrize("script", ["bundled", "gqa_three_layers"])
+def test_numbers_that_are_kept_are_those_of_their_moment(script: str) -> None:
+    trace = trace_of(script)
+    found = overview(trace)
+    for event in random.Random(3).sample(range(len(trace)), 25):
+        kept = found.numbers(event)
+        for block in found.blocks:
+            true = numbers_of(trace, found.family(block), event)
+            assert repr(kept[block.place]) == repr(true), (event, block.title)
+
+
+async def test_while_the_pass_is_recorded_a_gradient_is_final_only_when_all_uses_have_added(tmp_path: Path) -> None:
+    async with opened(small_launch(tmp_path), (120, 40)) as screen:
+        await screen.press("right_square_bracket", "5", "l")
+        pane = screen.app.screen_stack[0].focused
+        assert isinstance(pane, GraphPane)
+        for _ in range(12):
+            await screen.press("s", "s", "s", "s", "s")
+            view = pane.view
+            assert view is not None
+            found = pane.overview(view)
+            assert found is not None
+            assert not view.trace.complete
+            numbers = found.numbers(view.event)
+            for block in found.blocks:
+                if numbers[block.place].state is Reached.FINAL:
+                    nodes = nodes_of(found.family(block))
+                    assert all(reached(view.trace, n, view.event) is Reached.FINAL for n in nodes), block.title
+        assert "∇…" in screen.text("graph")
 
 
 def event_in(trace: Trace, name: str) -> int:

@@ -45,7 +45,7 @@ def numbers_of(trace: Trace, units: list[Unit], event: int) -> Numbers:
     span = backward_span(trace, event)
     data = [data_used(trace, n, event) for n in units[0].vector]
     known = [v for v in data if v == v]
-    nodes = _nodes(units)
+    nodes = nodes_of(units)
     if span is None or not known:
         state, grad = Reached.NONE, math.nan
     else:
@@ -57,7 +57,8 @@ def numbers_of(trace: Trace, units: list[Unit], event: int) -> Numbers:
     return Numbers(grad, state, low, high, len(data))
 
 
-def _nodes(units: list[Unit]) -> list[int]:
+def nodes_of(units: list[Unit]) -> list[int]:
+    """The nodes whose gradients are told of: parameters, else the results at the position shown."""
     parameters = list(dict.fromkeys(n for u in units for m in u.matrices for n in m.nodes))
     return parameters or [n for u in units for n in u.vector]
 
@@ -82,7 +83,7 @@ def _state(trace: Trace, nodes: list[int], until: int, span: tuple[int, int]) ->
 def change_events(trace: Trace, units: list[Unit], span: tuple[int, int]) -> tuple[int, int]:
     """(first, last event of a backward pass that writes a gradient of some units); both -1 for none."""
     first = last = -1
-    for node in _nodes(units):
+    for node in nodes_of(units):
         events = [trace.write_event[r] for r in trace.writes_of(node)]
         events = [e for e in events if span[0] <= e <= span[1] and trace.kind[e] != ZERO]
         if events:

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 
 from microgpt_tui.graph.draw.rails import NODE, Rail, rails
-from microgpt_tui.graph.model.numbers import Numbers, numbers_of
+from microgpt_tui.graph.model.numbers import Numbers, nodes_of, numbers_of
 from microgpt_tui.graph.model.parts import Frame, Part, Plan, family, plan_of
 from microgpt_tui.graph.model.structure import Structure, structure
 from microgpt_tui.graph.model.units import Held, Unit, held
+from microgpt_tui.graph.state import Reached, is_over, rows_of_pass
+from microgpt_tui.protocol.codes import ZERO
 from microgpt_tui.trace.derived import derived
 from microgpt_tui.trace.names import matrix_place
 from microgpt_tui.trace.trace import Trace
@@ -54,6 +56,10 @@ class Overview:
     blocks: list[Block]
     _paths: dict[tuple[int, ...], list[int]]
     """Where the source makes results (sites from the outermost scope in) -> the places of their blocks."""
+    _changes: dict[int, list[int]] = field(default_factory=dict)
+    """Of a finished episode: place -> the events that may change a block's numbers."""
+    _known: dict[tuple[int, int], Numbers] = field(default_factory=dict)
+    """(place, how many of these have happened) -> the numbers."""
 
     def family(self, block: Block) -> list[Unit]:
         """The same unit of every layer."""
@@ -61,7 +67,40 @@ class Overview:
 
     def numbers(self, event: int) -> dict[int, Numbers]:
         """Each block's numbers at a moment."""
-        return {block.place: numbers_of(self.trace, self.family(block), event) for block in self.blocks}
+        return {block.place: self._numbers(block, event) for block in self.blocks}
+
+    def _numbers(self, block: Block, event: int) -> Numbers:
+        trace, units = self.trace, self.family(block)
+        if not trace.complete:
+            found = numbers_of(trace, units, event)
+            done = found.state is not Reached.FINAL or is_over(trace, event) or self._is_final(units, event)
+            return found if done else replace(found, state=Reached.ACCUMULATING)
+        if block.place not in self._changes:
+            self._changes[block.place] = self._events(units)
+        key = block.place, bisect_right(self._changes[block.place], event)
+        if key not in self._known:
+            self._known[key] = numbers_of(trace, units, event)
+        return self._known[key]
+
+    def _events(self, units: list[Unit]) -> list[int]:
+        """The events from which on a block's numbers may be others."""
+        trace = self.trace
+        found = {trace.write_event[row] for node in nodes_of(units) for row in trace.writes_of(node)}
+        found.update(trace.born_at(node) for node in units[0].vector)
+        found.update(first for first, _, _ in trace.phase_spans)
+        found.update(last for _, last, _ in trace.phase_spans)
+        if trace.update_event:
+            found.update(trace.update_event)
+        return sorted(found)
+
+    def _is_final(self, units: list[Unit], event: int) -> bool:
+        """True when, in a pass that is still being recorded, every use of a block's nodes has added its part."""
+        trace, (start, end) = self.trace, rows_of_pass(self.trace, event)
+        for node in nodes_of(units):
+            rows = (r for r in trace.writes_of(node) if start <= r < end)
+            if sum(trace.kind[trace.write_event[r]] != ZERO for r in rows) < len(trace.users(node)):
+                return False
+        return True
 
     def block_of(self, trace: Trace, node: int) -> int:
         """The place of the block that a node of this or another episode belongs to; -1 for none."""
