@@ -4,7 +4,12 @@ from __future__ import annotations
 
 import json
 import os
+import pty
 import random
+import select
+import subprocess
+import sys
+import time
 import zipfile
 from array import array
 from collections.abc import Iterator
@@ -416,3 +421,85 @@ def test_what_needs_a_script_names_the_way(small: Path, capsys: pytest.CaptureFi
     assert "it goes with a recording" in capsys.readouterr().err
     assert main(["run", str(small), "--script", "nowhere.py"]) == 2
     assert "nowhere.py: no such file" in capsys.readouterr().err
+
+
+# -- hostile texts -----------------------------------------------------------------------------
+
+EVIL = "\x1b]0;OWNED\x07\x9b31m\u202e"
+"""Sets a terminal's title; the eight-bit way to colours; turns a line around."""
+
+
+def poisoned(value: Any, key: str = "") -> Any:
+    """Every text that a person may be shown, with control characters in it."""
+    if isinstance(value, dict):
+        return {k if k.isidentifier() or "/" in k else k + EVIL: poisoned(v, k) for k, v in value.items()}
+    if isinstance(value, list):
+        return [poisoned(v, key) for v in value]
+    path = isinstance(value, str) and value.startswith("[")  # to a place in a list: read by the program, not shown
+    return value + EVIL if isinstance(value, str) and key in POISONED and not path else value
+
+
+POISONED = {"texts", "ops", "scope_values", "changed", "name", "script", "arguments", "written by", "class_name",
+            "files", "namespace", "matrices", "sites", "target", "condition", "log", "commands"}  # fmt: skip
+
+
+def on_terminal(*words: str, keys: bytes = b"", seconds: float = 60) -> bytes:
+    """What a command writes to a terminal of its own, keys pressed once something is there."""
+    master, slave = pty.openpty()
+    child = subprocess.Popen(
+        [sys.executable, "-m", "microgpt_tui", *words], stdin=slave, stdout=slave, stderr=slave, start_new_session=True,
+        env={**os.environ, "TERM": "xterm-256color"},
+    )  # fmt: skip
+    os.close(slave)
+    seen, end, pressed = b"", time.monotonic() + seconds, False
+    try:
+        while time.monotonic() < end:
+            if select.select([master], [], [], 1.0)[0]:
+                try:
+                    got = os.read(master, 65536)
+                except OSError:
+                    break
+                if not got:
+                    break
+                seen += got
+            elif keys and not pressed and seen:
+                os.write(master, keys)
+                pressed = True
+            elif child.poll() is not None:
+                break
+    finally:
+        child.kill()
+        child.wait()
+        os.close(master)
+    return seen
+
+
+@pytest.mark.slow
+def test_nothing_in_a_file_reaches_the_terminal_unescaped(branched: tuple[Debugger, Path], tmp_path: Path) -> None:
+    path = tmp_path / "evil.mgt"
+    with zipfile.ZipFile(branched[1]) as old:
+        members = {
+            n: lambda raw: json.dumps(poisoned(json.loads(raw))).encode() for n in old.namelist() if n.endswith(".json")
+        }
+        members["output"] = lambda raw: raw + EVIL.encode()
+    rewritten(branched[1], path, members)
+    asked = ["where", "bt", "list", "branches", "history", "find op:mul", "breakpoints", "bookmark", "info locals"]
+    calls = [
+        ["run", str(path), *(w for c in asked for w in ("-c", c))],
+        ["show", str(path), "--at", "2:loss"],
+        *(
+            ["show", str(path), "--at", "2:loss", "--pane", pane]
+            for pane in ("tokens", "weights", "variables", "training")
+        ),
+    ]
+    for words in calls:
+        seen = on_terminal(*words)
+        assert seen, words
+        assert b"\x1b]0;OWNED" not in seen, (words, seen[-500:])
+        assert "\x9b".encode() not in seen, words
+        assert b"Traceback" not in seen, seen[-1500:]
+    assert b"OWNED" in on_terminal(*calls[0]), "it is shown, made visible"
+    seen = on_terminal("open", str(path), keys=b"s4567890:branches\rq")
+    assert b"\x1b[?1049h" in seen, "the screen was there"
+    assert b"\x1b]0;OWNED" not in seen
+    assert "\x9b31m".encode() not in seen

@@ -16,8 +16,9 @@ from microgpt_tui.headless.arguments import HISTORY_MEMORY, PARSERS, VISITORS_ME
 if TYPE_CHECKING:
     from microgpt_tui.session.process import Launch
 
-DONE, DIFFERENT, BAD_INPUT = 0, 1, 2
-"""Exit statuses: all well; a command failed or found something wrong, or two runs differ; nothing could be run."""
+DONE, DIFFERENT, BAD_INPUT, OURS = 0, 1, 2, 70
+"""Exit statuses: all well; a command failed or found something wrong, or two runs differ; nothing could be run; a fault
+of this program (EX_SOFTWARE)."""
 
 
 def _screen(options: argparse.Namespace, script_args: list[str]) -> int:
@@ -226,7 +227,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
             _write_no_more()
             return DONE
         except Exception as error:
-            print(f"microgpt-tui: {_told(error)}", file=sys.stderr)
+            told = _told(error)
+            if told is None:  # a fault of ours: what of the script is in its text is not to reach the terminal raw
+                import traceback
+
+                traceback.print_exc()
+                return OURS
+            print(f"microgpt-tui: {told}", file=sys.stderr)
             return BAD_INPUT
 
 
@@ -249,14 +256,14 @@ def _recordings(command: str, words: Sequence[str]) -> Iterator[None]:
             raise
 
 
-def _told(error: Exception) -> str:
-    """What a person is told of a fault that is none of ours. Raises any other."""
+def _told(error: Exception) -> str | None:
+    """What a person is told of a fault that is none of ours; None of any other."""
     from microgpt_tui.headless.launch import InputError
 
     if isinstance(error, InputError) or type(error).__name__ == "RecordingError":
         return str(error)
     if not isinstance(error, OSError) or error.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS):
-        raise error
+        return None
     if error.filename is not None:
         return f"{error.filename}: {error.strerror}. Make room there, or name another folder for it: TMPDIR=FOLDER."
     _write_no_more()

@@ -475,7 +475,7 @@ def reading(path: Path) -> Iterator[None]:
         yield
     except RecordingError:
         raise
-    except (LookupError, ValueError, TypeError, ArithmeticError, AttributeError, RecursionError) as error:
+    except (LookupError, ValueError, TypeError, ArithmeticError, AttributeError, RecursionError, SyntaxError) as error:
         what = f"{type(error).__name__}: {error}"
         raise RecordingError(
             f"{path}: a damaged recording, whose columns do not fit together ({what}). Copy it again, or record anew."
