@@ -11,7 +11,7 @@ from microgpt_tui.protocol import messages
 from microgpt_tui.protocol.stops import Killed
 from microgpt_tui.recognise.tokens import tokens
 from microgpt_tui.session.debugger import Debugger, Unanswered
-from microgpt_tui.trace.references import NotHere, nodes_of, read_text
+from microgpt_tui.trace.references import NotHere, node_named, nodes_of, read_text
 from microgpt_tui.trace.trace import Trace
 
 
@@ -91,6 +91,11 @@ def here(debugger: Debugger) -> Trace:
 def named(debugger: Debugger, text: str) -> list[int]:
     """The nodes that a name stands for at the cursor; all of them for a list. Raises NotPokable."""
     trace = here(debugger)
+    if text.startswith("#"):
+        try:
+            return [node_named(trace, text, debugger.moment.event)]
+        except NotHere as error:
+            raise NotPokable(str(error)) from None
     reference = read_text(text, trace.program)
     if reference is None:
         raise NotPokable(f"“{text}” is no name that the script could have; as q[3], attn_weights, layer0.attn_wq[0][1]")

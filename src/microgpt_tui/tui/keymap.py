@@ -25,7 +25,7 @@ PANE_KEYS = {
     "d": "another text or training step", "r": "mark a place to compare with", "v": "every number in full",
     "u": "more of the pane's setting: temperature, threshold, mean, scale", "a": "what if: fewer tokens (top-k)",
     "p": "what if: fewer tokens (top-p)", "j": "fold", "plus": "more around", "minus": "less around",
-    "G": "the strongest paths",
+    "G": "the strongest paths", "delete": "what if: this switched off (ablate); :unpoke takes it back",
 }  # fmt: skip
 """Keys of the panes: each means the same in every pane that has it; upper case goes the other way."""
 

@@ -13,7 +13,7 @@ from microgpt_tui.recognise.attention import AttentionRow, Cell, attention, open
 from microgpt_tui.recognise.missing import begun
 from microgpt_tui.tui import palette
 from microgpt_tui.tui.lines import Line, Row, clip, empty, text, width_of, wrapped
-from microgpt_tui.tui.messages import NodeChosen
+from microgpt_tui.tui.messages import CommandChosen, NodeChosen
 from microgpt_tui.tui.pane import Late, Pane, View
 from microgpt_tui.tui.panes import cells, charts
 from microgpt_tui.tui.panes.attention_cell import formula, open_lines
@@ -55,6 +55,7 @@ class AttentionPane(Pane):
         Binding("x", "part(1)", "next number"),
         Binding("X", "part(-1)", "number before", show=False),
         Binding("enter", "go", "go there"),
+        Binding("delete", "ablate", "what-if: head off", show=False),
         Binding("z", "follow", "follow the cursor"),
     ]
 
@@ -373,6 +374,13 @@ and `┳` is the one that gets most, `┫` or `●` tells that the position itse
             self.post_message(NodeChosen(self._parts[min(self.part, len(self._parts) - 1)], follow=True))
         else:
             self.action_nothing("no number is selected: the arrows choose a cell, x one of its numbers")
+
+    def action_ablate(self) -> None:
+        """What if the head that is shown gave 0?"""
+        if self._heads():
+            self.post_message(CommandChosen(f"ablate head {self.at_layer} {self.at_head}"))
+        else:
+            self.action_nothing("no attention is shown")
 
     def _heads(self) -> tuple[int, ...]:
         return attention(self.view.trace).heads if self.view is not None else ()

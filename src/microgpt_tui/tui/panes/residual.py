@@ -14,7 +14,7 @@ from microgpt_tui.recognise.residual import Reading, readings
 from microgpt_tui.recognise.tokens import tokens
 from microgpt_tui.tui import palette
 from microgpt_tui.tui.lines import Line, Row, clip, empty, text, wrapped
-from microgpt_tui.tui.messages import NodeChosen
+from microgpt_tui.tui.messages import CommandChosen, NodeChosen
 from microgpt_tui.tui.numbers import plain
 from microgpt_tui.tui.pane import Pane, View
 from microgpt_tui.tui.panes.attention_reads import percent
@@ -35,6 +35,7 @@ class ResidualPane(Pane):
         Binding("left", "position(-1)", "position before", show=False),
         Binding("right", "position(1)", "position", show=False),
         Binding("enter", "go", "go there"),
+        Binding("delete", "ablate", "what-if: block off", show=False),
         Binding("z", "follow", "back to now", show=False),
     ]
     explanation = """\
@@ -149,6 +150,15 @@ Up and down choose a block, left and right a position; Enter goes to where the b
             self.action_nothing("no block is shown")
             return
         self.post_message(NodeChosen(shown[1][self.chosen(shown[1])].stage.nodes[0], follow=True))
+
+    def action_ablate(self) -> None:
+        """What if the selected block added nothing?"""
+        shown = self.shown(self.view) if self.view is not None else None
+        label = shown[1][self.chosen(shown[1])].stage.label if shown is not None else ""
+        if label.startswith("after "):
+            self.post_message(CommandChosen(f"ablate block {label.removeprefix('after ')}"))
+        else:
+            self.action_nothing("no block that adds to the stream is selected")
 
     def action_follow(self) -> None:
         """Follow the cursor again."""

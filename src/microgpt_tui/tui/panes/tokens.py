@@ -12,7 +12,7 @@ from microgpt_tui.recognise.missing import begun
 from microgpt_tui.recognise.tokens import Distribution, Tokens, probability_values, tokens, what_if
 from microgpt_tui.tui import palette
 from microgpt_tui.tui.lines import Line, Row, clip, empty, text
-from microgpt_tui.tui.messages import NodeChosen
+from microgpt_tui.tui.messages import CommandChosen, NodeChosen
 from microgpt_tui.tui.numbers import short
 from microgpt_tui.tui.pane import Pane, View
 from microgpt_tui.tui.panes import charts
@@ -47,6 +47,7 @@ class TokensPane(Pane):
         Binding("P", "top_p(-1)", "what-if: top-p less", show=False),
         Binding("l", "lens", "logit lens"),
         Binding("enter", "go", "go there"),
+        Binding("delete", "ablate", "what-if: position off", show=False),
         Binding("z", "follow", "follow, no what-if"),
     ]
     explanation = """\
@@ -284,6 +285,15 @@ there?
             self.post_message(NodeChosen(self._bars[self._order[self.line_chosen]], follow=True))
         else:
             self.action_nothing("no token is selected here")
+
+    def action_ablate(self) -> None:
+        """What if nobody looked at the position that is shown?"""
+        found, at = self.shown(self.view) if self.view is not None else (None, -1)
+        position = found.distributions[at].position if found is not None and at >= 0 else -1
+        if position >= 0:
+            self.post_message(CommandChosen(f"ablate position {position}"))
+        else:
+            self.action_nothing("no position is shown")
 
     def on_click(self, event: events.Click) -> None:
         """A click on a token of the text selects its position."""

@@ -16,7 +16,7 @@ from microgpt_tui.trace.names import name, place_text
 from microgpt_tui.trace.trace import Site, Trace
 from microgpt_tui.tui import palette
 from microgpt_tui.tui.lines import Line, clip, empty, fit, folded, signed, spread, text, wrapped
-from microgpt_tui.tui.messages import NodeChosen
+from microgpt_tui.tui.messages import CommandChosen, NodeChosen
 from microgpt_tui.tui.numbers import count_of, written
 from microgpt_tui.tui.pane import Late, View
 from microgpt_tui.tui.panes.draw import draw_lines
@@ -53,6 +53,7 @@ numbers in full.
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("enter", "choose", "follow"),
         Binding("v", "full", "full numbers"),
+        Binding("delete", "ablate", "what-if: 0", show=False),
     ]
 
     def __init__(self, *, id: str | None = None, classes: str | None = None) -> None:
@@ -64,6 +65,13 @@ numbers in full.
     def state_key(self) -> object:
         """How numbers are written."""
         return self.full
+
+    def action_ablate(self) -> None:
+        """What if this value were 0?"""
+        if self.view is not None and self.view.node >= 0:
+            self.post_message(CommandChosen(f"ablate #{self.view.node}"))
+        else:
+            self.action_nothing("no value is shown")
 
     def action_full(self) -> None:
         """Numbers in full, or short."""
