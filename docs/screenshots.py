@@ -35,6 +35,8 @@ SHOTS = [
     Shot("forward", 1, 30_000, ("4",)),
     Shot("backward", 1, 81_203, ("4",)),
     Shot("graph", 1, 81_203, ("5",)),
+    Shot("map", 1, 120_000, ("5", "l")),
+    Shot("residual", 1, 51_000, ("R",)),
     Shot("attention", 1, 51_000, ("6",)),
     Shot("tokens", 1, 56_000, ("7",)),
     Shot("weights", 1, -1, ("8",), free=60),

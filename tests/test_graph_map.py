@@ -166,7 +166,7 @@ async def test_the_map_marks_the_cursors_block_enter_goes_down_and_l_comes_back(
         assert "mlp_fc1" in here[0]
         lines = [app.pane.line_at(app.first, pane.content_width, y) for y in range(pane.virtual_size.height)]
         text = "\n".join("".join(s.text for s in line) for line in lines)
-        for word in ("wte", "attention", "attn_wq", "softmax ×4 heads", "MLP", "after the layers", "lm_head", "loss"):
+        for word in ("wte", "attention", "attn_wq", "softmax ×4", "MLP", "after the layers", "lm_head", "loss"):
             assert word in text
         await pilot.press("up", "up")
         await ready(pilot)

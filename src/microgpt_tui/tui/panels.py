@@ -29,7 +29,7 @@ RIGHT = (
 """(name, key, title, where its class is) of every pane."""
 
 SHORT = {
-    "value": "Val", "graph": "Graph", "attention": "Att", "tokens": "Tok", "residual": "Res", "weights": "Wts",
+    "value": "Val", "graph": "Gra", "attention": "Att", "tokens": "Tok", "residual": "Res", "weights": "Wts",
     "training": "Trn", "output": "Out",
 }  # fmt: skip
 
@@ -120,7 +120,7 @@ class RightPanel(Container):
             if sum(len(k) + 1 + len(t) for _, k, t in labels) + len(gap) * (len(labels) - 1) <= room:
                 break
         else:
-            labels = [(n, k, t if n == self.active else "") for n, k, t in labels]
+            labels = [(n, k, t if n == self.active else "") for n, k, t, _ in RIGHT]
             gap = " "
         self.border_title = Content.from_markup(gap.join(self._label(*label) for label in labels))
 

@@ -218,7 +218,7 @@ plain `┼` is a crossing, `├` and `●` are branches of one line. Without a s
         heads = [f" the model · {'as of ' if not own else ''}{episode}", " · ▶ the cursor", " · ∇ norm of the gradient"]
         while len(heads) > 1 and sum(map(len, heads)) > width:
             heads.pop()
-        about = [text(words) for words in _block_words(found, numbers, self._block(found, here))]
+        about = [text(f" {word}") for word in _block_words(found, numbers, self._block(found, here)).split()]
         return [
             [text(clip("".join(heads), width), palette.DIM)], *drawn.lines, [], *wrapped(about, width, 1),
             *wrapped([text(" Enter: down to its operations", palette.DIM), text(" · l: back", palette.DIM)], width),
@@ -576,8 +576,8 @@ def _overview(trace: Trace) -> Overview | None:
     return None if why_none(trace) else overview(trace)
 
 
-def _block_words(found: Overview, numbers: dict[int, Numbers], place: int) -> list[str]:
-    """About a block of the map, in pieces that can stand in a line each."""
+def _block_words(found: Overview, numbers: dict[int, Numbers], place: int) -> str:
+    """About a block of the map, in words."""
     block, now = next(b for b in found.blocks if b.place == place), numbers[place]
     words = [title_of(block), *(f"{h.name} {h.shape_text}".strip() + f" ({h.count:,})" for h in block.parameters)]
     if now.low == now.low:
@@ -585,7 +585,7 @@ def _block_words(found: Overview, numbers: dict[int, Numbers], place: int) -> li
     if now.grad == now.grad:
         whose = "parameters" if block.parameters else "result"
         words.append(f"norm of the gradient of its {whose} {plain(now.grad)} ({now.state.value})")
-    return [f" {words[0]}", *(f" · {word}" for word in words[1:])]
+    return " · ".join(words)
 
 
 def _side(said: Text, row: int, inputs: int) -> str:

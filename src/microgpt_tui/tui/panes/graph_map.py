@@ -46,10 +46,10 @@ def parameters_text(block: Block) -> str:
     return " + ".join(parts)
 
 
-def title_of(block: Block) -> str:
+def title_of(block: Block, *, short: bool = False) -> str:
     """What a block is called, with how often it stands side by side."""
     named = "plus" if block.title == "+" else "times" if block.title == "×" else block.title
-    return f"{named} ×{block.heads} heads" if block.heads > 1 else named
+    return f"{named} ×{block.heads}{'' if short else ' heads'}" if block.heads > 1 else named
 
 
 def map_lines(found: Overview, numbers: dict[int, Numbers], here: int, cursor: int, width: int) -> MapLines:
@@ -57,7 +57,8 @@ def map_lines(found: Overview, numbers: dict[int, Numbers], here: int, cursor: i
     norms = [n.grad for n in numbers.values() if n.grad == n.grad and 0 < n.grad < math.inf]
     low, high = (min(norms), max(norms)) if norms else (math.nan, math.nan)
     rail = max((len(b.rail.row) for b in found.blocks), default=1)
-    titles = max((len(title_of(b)) for b in found.blocks), default=1)
+    short = width < NARROW
+    titles = max((len(title_of(b, short=short)) for b in found.blocks), default=1)
     middle = 2 + rail + 2 + min(titles, 18) + 2
     gradients = bool(norms) or any(n.state is Reached.WAITING for n in numbers.values())
     bar = BAR if width >= NARROW else SHORT_BAR
@@ -97,7 +98,8 @@ def _row(
     row.put(drawn[own : own + 1], look(palette.ACCENT if block.place == here else palette.TEXT, True))
     row.put(drawn[own + 1 :], look(palette.FAINT)).put(" " * (rail + 4 - row.width), look(palette.TEXT))
     row.put(
-        clip(title_of(block), end - row.width - 1), look(palette.TEXT, block.place == here or bool(block.parameters))
+        clip(title_of(block, short=width < NARROW), end - row.width - 1),
+        look(palette.TEXT, block.place == here or bool(block.parameters)),
     )
     row.put(" " * max(1, middle - row.width), look(palette.TEXT))
     about = " · ".join(t for t in (parameters_text(block), *block.details) if t)
