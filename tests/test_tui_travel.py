@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
@@ -53,11 +54,40 @@ async def test_keys_go_back_step_by_step_and_a_branch_is_drawn_with_its_run(laun
         await screen.command("goto 5")
         await screen.press("less_than_sign", "less_than_sign")
         assert str(screen.debugger.name_of(screen.debugger.moment)) == "3:1"
+        assert re.search(r"learning_rate\s+0\.01", screen.page("variables"))
         await screen.command("exec learning_rate = 1.0")
         assert "branch b1" in screen.bottom
+        assert re.search(r"learning_rate\s+1\.0", screen.page("variables"))
         await screen.press("space")
         await screen.press("9")
         assert "also main" in screen.page("training")
         await screen.command("branch")
         assert "also b1" in screen.page("training")
         assert len(screen.debugger.history.steps) == 6
+
+
+async def test_enter_on_the_line_of_a_sample_goes_to_it_and_every_pane_is_alive(launch: Launch) -> None:
+    async with opened(launch) as screen:
+        await ended(screen)
+        await screen.press("0")
+        pane = screen._pane("output")
+        pane.focus()
+        lines = screen.page("output").splitlines()
+        pane.selected = next(i for i, line in enumerate(lines) if "sample  1" in line or "sample 1" in line)
+        await screen.press("enter")
+        assert str(screen.debugger.name_of(screen.debugger.moment)).startswith("sample 1:")
+        assert "sample 1" in screen.status
+        await screen.press("7")
+        assert "drawn" in screen.page("tokens") or "draw" in screen.page("tokens")
+
+
+async def test_what_was_let_go_is_in_the_status(launch: Launch) -> None:
+    launch.history_memory = 1 << 20
+    async with opened(launch, size=(200, 55)) as screen:
+        await ended(screen)
+        for step in (2, 4, 3, 5):
+            await screen.command(f"goto {step}")
+        assert screen.debugger.checkpoints is not None
+        assert screen.debugger.checkpoints.dropped
+        assert "let go" in screen.status
+        assert "/1 MB" in screen.status

@@ -171,12 +171,14 @@ class Debugger:
 
     @property
     def memory(self) -> str:
-        """What going back takes, for the status line; empty without checkpoints."""
+        """What going back takes, and what was let go to keep to it, for the status line; empty without checkpoints."""
         checkpoints = self.checkpoints
         if checkpoints is None:
             return ""
         used = self.history.nbytes + checkpoints.memory
-        return f"history {used >> 20:,}/{checkpoints.budget >> 20:,} MB"
+        gone = checkpoints.dropped + self.history.dropped
+        let_go = f", {gone:,} let go" if gone else ""
+        return f"history {used >> 20:,}/{checkpoints.budget >> 20:,} MB{let_go}"
 
     def restart(self) -> None:
         """Begin the script anew; breakpoints and displays stay. A reader thread has to be started again: ``listen``."""
