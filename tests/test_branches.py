@@ -234,3 +234,32 @@ def test_a_moment_among_the_gradients_of_an_operation_with_many_operands(tmp_pat
         assert str(debugger.name_of(debugger.moment)) == f"3:{event + 1}"
         give(debugger, "undo")
     debugger.close()
+
+
+def test_a_statement_inside_a_function_binds_what_is_the_modules(tmp_path: Path) -> None:
+    """At a step's first event the script is in ``gpt``: the learning rate is not its own."""
+    debugger = ended(launch(tmp_path))
+    own = losses(debugger)
+    give(debugger, "goto 3:1", "exec learning_rate = 0.5")
+    assert variable(debugger, "learning_rate") == 0.5
+    give(debugger, "run")
+    assert losses(debugger)[:3] == own[:3]
+    assert losses(debugger)[3:] != own[3:]
+    debugger.close()
+
+
+def test_a_statement_binds_the_variable_of_the_function_that_has_called(tmp_path: Path) -> None:
+    path = tmp_path / "script.py"
+    path.write_text(
+        f"{NODE}\ndef model(a, b):\n    return a * b\n\ndef train(n):\n    rate = 0.01\n    for step in range(n):\n"
+        "        loss = model(weights[0], weights[1])\n        loss.backward()\n        for w in weights:\n"
+        "            w.data -= rate * w.grad\n            w.grad = 0.0\n\ntrain(6)\n",
+        encoding="utf-8",
+    )
+    debugger = ended(Launch(path))
+    give(debugger, "goto 3:1", "exec rate = 0.0")
+    assert variable(debugger, "rate") == 0.0
+    give(debugger, "run")
+    frozen = [s.data for s in debugger.history.steps]
+    assert frozen[1] == frozen[2] == frozen[5]
+    debugger.close()

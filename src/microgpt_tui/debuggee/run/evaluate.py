@@ -196,9 +196,17 @@ class Questions:
             code = compile(tree, "<exec>", "exec")
         except SyntaxError as error:
             return Failed(f"not a statement: {error.msg}\n  {question.text}")
+        bound = set(code.co_names) & {n.id for n in ast.walk(tree) if isinstance(n, ast.Name) and _is_stored(n)}
         frames = self.frames()
         globals_, _, line = self.scope(frames)
         frame = next((f for f in frames if f.f_globals is globals_ and f.f_lineno == line), None)
+        if frame is not None:
+            callers = frames[frames.index(frame) :]
+            frame = next((f for f in callers if bound & _own_names(f)), frame)
+            globals_, line = frame.f_globals, frame.f_lineno
+            if beyond := sorted(bound - _own_names(frame)) if frame.f_code.co_name != "<module>" else []:
+                tree.body.insert(0, ast.Global(beyond))  # what is no function's own is the module's
+                code = compile(ast.fix_missing_locations(tree), "<exec>", "exec")
         recorder = self.recorder
         recorder.encoder.feed(recorder.log)
         made = (entry for entry in recorder.log if isinstance(entry, recorder.node_class))
@@ -212,7 +220,10 @@ class Questions:
                 return Failed(f"{type(error).__name__}: {error}")
             if frame is not None and locals_ is not globals_:
                 _into_frame(frame)
-        self.note_variables(tree, frame, locals_)
+        if frame is not None:
+            own = bound & _own_names(frame)
+            self.note_variables(own, frame, locals_)
+            self.note_variables(bound - own, frame, globals_, "<module>")
         changed = 0
         for node, old in zip(nodes, before, strict=True):
             if (new := recorder.data_of(node)) is not old:
@@ -221,39 +232,35 @@ class Questions:
         self.send_events()
         return Executed(line, changed)
 
-    def note_variables(self, tree: ast.Module, frame: FrameType | None, variables: dict[str, Any]) -> None:
+    def note_variables(self, bound: builtins.set[str], frame: FrameType, variables: dict[str, Any], where: str = "") -> None:
         """Record what a statement has bound, as the script's own statement of that variable would."""
-        bound = {n.id for n in ast.walk(tree) if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Store)}
-        if frame is None or not bound:
-            return
-        code, file = frame.f_code, self.recorder.files.get(frame.f_code.co_filename)
-        own = None if code.co_name == "<module>" else {line for _, _, line in code.co_lines() if line is not None}
-        recorder = self.recorder
+        recorder, code = self.recorder, frame.f_code
+        file, own = recorder.files.get(code.co_filename), {line for _, _, line in code.co_lines()}
         rows = recorder.encoder.c["bind_event"]
-        before = len(rows)
+        before, left = len(rows), set(bound)
         for site, record in enumerate(recorder.records):
-            if record is None or record.kind is not SiteKind.BIND or record.name not in bound or record.file != file:
+            if record is None or record.kind is not SiteKind.BIND or record.name not in left or record.file != file:
                 continue
-            if (own is None or record.line in own) and record.name in variables:
-                bound.discard(record.name)
+            if (where or record.line in own) and record.name in variables:
+                left.discard(record.name)
                 recorder.bind(site, variables[record.name])
-                if variables is recorder.main_globals:
-                    self.keep_telling(site, record.name)
+                if where:
+                    self.keep_telling(site, record.name, variables)
         recorder.encoder.feed(recorder.log)
-        scope = self.scope_number(code.co_name)
+        scope = self.scope_number(where or code.co_name)
         for row in range(before, len(rows)):
             rows[row] -= 1  # it is so from the moment on at which the script waits
             if scope >= 0:
                 recorder.encoder.c["bind_scope"][row] = scope
 
-    def keep_telling(self, site: int, name: str) -> None:
+    def keep_telling(self, site: int, name: str, variables: dict[str, Any]) -> None:
         """The record of the setup says otherwise: note a variable of the module as every later episode opens."""
         recorder, before = self.recorder, self.recorder.on_open
-        value = recorder.main_globals[name]
+        value = variables[name]
 
         def opened() -> None:
             before()
-            if recorder.main_globals.get(name) is value:
+            if variables.get(name) is value:
                 recorder.bind(site, value)
 
         recorder.on_open = opened
@@ -290,6 +297,16 @@ class Questions:
                 except Exception:  # outside the operation's domain
                     results.append(None)
         return Operated(tuple(results))
+
+
+def _is_stored(name: ast.Name) -> bool:
+    return isinstance(name.ctx, ast.Store)
+
+
+def _own_names(frame: FrameType) -> set[str]:
+    """The variables of a function that runs; none of the module."""
+    code = frame.f_code
+    return set() if code.co_name == "<module>" else {*code.co_varnames, *code.co_cellvars, *code.co_freevars}
 
 
 def _into_frame(frame: FrameType) -> None:
