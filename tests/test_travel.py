@@ -320,7 +320,7 @@ def test_a_copy_keeps_no_memory_that_nobody_uses(tmp_path: Path) -> None:
     """What is free between objects in use stays with the script's process, and is written to again."""
     head = "kept = []"
     body = "    many = [bytes(200 + i % 99) for i in range(200_000)]\n    kept += many[::20_000]\n    del many"
-    debugger = scripted(tmp_path, body, head, steps=60)
+    debugger = scripted(tmp_path, body, head, steps=70)
     checkpoints = debugger.checkpoints
     assert checkpoints is not None
     assert len(checkpoints.items) > 1

@@ -9,6 +9,7 @@ import select
 import signal
 import socket
 import sys
+from collections.abc import Set
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -63,6 +64,8 @@ class Checkpoints:
         """Bytes of the budget that recorded steps take."""
         self.dropped = 0
         """Checkpoints that were let go to keep to the budget."""
+        self.near: frozenset[tuple[int, int]] = frozenset()
+        """(run, episode) of the copies that were left on the last way back: neighbours and branches begin there."""
         self._awake: dict[int, socket.socket] = {}
         self._outputs = 0
         self._measured = 0
@@ -115,7 +118,8 @@ class Checkpoints:
             for at, checkpoint in enumerate(self.items):
                 if checkpoint.index < self.items[first.setdefault(checkpoint.run, at)].index:
                     first[checkpoint.run] = at
-            self.drop(self.items[least_missed([c.index for c in self.items], frozenset(first.values()))])
+            needed = {at for at, c in enumerate(self.items) if (c.run, c.index) in self.near}
+            self.drop(self.items[least_missed([c.index for c in self.items], needed.union(first.values()))])
             self.dropped += 1
 
     def drop(self, checkpoint: Checkpoint) -> None:
@@ -135,6 +139,8 @@ class Checkpoints:
     ) -> tuple[socket.socket, int, Path, Path] | None:  # fmt: skip
         """Let a copy of it run on: its connection, its process, and the files of its output; None when it is gone."""
         stdout, stderr = self.new_outputs()
+        if leave:
+            self.near = frozenset((checkpoint.run, index) for index in leave)
         order = Wake(goal, str(stdout), str(stderr), leave, breakpoints)
         try:
             checkpoint.channel.sendall(frames.pack(order))
@@ -168,20 +174,21 @@ class Checkpoints:
         self.items.clear()
 
 
-def least_missed(indices: list[int], firsts: frozenset[int] = frozenset()) -> int:
+def least_missed(indices: list[int], needed: Set[int] = frozenset()) -> int:
     """Which of some checkpoints' places leaves the smallest gap, measured against how long ago it is.
 
-    The first and the last stay, and where others can go the ``firsts`` of every run too: without its first one a
-    branch's own past cannot be gone to. A gap near the present counts more: one goes back a little more often than far.
+    The first and the last stay, and where others can go those that are ``needed``: the first of every run, without
+    which a branch's own past cannot be gone to, and those beside the step that is looked at. A gap near the present
+    counts a little more: one goes back a little more often than far.
     """
     order = sorted(range(len(indices)), key=lambda i: indices[i])
     newest = indices[order[-1]]
     inner = order[1:-1]
     gaps = {
-        at: (indices[after] - indices[before]) / (newest - indices[at] + 8) ** 0.5
+        at: (indices[after] - indices[before]) / (newest - indices[at] + 8) ** 0.25
         for before, at, after in zip(order, inner, order[2:], strict=False)
     }
-    return min([at for at in inner if at not in firsts] or inner, key=lambda at: gaps[at])
+    return min([at for at in inner if at not in needed] or inner, key=lambda at: gaps[at])
 
 
 def adopt() -> None:

@@ -44,7 +44,7 @@ from microgpt_tui.trace.trace import Trace
 
 FEW = 4
 """Events of one operation, inside which no step stops."""
-RECORDED = 4
+RECORDED = 6
 """Recorded steps take this part of the memory for going back at most, the copies of the script the rest."""
 A = TypeVar("A", bound=Answer)
 Where = int | Goal | Edge | None

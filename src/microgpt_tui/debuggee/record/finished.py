@@ -47,6 +47,8 @@ class Finished:
         """
         kept = self.logs[len(self.logs) - keep :]
         del self.logs[len(self.logs) - keep :]
+        for log in kept:
+            log[:] = [entry for entry in log if type(entry) is not tuple]  # nodes, in order; notes are no graph's
         while self.logs:
             self.logs.pop().clear()
         self.logs = kept

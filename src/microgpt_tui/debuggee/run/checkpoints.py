@@ -41,9 +41,9 @@ SHARE = 0.02
 """Of the script's CPU time that copies may take: forks, and every page that is written to in the episode after."""
 LEAST = 0.25
 """CPU seconds between two checkpoints at least."""
-SMALL, PATIENT = 0.7, 6
-"""An episode's graph is alive when the next begins: a copy is left behind one that has made less than this part of
-what is usual. It is waited for so many episodes."""
+SMALL, RISING = 0.7, 0.05
+"""An episode's graph is alive when the next begins: a copy is left behind one that has made no more than this part of
+what is usual; with every episode that it is waited for, a little more will do."""
 _fork, _exit, _waitpid = os.fork, os._exit, os.waitpid  # the script may replace its own
 _state, _set_state = random.getstate, random.setstate  # `random` seeds a forked process anew
 
@@ -119,7 +119,7 @@ class Checkpoints:
             self.waited = 0
             return False
         self.waited += 1
-        return entries <= SMALL * self.entries or self.waited > PATIENT
+        return entries <= (SMALL + RISING * self.waited) * self.entries
 
     def unfit(self) -> str:
         """Why this process cannot be copied here; empty where it can."""

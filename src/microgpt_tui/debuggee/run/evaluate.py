@@ -232,7 +232,9 @@ class Questions:
         self.send_events()
         return Executed(line, changed)
 
-    def note_variables(self, bound: builtins.set[str], frame: FrameType, variables: dict[str, Any], where: str = "") -> None:
+    def note_variables(
+        self, bound: builtins.set[str], frame: FrameType, variables: dict[str, Any], where: str = ""
+    ) -> None:
         """Record what a statement has bound, as the script's own statement of that variable would."""
         recorder, code = self.recorder, frame.f_code
         file, own = recorder.files.get(code.co_filename), {line for _, _, line in code.co_lines()}
