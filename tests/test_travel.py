@@ -259,8 +259,13 @@ def test_open_files_are_read_at_their_own_place_and_written_to_copies(tmp_path: 
 def test_a_script_with_threads_is_told_why(tmp_path: Path) -> None:
     head = "import threading\nthreading.Thread(target=threading.Event().wait, daemon=True).start()"
     debugger = scripted(tmp_path, "", head)
-    with pytest.raises(CommandError, match="it runs threads"):
+    with pytest.raises(CommandError, match=r"it runs threads, .* `restart`, then `goto 5`"):
         give(debugger, "goto 5")
+    own = [step.loss for step in debugger.history.steps]
+    give(debugger, "restart", "goto 5")
+    assert debugger.trace is not None
+    assert str(debugger.name_of(debugger.moment)) == "5:1"
+    assert [step.loss for step in debugger.history.steps] == own[:4], "and it does what is said"
     debugger.close()
 
 

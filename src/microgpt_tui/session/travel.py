@@ -81,7 +81,12 @@ class Travel:
             return ""
         reason = debugger.history.cannot_sleep
         if reason:
-            return f"it was run freely, and no checkpoint was made before it: {reason}, so it cannot be copied"
+            summary = debugger.history.summary_of(index)
+            place = f"{f'{summary.kind} ' if summary.kind != 'step' else ''}{summary.number}" if summary else "there"
+            return (
+                f"it was run freely, and no checkpoint was made before it: {reason}, so it cannot be copied; "
+                f"`restart`, then `goto {place}` runs there from the start"
+            )
         return "it was run freely, and no checkpoint before it is left"
 
     def to(self, index: int, event: int) -> bool:
