@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
@@ -119,3 +120,15 @@ async def test_the_line_being_executed_is_shown_whole(launch: Launch, size: tupl
             shown = "".join(c for line in screen.text("source").splitlines() for c in line[pane._gutter() :])
             code = pane.view.program.line_text(site.file, site.line)[site.column : site.end_column]
             assert code.replace(" ", "") in shown.replace(" ", "").replace("↪", "")
+
+
+@pytest.mark.parametrize("size", [(80, 24), (100, 30), (120, 40), (160, 45), (200, 55)])
+async def test_the_tabs_fit_into_the_border(launch: Launch, size: tuple[int, int]) -> None:
+    async with opened(launch, size) as screen:
+        for key in ("4", "6", "R", "9"):
+            await screen.press(key)
+            for panel in screen.app.query(RightPanel):
+                if panel.display:
+                    title = str(panel.border_title)
+                    assert len(re.sub(r"\[[^\]]*\]", "", title)) <= panel.outer_size.width - 6, title
+                    assert all(k in title for k in "456789R0")

@@ -30,7 +30,7 @@ RIGHT = (
 
 SHORT = {
     "value": "Val", "graph": "Gra", "attention": "Att", "tokens": "Tok", "residual": "Res", "weights": "Wts",
-    "training": "Trn", "output": "Out",
+    "training": "Tr", "output": "Out",
 }  # fmt: skip
 
 
@@ -111,7 +111,7 @@ class RightPanel(Container):
 
     def retitle(self) -> None:
         """Write the tabs into the border: in full where they fit, shortened where they do not."""
-        room = self.outer_size.width - 4
+        room = self.outer_size.width - 6  # corners, and a line and a blank at each side
         ways: tuple[tuple[dict[str, str], str, str], ...] = (
             ({}, " ─ ", ""), ({}, "  ", ""), ({}, " ", ""), (SHORT, " ", self.active), (SHORT, " ", ""),
         )  # fmt: skip

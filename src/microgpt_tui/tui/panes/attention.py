@@ -137,7 +137,8 @@ and `┳` is the one that gets most, `┫` or `●` tells that the position itse
         if begun(view.trace):
             return empty(
                 f"No attention is made yet in this {view.trace.episode_kind}.",
-                ") goes on to the next position, ] to the next phase.",
+                ") goes on to the next position,",
+                "] to the next phase.",
             )
         return empty(
             "No attention in what is recorded of this episode.",

@@ -205,9 +205,9 @@ plain `┼` is a crossing, `├` and `●` are branches of one line. Without a s
     def _map_lines(self, view: View, width: int) -> list[Line]:
         found = self.overview(view)
         if found is None:
-            return empty(
-                "The map of the model", clip(f"{why_none(view.trace)}.", width - 2), "] goes to the next phase"
-            )
+            why = f"  {why_none(view.trace)}. ] goes to the next phase, l back to the value's graph."
+            said = [text(f" {word}", palette.DIM) for word in why.split()]
+            return [*empty("The map of the model"), *wrapped([text(" "), *said], width - 1, 2)]
         own = found.trace.index == view.trace.index
         event = view.event if own else len(found.trace) - 1
         numbers = found.numbers(event)

@@ -111,7 +111,8 @@ there?
         if at < 0 and begun(view.trace):
             return empty(
                 f"No distribution over tokens is made yet in this {view.trace.episode_kind}.",
-                ") goes on to the next position, ] to the next phase.",
+                ") goes on to the next position,",
+                "] to the next phase.",
             )
         if at < 0:
             return empty(
