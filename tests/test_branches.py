@@ -24,6 +24,7 @@ def test_a_number_is_set_in_a_step_of_the_past_and_the_run_goes_on_from_it(tmp_p
     own = losses(debugger)
     text = said(debugger, "goto 4:700", "set lm_head[0][0] = 0.5")
     assert "altered from here on in branch b1" in text
+    assert "by no line of the script" in text
     assert str(debugger.name_of(debugger.moment)) == "4:701", "the change itself is an event"
     assert said(debugger, "print state_dict['lm_head'][0][0].data") == "0.5"
     give(debugger, "run")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from microgpt_tui.protocol.codes import EVENT_NAMES
+from microgpt_tui.protocol.codes import ALTERED_LINE, EVENT_NAMES
 from microgpt_tui.protocol.stops import AtBreakpoints
 from microgpt_tui.session import stops
 from microgpt_tui.session.debugger import Debugger
@@ -75,4 +75,5 @@ def shown(debugger: Debugger) -> tuple[str, dict[str, Any]]:
     if node >= 0:
         text += f"  {describe(trace, node)}  {known['op']}  data {known['data']!r}  grad {known['grad']!r}"
         data.update(name=name_of(trace, node), op=known["op"], data=known["data"], grad=known["grad"])
-    return f"{text}\n  line {line}: {source}", data
+    place = f"line {line}: {source}" if line != ALTERED_LINE else "changed by the person, by no line of the script"
+    return f"{text}\n  {place}", data
