@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from microgpt_tui.graph.channels import DOWN, LEFT, RIGHT, UP
-from microgpt_tui.graph.layered import Label, Sheet, lay_out
+from microgpt_tui.graph.layered import Label, Sheet, lay_out, least_size
 
 STEPS = {UP: (0, -1), DOWN: (0, 1), LEFT: (-1, 0), RIGHT: (1, 0)}
 
@@ -106,6 +106,23 @@ def test_routes_are_unbroken_and_lead_to_the_row_of_their_operand(
         assert route[0] == (a.x + a.width, a.out_row)
         assert route[-1] == (b.x - 1, b.y + b.inputs.index(tail))
         assert all(abs(x - u) + abs(y - v) == 1 for (x, y), (u, v) in pairwise(route))
+
+
+@settings(max_examples=150, deadline=None)
+@given(graphs())
+def test_the_least_size_is_never_more_than_what_is_laid_out(graph: tuple[list[Label], list[tuple[int, int]]]) -> None:
+    sheet = lay_out(*graph)
+    width, height = least_size(*graph)
+    assert width <= sheet.width
+    assert height <= sheet.height
+
+
+def test_a_count_stands_on_the_line_right_before_its_user() -> None:
+    sheet = lay_out([Label(0, 5), Label(1, 5), Label(2, 5, 2)], [(0, 2), (1, 2)], {(0, 2): "×12"})
+    place = sheet.places[2]
+    row = place.y + place.inputs.index(0)
+    assert sheet.written == {(place.x - 4 + i, row): g for i, g in enumerate("×12")}
+    assert all(xy in sheet.cells for xy in sheet.written)
 
 
 def test_back_edges_are_drawn_and_said() -> None:

@@ -93,6 +93,19 @@ def lay_out(
     return _drawn(sizes, ranks, forward, back_edges, counts or {})
 
 
+def least_size(labels: Iterable[Label], edges: Iterable[tuple[int, int]]) -> tuple[int, int]:
+    """Columns and rows that ``lay_out`` takes at least: quicker than to lay out what cannot fit."""
+    sizes = {label.key: label for label in labels}
+    pairs = list(dict.fromkeys((a, b) for a, b in edges if a != b and a in sizes and b in sizes))
+    forward, _ = _without_cycles(sizes, pairs)
+    widths: dict[int, int] = defaultdict(int)
+    rows: dict[int, int] = defaultdict(int)
+    for key, rank in _ranks(sizes, forward).items():
+        widths[rank] = max(widths[rank], sizes[key].width)
+        rows[rank] += sizes[key].lines
+    return sum(widths.values()) + 2 * max(0, len(widths) - 1), max(rows.values(), default=0)
+
+
 # -- ranks -----------------------------------------------------------------------------------------
 
 

@@ -10,7 +10,7 @@ from enum import Enum
 from microgpt_tui.graph.folding import fold_selection, nodes_at
 from microgpt_tui.graph.group_picture import group_box, picture_of_groups
 from microgpt_tui.graph.growing import GrowingFold, growing_fold
-from microgpt_tui.graph.layered import Label, Sheet, lay_out
+from microgpt_tui.graph.layered import Label, Sheet, lay_out, least_size
 from microgpt_tui.graph.levels import Level
 from microgpt_tui.graph.node_picture import node_arrows, node_box
 from microgpt_tui.graph.numbers import MINUS, signed
@@ -166,36 +166,35 @@ def scene(trace: Trace, event: int, request: SceneRequest) -> Scene:
         return _scene(_slice(nodes), request)
     operations = request.level == Level.OPERATIONS
 
-    def at_depth(depth: int, each: int) -> Scene:
-        asked = replace(request, depth=depth, each=each)
-        found = _scene(nodes.around(depth, each) if operations else _around_group(trace, event, asked), request)
-        found.depth = depth
-        return found
+    def drawn(depth: int, each: int) -> _Drawn:
+        if operations:
+            return nodes.around(depth, each)
+        return _around_group(trace, event, replace(request, depth=depth, each=each))
 
     if request.depth:
-        return at_depth(request.depth, request.each)
+        return replace(_scene(drawn(request.depth, request.each), request), depth=request.depth)
     whole = nodes.whole() if operations else None
-    if whole is not None:
-        found = _scene(whole, request)
-        if found.fits(request):
-            return found
-    return _fitting(request, at_depth)
+    found = _fitted(whole, request) if whole is not None else None
+    return found or _fitting(request, drawn)
 
 
-def _fitting(request: SceneRequest, at_depth: Callable[[int, int], Scene]) -> Scene:
+def _fitting(request: SceneRequest, drawn: Callable[[int, int], _Drawn]) -> Scene:
     """The deepest scene that fits; where none does, all that there is one step away."""
     each = request.each
-    best = first = at_depth(1, each)
-    while not best.fits(request) and each > FEWEST:
+    best = _fitted(drawn(1, each), request)
+    while best is None and each > FEWEST:
         each //= 2
-        best = at_depth(1, each)
-    if not best.fits(request):
-        return first
+        best = _fitted(drawn(1, each), request)
+    if best is None:
+        return replace(_scene(drawn(1, request.each), request), depth=1)
+    best.depth = 1
     for depth in range(2, DEEPEST + 1):
-        found = at_depth(depth, each)
-        if len(found.boxes) == len(best.boxes) or not found.fits(request):
+        more = drawn(depth, each)
+        found = _fitted(more, request) if len(more.picture.boxes) > len(best.boxes) else None
+        if found is None:
             break
         best = found
+        best.depth = depth
     return best
 
 
@@ -349,31 +348,57 @@ def _newest(fold: GrowingFold, g: int, event: int) -> int:
 
 def _scene(drawn: _Drawn, request: SceneRequest) -> Scene:
     """Laid out: with the gradient beside the data, or below it where only that is narrow enough."""
-    picture = drawn.picture
-    boxes = {box.key: box for box in picture.boxes}
-    arrows: dict[tuple[int, int], Arrow] = {}
-    for arrow in picture.arrows:
-        known = arrows.get((arrow.tail, arrow.head))
-        if known is None:
-            arrows[arrow.tail, arrow.head] = arrow
-        else:
-            arrows[arrow.tail, arrow.head] = _both(known, arrow)
-    counts = {edge: f"×{arrow.count:,}" for edge, arrow in arrows.items() if arrow.count > 1}
+    arrows, counts = _bundled(drawn.picture)
     found = None
     for way in Way:
-        texts = {box.key: label_text(box, *drawn.labels.get(box.key, ("", "")), way) for box in picture.boxes}
-        labels = [Label(key, text.width + 2, len(text.rows)) for key, text in texts.items()]
-        sheet = lay_out(labels, arrows, counts)
-        focus = drawn.focus if drawn.focus in boxes else -1
-        laid = Scene(picture, sheet, texts, focus, boxes, arrows, drawn.nodes)
+        labels, texts = _labels(drawn, way)
+        laid = _laid(drawn, texts, arrows, lay_out(labels, arrows, counts))
         if not request.width or laid.fits(request):
             return laid
-        if found is None or (found.sheet.width > request.width and sheet.width < found.sheet.width):
+        if found is None or (found.sheet.width > request.width and laid.sheet.width < found.sheet.width):
             found = laid
-        if sheet.width <= request.width:
+        if laid.sheet.width <= request.width:
             break
     assert found is not None
     return found
+
+
+def _fitted(drawn: _Drawn, request: SceneRequest) -> Scene | None:
+    """Laid out so that it can be seen at once; None where it cannot."""
+    arrows, counts = _bundled(drawn.picture)
+    for way in Way:
+        labels, texts = _labels(drawn, way)
+        width, height = least_size(labels, arrows)
+        if height > request.height:
+            return None
+        if width > request.width:
+            continue
+        laid = _laid(drawn, texts, arrows, lay_out(labels, arrows, counts))
+        if laid.fits(request):
+            return laid
+        if laid.sheet.width <= request.width:
+            return None
+    return None
+
+
+def _bundled(picture: Picture) -> tuple[dict[tuple[int, int], Arrow], dict[tuple[int, int], str]]:
+    """Parallel edges as one, and the counts that stand at these."""
+    arrows: dict[tuple[int, int], Arrow] = {}
+    for arrow in picture.arrows:
+        known = arrows.get((arrow.tail, arrow.head))
+        arrows[arrow.tail, arrow.head] = arrow if known is None else _both(known, arrow)
+    return arrows, {edge: f"×{arrow.count:,}" for edge, arrow in arrows.items() if arrow.count > 1}
+
+
+def _labels(drawn: _Drawn, way: Way) -> tuple[list[Label], dict[int, Text]]:
+    texts = {box.key: label_text(box, *drawn.labels.get(box.key, ("", "")), way) for box in drawn.picture.boxes}
+    return [Label(key, text.width + 2, len(text.rows)) for key, text in texts.items()], texts
+
+
+def _laid(drawn: _Drawn, texts: dict[int, Text], arrows: dict[tuple[int, int], Arrow], sheet: Sheet) -> Scene:
+    boxes = {box.key: box for box in drawn.picture.boxes}
+    focus = drawn.focus if drawn.focus in boxes else -1
+    return Scene(drawn.picture, sheet, texts, focus, boxes, arrows, drawn.nodes)
 
 
 def _both(a: Arrow, b: Arrow) -> Arrow:
