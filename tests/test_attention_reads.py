@@ -50,7 +50,7 @@ async def test_the_selected_row_stands_in_percent_per_head_and_averaged(name: st
         await pilot.press("up")
         query, layer = pane._selected(view, pane._picture)[0], pane.at_layer  # type: ignore[arg-type]
         lines = text_of(pane)
-        at = next(i for i, line in enumerate(lines) if f"position {query} “" in line)
+        at = next(i for i, line in enumerate(lines) if f"position {query + 1} “" in line)
         sequence = pane._picture.sequence  # type: ignore[union-attr]
         rows = []
         for head in range(attention(trace).heads[layer]):
@@ -76,7 +76,7 @@ async def test_arcs_lead_to_the_keys_that_get_more_than_an_even_share() -> None:
         row = next(r for r in attention(trace).rows[0, layer, head] if r.query == query)
         weights = [trace.data_at(n, view.event) for n in row.weights]
         lines = text_of(pane)
-        at = next(i for i, line in enumerate(lines) if f"position {query} “" in line)
+        at = next(i for i, line in enumerate(lines) if f"position {query + 1} “" in line)
         arcs = lines[at + 1]
         assert arcs.startswith(f"h{head}")
         tips = {i for i, c in enumerate(arcs) if c in "╭┏┬┳"}

@@ -290,7 +290,7 @@ and `┳` is the one that gets most, `┫` or `●` tells that the position itse
     def _detail_lines(self, view: View, picture: Picture, width: int) -> list[Line]:
         """The opened cell as a table of selectable numbers."""
         query, key = self._selected(view, picture)
-        name = f"h{self.at_head}  {_character(picture, query)} → {_character(picture, key)}  ({query} → {key})"
+        name = f"h{self.at_head}  {_character(picture, query)} → {_character(picture, key)}  ({query + 1} → {key + 1})"
         if len(picture.found.heads) > 1:
             name = f"layer {self.at_layer} {name}"
         cell = self._opened(view, picture)

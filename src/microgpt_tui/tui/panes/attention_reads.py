@@ -87,7 +87,7 @@ def read_lines(
     where = f"layer {layer} · " if len(picture.found.heads) > 1 else ""
     keys = picture.characters
     own = keys[query] if query < len(keys) else "?"
-    title = f"{where}position {query} “{own}” reads"
+    title = f"{where}position {query + 1} “{own}” reads"
     if not rows:
         return [[], [text(f"{title} …", bold=True), text("  its row is not made yet", palette.DIM)]]
     count = max(len(r.weights) for r in rows)
@@ -96,7 +96,7 @@ def read_lines(
     start = max(0, min(count - room, query - room + 1))
     shown = range(start, min(count, start + room))
     if len(shown) < count:
-        title += f" · keys {shown[0]}–{shown[-1]} of 0–{count - 1}"
+        title += f" · keys {shown[0] + 1}–{shown[-1] + 1} of 1–{count}"
     lines: list[Line] = [[], [text(clip(title, width), bold=True)]]
     chosen = [r for r in rows if r.head in (head, -1)]
     lines += [_arcs(r, shown, query, width) for r in chosen]

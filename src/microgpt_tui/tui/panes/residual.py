@@ -90,7 +90,7 @@ Up and down choose a block, left and right a position; Enter goes to where the b
         token = f" “{name(d.token)}”" if d.token >= 0 else ""
         goal = _goal(d)
         kind = "target" if d.target >= 0 else "drawn"
-        words = [f" position {d.position}{token}" if d.position >= 0 else " one position"]
+        words = [f" position {d.position + 1}{token}" if d.position >= 0 else " one position"]
         words += [f" · {kind} “{name(goal)}” ◂"] if goal >= 0 else []
         words.append(f" · {len(self.made(view))} of {len(found.distributions)} positions are made")
         lines: list[Line] = wrapped([text(word, palette.DIM) for word in words], width)

@@ -329,7 +329,7 @@ there?
         total = sum(math.exp(s - top) for s in scaled)
         lines = [
             self.explanation, "## Right now", "",
-            f"Position {d.position}, token {found.vocabulary.name(token)} of {found.size}:", "",
+            f"Position {d.position + 1}, token {found.vocabulary.name(token)} of {found.size}:", "",
             f"    logit = {scaled[token]!r}, the largest is {top!r}",
             f"    p     = exp({scaled[token] - top:.6g}) / {total:.6g} = {values[token]!r}",
         ]  # fmt: skip

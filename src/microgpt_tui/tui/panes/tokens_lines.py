@@ -32,7 +32,7 @@ def text_lines(view: View, found: Tokens, at: int, width: int) -> list[Line]:
         row.put(f"[{vocabulary.short(p.token)}]" if here else vocabulary.short(p.token), style)
     if not ids:
         row.put("(which tokens went in could not be told)", palette.DIM)
-    row.put(f"   position {d.position} of {len(sequence)}", palette.DIM)
+    row.put(f"   position {d.position + 1} of {len(sequence)}", palette.DIM)
     if found.vocabulary.source:
         row.put(f" · V={found.size} from {found.vocabulary.source}"[: max(0, width - row.width)], palette.FAINT)
     return [row.done()]

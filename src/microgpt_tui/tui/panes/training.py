@@ -248,7 +248,7 @@ Other branches' means are drawn with it, in the colour of the cursor.
         if made and (below := stream(view.trace, made[-1])) is not None:
             d = made[-1]
             token = f" {found.vocabulary.name(d.token)}" if d.token >= 0 else ""
-            lines.append([text(f"residual stream at position {d.position}{token}", palette.DIM)])
+            lines.append([text(f"residual stream at position {d.position + 1}{token}", palette.DIM)])
             longest = max(s.norm for s in below.stages) or 1.0
             label = max(len(s.label) for s in below.stages)
             for stage in below.stages:
