@@ -29,6 +29,8 @@ from microgpt_tui.session.process import Launch
 from microgpt_tui.trace.trace import Matrix, Program, Trace
 from microgpt_tui.tui.pane import Pane, View
 from microgpt_tui.tui.panes.attention import AttentionPane
+from microgpt_tui.tui.panes.graph import GraphPane
+from microgpt_tui.tui.panes.residual import ResidualPane
 from microgpt_tui.tui.panes.training import TrainingPane
 from microgpt_tui.tui.panes.weights import WeightsPane
 
@@ -115,6 +117,12 @@ async def scrub(pane: Pane, views: list[View], prepare: Callable[[Pane], None] |
         return (time.process_time() - start) / (len(views) - 5) * 1e3
 
 
+def as_map(pane: Pane) -> None:
+    """The graph pane's other picture."""
+    assert isinstance(pane, GraphPane)
+    pane.action_map()
+
+
 def views_of(debugger: Debugger, trace: Trace, events: list[int]) -> list[View]:
     """The moments to scrub through."""
     return [View(debugger, trace, e, trace.node_of(e), (trace.index, e, -1, trace.version)) for e in events]
@@ -139,6 +147,13 @@ def main() -> int:
     results.append(
         (f"recognition, {len(trace.born):,} nodes", (time.process_time() - start) * 1e3, RECOGNITION_MS, "ms")
     )
+    events = [len(trace) * 2 // 3 + i for i in range(45)]
+    steps = [
+        View(debugger, trace, e, trace.node_of(e), (trace.index, e, trace.node_of(e), trace.version)) for e in events
+    ]
+    results.append(("graph pane, a step", asyncio.run(scrub(GraphPane(), steps)), FRAME_MS, "ms"))
+    results.append(("the model's map, a step", asyncio.run(scrub(GraphPane(), steps, as_map)), FRAME_MS, "ms"))
+    results.append(("residual stream, a step", asyncio.run(scrub(ResidualPane(), steps)), FRAME_MS, "ms"))
     summary = next(s for s in debugger.history.summaries if s.kind == "step")
     assert summary.data is not None
     assert summary.grad is not None

@@ -275,13 +275,12 @@ def _term_arrows(
 ) -> list[Arrow]:
     """The edges from the terms of a closed sum."""
     found = []
-    for term, addition in sums.terms(end):
+    for (term, addition), slope in zip(sums.terms(end), sums.slopes(end), strict=True):
         if term not in inside:
             continue
         given = contributions(trace, term, addition, event)
         amount = sum(given) if given else math.nan
         part = share(trace, term, addition, event)
-        slope = sums.slope(addition, term, end)
         found.append(Arrow(term, end, 1, slope, amount, part, now == (term, addition)))
     return found
 

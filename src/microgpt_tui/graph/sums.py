@@ -30,26 +30,31 @@ class Sums:
     def __init__(self, trace: Trace, event: int, focus: int = -1, opened: Collection[int] = ()) -> None:
         self.trace, self.event, self.focus, self.opened = trace, event, focus, opened
         self._chains: dict[int, list[int]] = {}
+        self._slopes: dict[int, list[float]] = {}
+        self._terms: dict[int, list[tuple[int, int]]] = {}
 
     def chain(self, node: int) -> list[int]:
         """The additions in a node's box, oldest first; empty where the box is that node alone."""
         if node not in self._chains:
-            found = self._chain(node) if self.trace.op_name(node) == "add" else []
-            self._chains.update(dict.fromkeys(found or (node,), found))
+            for part in self._parts(node) if self.trace.op_name(node) == "add" else [[node]]:
+                long = len(part) + self._starts(part[0]) > 2 if len(part) > 1 else False
+                self._chains.update(dict.fromkeys(part, part if long else []))
         return self._chains[node]
 
-    def _chain(self, node: int) -> list[int]:
-        first = first_addition(self.trace, node)
-        if first < 0 or first in self.opened:
-            return []
+    def _parts(self, node: int) -> list[list[int]]:
+        """The additions of the sum that a node is in, as far as they are made: up to the selected one; behind it."""
         trace, found = self.trace, [node]
-        while found[-1] != self.focus and (after := addition_after(trace, found[-1])) >= 0:
-            if not exists(trace, after, self.event):
-                break
+        while (before := addition_before(trace, found[-1])) >= 0:
+            found.append(before)
+        found.reverse()
+        if found[0] in self.opened:
+            return [[n] for n in found]
+        while (after := addition_after(trace, found[-1])) >= 0 and exists(trace, after, self.event):
             found.append(after)
-        while (before := addition_before(trace, found[0])) >= 0 and before != self.focus:
-            found.insert(0, before)
-        return found if len(found) + self._starts(found[0]) > 2 else []
+        if self.focus not in found:
+            return [found]
+        behind = found.index(self.focus) + 1
+        return [part for part in (found[:behind], found[behind:]) if part]
 
     def _starts(self, first: int) -> int:
         """1 for a first addition of two terms, 0 for one that adds to the 0 of ``sum``."""
@@ -65,19 +70,30 @@ class Sums:
         chain = self.chain(node)
         if not chain:
             return []
+        if node in self._terms:
+            return self._terms[node]
         first = [(int(c), chain[0]) for c in self.trace.children(chain[0]) if not is_start(self.trace, int(c))]
-        return first + [(int(self.trace.children(a)[1]), a) for a in chain[1:]]
+        self._terms[node] = first + [(int(self.trace.children(a)[1]), a) for a in chain[1:]]
+        return self._terms[node]
 
-    def slope(self, addition: int, term: int, end: int) -> float:
-        """d end / d term, through the additions between."""
-        chain = self.chain(end)
-        factor, below = 1.0, term
-        for at in chain[chain.index(addition) :]:
-            locals_ = local_gradients(self.trace, at, self.event)
-            slot = next((i for i, c in enumerate(self.trace.children(at)) if c == below), -1)
-            factor *= locals_[slot][0] if 0 <= slot < len(locals_) else math.nan
-            below = at
-        return factor
+    def slopes(self, end: int) -> list[float]:
+        """d end / d term through the additions between, for each of ``terms``."""
+        if end not in self._slopes:
+            self._slopes[end] = self._slopes_of(end)
+        return self._slopes[end]
+
+    def _slopes_of(self, end: int) -> list[float]:
+        chain, terms = self.chain(end), self.terms(end)
+        behind, factor = {}, 1.0
+        for at, below in zip(chain[::-1], [*chain[-2::-1], -1] if chain else [], strict=True):
+            behind[at] = factor
+            factor *= self._local(at, below) if below >= 0 else 1.0
+        return [self._local(addition, term) * behind[addition] for term, addition in terms]
+
+    def _local(self, addition: int, operand: int) -> float:
+        locals_ = local_gradients(self.trace, addition, self.event)
+        slot = next((i for i, c in enumerate(self.trace.children(addition)) if c == operand), -1)
+        return locals_[slot][0] if 0 <= slot < len(locals_) else math.nan
 
     def inputs(self, node: int) -> list[int]:
         """What a box is made from."""

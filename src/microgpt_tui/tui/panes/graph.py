@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from functools import partial
+from functools import lru_cache, partial
 from typing import ClassVar
 
 from rich.segment import Segment
@@ -334,7 +334,7 @@ plain `┼` is a crossing, `├` and `●` are branches of one line. Without a s
             height -= above + below
         left = _offset(place.x + place.width // 2, sheet.width, width)
         top = _offset(place.y + place.height // 2, sheet.height, height)
-        plain = Style(color=LINE)
+        plain = _style(LINE)
         characters = [[" "] * width for _ in range(height)]
         styles = [[plain] * width for _ in range(height)]
 
@@ -347,7 +347,7 @@ plain `┼` is a crossing, `├` and `●` are branches of one line. Without a s
             put(x, y, cell.glyph, plain)
         for pair, arrow in drawn.arrows.items():
             if pair == edge or arrow.carrying:
-                style = Style(color=CARRYING if arrow.carrying else palette.ACCENT, bold=True)
+                style = _style(CARRYING if arrow.carrying else palette.ACCENT, bold=True)
                 for x, y in sheet.routes.get(pair, ()):
                     put(x, y, sheet.cells[x, y].glyph, style)
         for (x, y), glyph in sheet.written.items():
@@ -371,7 +371,7 @@ plain `┼` is a crossing, `├` and `●` are branches of one line. Without a s
         assert callable(put)
         place, box, said = drawn.sheet.places[key], drawn.boxes[key], drawn.texts[key]
         ground = palette.HIGHLIGHT if key == cursor else GROUND[box.state]
-        edge_style = Style(color=palette.ACCENT if key == cursor else LINE, bold=key == cursor)
+        edge_style = _style(palette.ACCENT if key == cursor else LINE, bold=key == cursor)
         leads_on = any(tail == key for tail, _ in drawn.arrows)
         for row in range(place.height):
             y = place.y + row
@@ -389,9 +389,9 @@ plain `┼` is a crossing, `├` and `●` are branches of one line. Without a s
                     now = edge_style
                 elif 0 <= gradient <= column:
                     color = palette.DIM if box.grad != box.grad else palette.signed_color(box.grad, abs(box.grad))
-                    now = Style(color=color, bgcolor=ground)
+                    now = _style(color, ground)
                 elif first and said.sign and column < said.first.find(")") + 1:
-                    now = Style(color=palette.ACCENT if key == cursor else SIGN, bgcolor=ground, bold=True)
+                    now = _style(palette.ACCENT if key == cursor else SIGN, ground, bold=True)
                 put(place.x + 1 + column, y, glyph, now)
 
     def _text_style(self, box: Box, content: str, named: bool, focus: bool, ground: str) -> Style:
@@ -401,12 +401,12 @@ plain `┼` is a crossing, `├` and `●` are branches of one line. Without a s
             )
             if focus:
                 color = palette.ACCENT
-            return Style(color=color, bgcolor=ground, bold=True, underline=focus and palette.NO_COLOR)
+            return _style(color, ground, bold=True, underline=focus and palette.NO_COLOR)
         data = box.data
         if data != data:
-            return Style(color=palette.DIM, bgcolor=ground)
+            return _style(palette.DIM, ground)
         color = palette.signed_color(data, abs(data) or 1.0) if data else palette.TEXT
-        return Style(color=color, bgcolor=ground)
+        return _style(color, ground)
 
     def _path_lines(self, view: View, width: int) -> list[Line]:
         trace = view.trace
@@ -639,6 +639,12 @@ def _edge_line(before: int | str, middle: int, after: int | str, width: int) -> 
 def _cut(line: tuple[str, str], width: int) -> Segment:
     """A line of text that stands whole, or says that it does not."""
     return text(clip(line[0], width), line[1])
+
+
+@lru_cache(maxsize=512)
+def _style(color: str, ground: str | None = None, *, bold: bool = False, underline: bool = False) -> Style:
+    """The same object for the same look: neighbours of one style become one segment."""
+    return Style(color=color, bgcolor=ground, bold=bold, underline=underline)
 
 
 def _offset(middle: int, size: int, room: int) -> int:
