@@ -149,19 +149,26 @@ def _operands(trace: Trace, node: int, names: dict[int, str]) -> Iterator[int | 
 def _rows(base: Trace, mine: Trace, kind: str, owner: str, number: str, site: str) -> Divergence | None:
     """The first write of a grad, or of a parameter's data, that differs."""
     columns = [(getattr(t, owner), getattr(t, number), getattr(t, site)) for t in (base, mine)]
+    names = [parameter_names(t.program) for t in (base, mine)]
+
+    def key(side: int, row: int) -> object:
+        owners, numbers, _ = columns[side]
+        if row >= len(owners):
+            return None
+        node, first = owners[row], (base, mine)[side].first_node
+        value = numbers[row].hex() if numbers[row] == numbers[row] else "nan"
+        return node - first if node >= first else names[side].get(node, "?"), value
+
+    def place(side: int, row: int) -> Place:
+        trace, (owners, numbers, sites) = (base, mine)[side], columns[side]
+        if row >= len(owners):
+            return Place(trace.program.files[0][0], 0, "", "")
+        said = f"{describe(trace, owners[row])}: {short(numbers[row])}"
+        return _place(trace.program, trace.program.site(sites[row]), said)
+
     for row in range(max(len(columns[0][0]), len(columns[1][0]))):
-        made: list[tuple[object, Place]] = []
-        for trace, (owners, numbers, sites) in zip((base, mine), columns, strict=True):
-            if row >= len(owners):
-                made.append((None, Place(trace.program.files[0][0], 0, "", "")))
-                continue
-            node = owners[row]
-            key = node - trace.first_node if node >= trace.first_node else parameter_names(trace.program).get(node, "?")
-            said = f"{describe(trace, node)}: {short(numbers[row])}"
-            value = numbers[row].hex() if numbers[row] == numbers[row] else "nan"
-            made.append(((key, value), _place(trace.program, trace.program.site(sites[row]), said)))
-        if made[0][0] != made[1][0]:
-            return Divergence(kind, f"another {kind}", made[0][1], made[1][1])
+        if key(0, row) != key(1, row):
+            return Divergence(kind, f"another {kind}", place(0, row), place(1, row))
     return None
 
 

@@ -34,6 +34,7 @@ from microgpt_tui.headless.launch import check
 from microgpt_tui.protocol import goals
 from microgpt_tui.session.breakpoints import NAN_NUMBER
 from microgpt_tui.session.commands.command import plain
+from microgpt_tui.session.commands.comparing import side_lines, step_lines
 from microgpt_tui.session.debugger import Debugger
 from microgpt_tui.session.process import Launch
 from microgpt_tui.trace.trace import Trace
@@ -111,21 +112,13 @@ def _lines(document: dict[str, Any]) -> Iterator[str]:
         yield ""
         yield f"they part in step {told['step']}: {told['text']}"
         for side in ("base", "mine"):
-            yield from _side(side, Place(**told[side]))
+            yield from side_lines(side, Place(**told[side]))
     yield from _source(document["source"])
     yield from _functions(document["functions"])
     yield ""
     yield f"parameters {document['parameters'][0]:,} and {document['parameters'][1]:,}"
     for step in document["steps"]:
-        yield from _step(step)
-
-
-def _side(side: str, place: Place) -> Iterator[str]:
-    if not place.said:
-        yield f"  {side}  nothing more"
-        return
-    yield f"  {side}  {Path(place.file).name}:{place.line}  {place.source}"
-    yield f"        {place.said}"
+        yield from step_lines(step)
 
 
 def _source(lines: list[tuple[int, str, int, str]]) -> Iterator[str]:
@@ -148,25 +141,3 @@ def _functions(changes: list[dict[str, Any]]) -> Iterator[str]:
         yield from (f"    {line}" for line in change["lines"][:SHOWN])
         if len(change["lines"]) > SHOWN:
             yield f"    … {len(change['lines']) - SHOWN} more lines"
-
-
-def _step(step: dict[str, Any]) -> Iterator[str]:
-    yield ""
-    a, b = step["loss"]
-    yield f"step {step['number']}"
-    if a is not None and b is not None:
-        yield f"  loss        {a:.6f} and {b:.6f}  ({b - a:+.6f})"
-    yield f"  operations  {step['nodes'][0]:,} and {step['nodes'][1]:,}"
-    for op, (x, y) in step["operations"].items():
-        yield f"    {op:<10}{x:,} and {y:,}"
-    if step["cpu"][0] is not None and step["cpu"][1] is not None:
-        yield f"  CPU         {1000 * step['cpu'][0]:.0f} and {1000 * step['cpu'][1]:.0f} ms, recorded"
-    moved = step["predictions"]
-    if moved:
-        yield "  predictions Σ|Δp| per position: " + " ".join(f"{x:.4f}" for x in moved)
-    else:
-        yield "  predictions not compared: not recognised in both, or of different sizes"
-    heads = ", ".join(f"{k} Σ|Δw| {v:.4f}" for k, v in step["attention"].items())
-    yield "  attention   " + (heads or "not compared: no head that both have over the same positions")
-    for label, x, y in step["residual"]:
-        yield f"  residual    {label:<20} norm {x:.4f} and {y:.4f}"

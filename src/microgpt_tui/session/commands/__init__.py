@@ -11,6 +11,7 @@ from typing import Any
 from microgpt_tui.protocol.fields import Data
 from microgpt_tui.session.commands import (
     breakpoints,
+    comparing,
     displays,
     frames,
     gradients,
@@ -120,7 +121,7 @@ GROUPS: dict[str, tuple[Command[Debugger], ...]] = {
     "Go": travel.COMMANDS,
     "Stop": breakpoints.COMMANDS,
     "Look and change": (*values.COMMANDS, *frames.COMMANDS, *displays.COMMANDS, *search.COMMANDS, *gradients.COMMANDS),
-    "Try out": poking.COMMANDS,
+    "Try out": (*poking.COMMANDS, *comparing.COMMANDS),
     "Learn": lessons.COMMANDS,
     "Keep": recording.COMMANDS,
     "Help": (
