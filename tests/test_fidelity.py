@@ -98,9 +98,14 @@ if __name__ == "__main__":
 
 
 @pytest.fixture
-def program(tmp_path: Path) -> Path:
-    """A script with a main guard and argparse, and the module beside it that holds the autograd class."""
+def program(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A script with a main guard and argparse, and the module beside it that holds the autograd class.
+
+    It writes a file where it runs: in a folder of the test's own.
+    """
     from snippets import PRELUDE
+
+    monkeypatch.chdir(tmp_path)
 
     (tmp_path / "main.py").write_text(MAIN, encoding="utf-8")
     (tmp_path / "beside.py").write_text(PRELUDE[: PRELUDE.index("random.seed")], encoding="utf-8")
