@@ -19,10 +19,12 @@ from microgpt_tui.protocol.codes import ACCUMULATE
 from microgpt_tui.session.debugger import Debugger
 from microgpt_tui.session.process import Launch
 from microgpt_tui.trace.names import own_name
+from microgpt_tui.trace.sums import sum_at
 from microgpt_tui.trace.trace import Trace
 from microgpt_tui.tui.messages import NodeChosen
 from microgpt_tui.tui.pane import View
 from microgpt_tui.tui.panes.graph import GraphPane
+from tests.views_fixtures import trace_of
 
 ROOT = Path(__file__).parent.parent
 
@@ -330,3 +332,21 @@ async def test_a_small_script_without_a_loop_is_drawn_whole_with_nothing_selecte
             assert len(app.pane.scene_of(app.first, app.pane.content_width).boxes) == 5
     finally:
         found.close()
+
+
+@pytest.mark.parametrize("script", ["bundled", "gqa_three_layers", "whole_sequence"])
+def test_a_closed_sum_holds_the_additions_of_one_sum_and_no_other_node(script: str) -> None:
+    trace = trace_of(script)
+    event = len(trace) - 1
+    sums = Sums(trace, event)
+    seen = 0
+    for node in range(trace.first_node, min(trace.end_node, trace.first_node + 6000)):
+        place, chain = sum_at(trace, node), sums.chain(node)
+        assert bool(chain) == (place is not None)
+        if place is not None:
+            assert node in chain
+            assert chain[-1] == place.total
+            assert len(sums.terms(chain[-1])) == place.terms
+            assert {sum_at(trace, n).total for n in chain} == {place.total}  # type: ignore[union-attr]
+            seen += 1
+    assert seen > 50

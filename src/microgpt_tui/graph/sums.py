@@ -8,7 +8,7 @@ from collections.abc import Collection
 from microgpt_tui.graph.selection import exists, users_at
 from microgpt_tui.graph.state import share
 from microgpt_tui.trace.formula import local_gradients
-from microgpt_tui.trace.sums import addition_after, addition_before, is_start, sum_at
+from microgpt_tui.trace.sums import addition_after, addition_before, adds, is_start, sum_at
 from microgpt_tui.trace.trace import Trace
 
 
@@ -36,7 +36,7 @@ class Sums:
     def chain(self, node: int) -> list[int]:
         """The additions in a node's box, oldest first; empty where the box is that node alone."""
         if node not in self._chains:
-            for part in self._parts(node) if self.trace.op_name(node) == "add" else [[node]]:
+            for part in self._parts(node) if adds(self.trace, node) else [[node]]:
                 long = len(part) + self._starts(part[0]) > 2 if len(part) > 1 else False
                 self._chains.update(dict.fromkeys(part, part if long else []))
         return self._chains[node]

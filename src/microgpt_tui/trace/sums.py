@@ -27,7 +27,8 @@ class Place:
     """How many terms there are, as far as they are recorded."""
 
 
-def _adds(trace: Trace, node: int) -> bool:
+def adds(trace: Trace, node: int) -> bool:
+    """True for an addition of two operands."""
     return node >= trace.first_node and trace.op_name(node) == "add" and len(trace.children(node)) == 2
 
 
@@ -44,14 +45,14 @@ def _only_user(trace: Trace, node: int) -> int:
 def addition_before(trace: Trace, addition: int) -> int:
     """The addition whose result this one goes on from, or -1."""
     left = trace.children(addition)[0]
-    goes_on = _adds(trace, left) and not _held(trace, left) and _only_user(trace, left) == addition
+    goes_on = adds(trace, left) and not _held(trace, left) and _only_user(trace, left) == addition
     return left if goes_on else -1
 
 
 def addition_after(trace: Trace, addition: int) -> int:
     """The addition that goes on from this one, or -1."""
     user = _only_user(trace, addition) if not _held(trace, addition) else -1
-    return user if user >= 0 and _adds(trace, user) and trace.children(user)[0] == addition else -1
+    return user if user >= 0 and adds(trace, user) and trace.children(user)[0] == addition else -1
 
 
 def is_start(trace: Trace, node: int) -> bool:
@@ -61,7 +62,7 @@ def is_start(trace: Trace, node: int) -> bool:
 
 def sum_at(trace: Trace, addition: int) -> Place | None:
     """Which term an addition adds, and to which sum; None for what is no part of a sum of three terms or more."""
-    if not _adds(trace, addition):
+    if not adds(trace, addition):
         return None
     first, steps = addition, 1
     while steps < LONGEST and (before := addition_before(trace, first)) >= 0:
@@ -76,7 +77,7 @@ def sum_at(trace: Trace, addition: int) -> Place | None:
 def term_at(trace: Trace, node: int) -> Place | None:
     """Which term of a sum a node is; None for one that is no term, or of several sums."""
     user = _only_user(trace, node)
-    if user < 0 or not _adds(trace, user):
+    if user < 0 or not adds(trace, user):
         return None
     place = sum_at(trace, user)
     if place is None or addition_before(trace, user) == node:
