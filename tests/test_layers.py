@@ -48,7 +48,7 @@ def test_help_imports_next_to_nothing(tmp_path: Path) -> None:
     found = modules_of(tmp_path, "--help")
     assert not found & {"subprocess", "tempfile", "json", "asyncio", "importlib.metadata"}
     ours = {m.removeprefix("microgpt_tui.") for m in found if m.startswith("microgpt_tui.")}
-    assert ours <= {"cli", "headless", "headless.terminal", "protocol", "protocol.escape"}
+    assert ours <= {"cli", "headless", "headless.arguments", "headless.terminal", "protocol", "protocol.escape"}
 
 
 def test_beside_the_script_there_is_the_standard_library_alone() -> None:
