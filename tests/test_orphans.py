@@ -372,3 +372,19 @@ def test_whatever_is_killed_nothing_stays(
         return
     wait_for(lambda: not commanded.processes(), AT_MOST)  # nobody is left who could remove the folder
     assert commanded.folders() in ([], folder)
+
+
+def test_a_terminal_that_closes_without_a_signal_ends_the_screen(commanded: Commanded) -> None:
+    """It is nobody's controlling terminal: the system sends no SIGHUP."""
+    ours, theirs = pty.openpty()
+    (commanded.place / "loop.py").write_text(PRELUDE + LOOP)
+    popen = commanded.start(str(commanded.place / "loop.py"), terminal=theirs)
+    os.close(theirs)
+    seen = b""
+    until = time.monotonic() + 60
+    while b"loop.py" not in seen:
+        assert time.monotonic() < until, seen
+        seen += os.read(ours, 65536)
+    os.close(ours)
+    popen.wait(20)
+    commanded.nothing_stays()

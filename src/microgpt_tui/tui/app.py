@@ -7,6 +7,7 @@ runs, its messages come through a reader thread (``ScriptSpoke``), and the panes
 from __future__ import annotations
 
 import asyncio
+import os
 import signal
 from collections.abc import Sequence
 from contextlib import suppress
@@ -116,6 +117,7 @@ class DebuggerApp(App[int]):
         """Set whenever the script has sent something."""
         self._startup = [*debugger.launch.first, *startup]
         """Commands that are still to be given before anything is typed."""
+        self._on_terminal = os.isatty(0)
         self._giving = False
         """One of them is on its way."""
         self._standing = False
@@ -156,6 +158,8 @@ class DebuggerApp(App[int]):
         self._ticker = self.set_interval(FRAME, self._tick, pause=True)
         self._collector.start()
         self.set_interval(1.0, self._collector.tick)
+        if not self.is_headless and self._on_terminal:
+            self.set_interval(1.0, self._look_for_terminal)
         self.main.fit(self.size.width, self.size.height)
         self.main.home().focus()
         if self._hint:
@@ -172,6 +176,11 @@ class DebuggerApp(App[int]):
         """Leave the terminal as it was; a second signal does not wait for that."""
         asyncio.get_running_loop().remove_signal_handler(number)
         self.exit(128 + number)
+
+    def _look_for_terminal(self) -> None:
+        """A terminal that is not ours to be told of its end by a signal may close too."""
+        if not os.isatty(0):
+            self._told_to_end(signal.SIGHUP)
 
     def on_unmount(self) -> None:
         if self._ticker is not None:
