@@ -499,7 +499,7 @@ def test_nothing_in_a_file_reaches_the_terminal_unescaped(branched: tuple[Debugg
         assert "\x9b".encode() not in seen, words
         assert b"Traceback" not in seen, seen[-1500:]
     assert b"OWNED" in on_terminal(*calls[0]), "it is shown, made visible"
-    seen = on_terminal("open", str(path), keys=b"s4567890:branches\rq")
+    seen = on_terminal("open", str(path), keys=b"s4567890:branches\r", seconds=12)
     assert b"\x1b[?1049h" in seen, "the screen was there"
     assert b"\x1b]0;OWNED" not in seen
     assert "\x9b31m".encode() not in seen

@@ -81,7 +81,7 @@ def _law(trace: Trace, name: str, rows: Sequence[int]) -> str:
     return next((law for law, terms in LAWS.items() if _obeys(terms, points, near)), "")
 
 
-def _obeys(terms: Terms, points: Sequence[tuple[float, float, float, float]], close: float) -> bool:
+def _obeys(terms: Terms, points: Sequence[tuple[float, float, float, float]], close: float = CLOSE) -> bool:
     """True where factors exist with which every number after is the sum of its terms."""
     rows = [terms(*p[:3]) for p in points]
     results = [p[3] for p in points]
