@@ -26,7 +26,7 @@ def test_percentages_are_never_all_or_nothing_where_the_share_is_not() -> None:
         ([1.0], "only itself"),
         ([0.25, 0.25, 0.25, 0.25], "spread evenly"),
         ([0.05, 0.05, 0.05, 0.85], "mostly itself"),
-        ([0.05, 0.85, 0.05, 0.05], "mostly b (1)"),
+        ([0.05, 0.85, 0.05, 0.05], "mostly b (2)"),
         ([0.0, 1.0, 0.0, 0.0], "only b"),
         ([0.4, 0.4, 0.1, 0.1], f"as over {math.exp(entropy_of([0.4, 0.4, 0.1, 0.1])):.1f} of 4"),
         ([math.nan, 0.5], "not finite"),
@@ -48,10 +48,10 @@ async def test_the_selected_row_stands_in_percent_per_head_and_averaged(name: st
         trace, view = trace_of(name), pane.view
         assert view is not None
         await pilot.press("up")
-        query, layer = pane._selected(view, pane._picture)[0], pane.at_layer  # type: ignore[arg-type]
+        query, layer = pane._selected(view, pane._picture)[0], pane.at_layer
         lines = text_of(pane)
         at = next(i for i, line in enumerate(lines) if f"position {query + 1} “" in line)
-        sequence = pane._picture.sequence  # type: ignore[union-attr]
+        sequence = pane._picture.sequence
         rows = []
         for head in range(attention(trace).heads[layer]):
             row = next(r for r in attention(trace).rows[sequence, layer, head] if r.query == query)
@@ -72,7 +72,7 @@ async def test_arcs_lead_to_the_keys_that_get_more_than_an_even_share() -> None:
         await pilot.press("h")
         view, trace = pane.view, trace_of("bundled")
         assert view is not None
-        query, layer, head = pane._selected(view, pane._picture)[0], pane.at_layer, pane.at_head  # type: ignore[arg-type]
+        query, layer, head = pane._selected(view, pane._picture)[0], pane.at_layer, pane.at_head
         row = next(r for r in attention(trace).rows[0, layer, head] if r.query == query)
         weights = [trace.data_at(n, view.event) for n in row.weights]
         lines = text_of(pane)

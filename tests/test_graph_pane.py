@@ -156,7 +156,7 @@ async def test_stepping_backward_marks_the_edge_that_carries_the_gradient(debugg
         await ready(pilot)
         for at in range(event, event + 12):
             app.at(at, step.node_of(at))
-            drawn = app.pane.scene_of(app.pane.view, app.pane.content_width)  # type: ignore[arg-type]
+            drawn = app.pane.scene_of(app.pane.view, app.pane.content_width)
             source = Sums(step, at, step.node_of(at)).box_of(step.source[step.row[at]])
             assert [pair for pair, arrow in drawn.arrows.items() if arrow.carrying] == [(step.node_of(at), source)]
             assert "◂ now" in picture(app.pane)

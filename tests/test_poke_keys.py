@@ -24,7 +24,7 @@ async def test_delete_switches_off_what_is_shown(tmp_path: Path, keys: list[str]
     async with opened(small_launch(tmp_path)) as screen:
         await screen.command("goto 1:backward")
         await screen.press(*keys, "delete")
-        (poke,) = screen.debugger.pokes[screen.debugger.trace.index]  # type: ignore[union-attr]
+        (poke,) = screen.debugger.pokes[screen.debugger.trace.index]
         assert said in poke.text
         page = screen.app.screen
         assert isinstance(page, PageScreen)
@@ -32,4 +32,4 @@ async def test_delete_switches_off_what_is_shown(tmp_path: Path, keys: list[str]
         assert "loss" in page.text
         await screen.press("escape")
         await screen.command("unpoke")
-        assert not screen.debugger.pokes[screen.debugger.trace.index]  # type: ignore[union-attr]
+        assert not screen.debugger.pokes[screen.debugger.trace.index]

@@ -67,9 +67,9 @@ async def test_every_block_has_its_numbers_its_lens_and_the_target(name: str, si
         assert app.nodes == [(stages[0].stage.nodes[0], True)]
         await pilot.press("left")
         assert pane.shown(view) is not None
-        assert pane.shown(view)[0].position == d.position - 1  # type: ignore[index]
+        assert pane.shown(view)[0].position == d.position - 1
         await pilot.press("z")
-        assert pane.shown(view)[0] is d  # type: ignore[index]
+        assert pane.shown(view)[0] is d
         assert trace is view.trace
 
 

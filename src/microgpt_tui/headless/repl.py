@@ -77,7 +77,6 @@ class _Session:
         """Do one command and print its answer; False where the session is to end."""
         self.last = line
         debugger = self.debugger
-        debugger.notice = ""
         ends = False
         try:
             with _pausing(debugger):

@@ -100,6 +100,8 @@ class Debugger:
         self.branches = [self.branch]
         self.travel = Travel(self)
         self._look_at(self.branch)
+        self._told = 0
+        """Of ``history.differing`` so many were said."""
         self.notice = ""
         """One line about the last command, for the person; empty when it did what it says."""
         self.hit: tuple[Moment, tuple[int, ...]] | None = None
@@ -156,6 +158,7 @@ class Debugger:
         self._look_at(branch)
         self.hit = None
         self.found = []
+        self._told = len(branch.history.differing)
         self.breakpoints.changed()
 
     @property
@@ -179,6 +182,12 @@ class Debugger:
         gone = checkpoints.dropped + self.history.dropped
         let_go = f", {gone:,} let go" if gone else ""
         return f"history {used >> 20:,}/{checkpoints.budget >> 20:,} MB{let_go}"
+
+    def untold(self) -> list[str]:
+        """What was not the same when it was run again, in words: each once."""
+        differing = self.history.differing
+        told, self._told = self._told, len(differing)
+        return differing[told:]
 
     def restart(self) -> None:
         """Begin the script anew; breakpoints and displays stay. A reader thread has to be started again: ``listen``."""
@@ -301,9 +310,7 @@ class Debugger:
             loss, was = message.summary.loss, kept.losses.get(message.summary.number)
             if was is not None and loss is not None and repr(loss) != repr(was):
                 found.append(f"step {message.summary.number}: loss {loss!r}; in {kept.path.name} it was {was!r}")
-        if found:
-            self.branches[0].history.differing += found
-            self.notice = found[0]
+        self.branches[0].history.differing += found
 
     def _stopped(self, *, follow: bool) -> None:
         self.script.running = False

@@ -270,5 +270,3 @@ class Travel:
             debugger.moment = Moment(wanted.episode, last if wanted.event < 0 else min(wanted.event, last))
         elif not debugger.notice:
             debugger.notice = "the step was run again, and did not come to its end"
-        if history.differing:
-            debugger.notice = "; ".join(filter(None, (debugger.notice, history.differing[0])))

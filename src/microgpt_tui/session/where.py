@@ -34,8 +34,7 @@ def where(debugger: Debugger) -> tuple[str, dict[str, Any]]:
         lines.append(str(stops.explain(stop, debugger.history)))
     if stop is not None:
         data["reason"] = "break" if hit is not None and hit[0] == debugger.moment else stop.reason
-    if debugger.notice:
-        lines.append(debugger.notice)
+    lines += filter(None, [debugger.notice, *debugger.untold()])
     text, more = shown(debugger)
     lines.append(text)
     data.update(more)

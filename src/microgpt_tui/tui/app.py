@@ -330,8 +330,9 @@ class DebuggerApp(App[int]):
         for text in self.debugger.breakpoints.due(self.debugger.hit):
             self.post_message(CommandChosen(text))
         self._give_next()
-        if self.debugger.notice and not self.main.footer.notice:
-            self.say(self.debugger.notice)
+        told = "; ".join(filter(None, [self.debugger.notice, *self.debugger.untold()]))
+        if told and not self.main.footer.notice:
+            self.say(told)
 
     def _give_next(self) -> None:
         """The next of the commands that come before anything is typed, when nothing is under way."""

@@ -157,9 +157,9 @@ class Freezer:
 
 
 class Thawed:
-    """Arguments with new, detached nodes; ``moved`` gives one of them another number."""
+    """Arguments with new, detached nodes; ``moved`` adds something to one of them: a number, or a dual one."""
 
-    def __init__(self, call: Call, node_class: type, moved: tuple[int, float] | None = None) -> None:
+    def __init__(self, call: Call, node_class: type, moved: tuple[int, Any] | None = None) -> None:
         self.nodes: dict[int, Any] = {}
         for key, number in call.leaves.items():
             self.nodes[key] = node_class(number + moved[1] if moved is not None and moved[0] == key else number)

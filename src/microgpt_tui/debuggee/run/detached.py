@@ -7,6 +7,7 @@ import random
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from functools import partial
 from types import CodeType, FunctionType
 from typing import Any
 
@@ -154,14 +155,18 @@ class Detached:
             return float(total) if type(total) is float and math.isfinite(total) else \
                 float(total) if type(total) is int else None  # fmt: skip
 
+        def value_moved(key: int, distance: float) -> float | None:
+            return value((key, distance))
+
         keys = list(found)
         if not is_operation and len(keys) > LEAVES:
             keys = self.chance.sample(keys, LEAVES)
         slopes: dict[int, Slope | None] = {}
         for key in keys:
             at = float(call.leaves[key])
-            once = None if is_operation else _once(lambda d, key=key: value((key, d)), at, found[key])  # type: ignore[misc]
-            slopes[key] = once or slope(lambda d, key=key: value((key, d)), at)  # type: ignore[misc]
+            moved = partial(value_moved, key)
+            once = None if is_operation else _once(moved, at, found[key])
+            slopes[key] = once or slope(moved, at)
         for key in keys:
             exact = self._forward_mode(call, key) if is_operation else None
             self._compare(call, key, found[key], slopes, exact, tested, float(getattr(outputs[0], data)))
@@ -170,7 +175,7 @@ class Detached:
         """The derivative by dual numbers through the script's own code; None where that does not take them."""
         try:
             with dual_math(self.namespaces):
-                made = Thawed(call, self.graph.node_class, (key, Dual(0.0, 1.0)))  # type: ignore[arg-type]
+                made = Thawed(call, self.graph.node_class, (key, Dual(0.0, 1.0)))
                 slope = float(slope_of(getattr(made.result, self.graph.data_name)))
         except Exception:  # whatever its code does with numbers that are no floats
             return None

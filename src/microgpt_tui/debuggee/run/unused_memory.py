@@ -11,7 +11,6 @@ from __future__ import annotations
 import ctypes
 import os
 import sys
-from array import array
 from collections import Counter
 from contextlib import suppress
 
@@ -55,7 +54,7 @@ class Unused:
         found: list[int] = []
         for batch in self.blocks:
             items = ctypes.c_void_p.from_address(id(batch) + _ITEMS).value
-            found += array("Q", ctypes.string_at(items, 8 * len(batch)))  # type: ignore[arg-type]
+            found += (ctypes.c_uint64 * len(batch)).from_address(items or 0)
             own.PyObject_GC_UnTrack(ctypes.py_object(batch))  # whoever went through it would meet what is no object
             own.Py_IncRef(ctypes.py_object(batch))
         self.blocks = []

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from itertools import chain
 
 from microgpt_tui.graph.draw.rails import NODE, Rail, rails
 from microgpt_tui.graph.model.numbers import Numbers, nodes_of, numbers_of
@@ -175,6 +176,13 @@ def _path(trace: Trace, node: int) -> tuple[int, ...]:
 
 def _common(one: tuple[int, ...], other: tuple[int, ...]) -> int:
     return next((i for i, (a, b) in enumerate(zip(one, other, strict=False)) if a != b), min(len(one), len(other)))
+
+
+def source_of(trace: Trace, traces: Mapping[int, Trace]) -> Trace | None:
+    """The episode whose map is shown: the moment's own; without a loss in it, of those with one the newest before it,
+    else the newest."""
+    others = sorted((i for i in traces if i != trace.index), key=lambda i: (i > trace.index, -i))
+    return next((t for t in chain((trace,), map(traces.__getitem__, others)) if not why_none(t)), None)
 
 
 def why_none(trace: Trace) -> str:

@@ -47,7 +47,7 @@ def lines(document: dict[str, Any]) -> list[str]:
             to_come = f", {head['to_come']} rows to come" if head["to_come"] else ""
             found += ["", f"layer {layer['layer']} head {head['head']}{to_come}"]
             for row in head["rows"]:
-                place = f"{row['sequence'] + 1}:{row['query']}" if several else str(row["query"])
+                place = f"{row['sequence'] + 1}:{row['query'] + 1}" if several else str(row["query"] + 1)
                 found.append(f"{place:>5}  {'         ' * row['first_key']}{' '.join(map(_cell, row['weights']))}")
     return found
 

@@ -5,23 +5,15 @@ from __future__ import annotations
 from typing import Any
 
 from microgpt_tui.graph.model.numbers import Numbers
-from microgpt_tui.graph.model.overview import Block, Overview, overview, why_none
+from microgpt_tui.graph.model.overview import Block, Overview, overview, source_of, why_none
 from microgpt_tui.graph.numbers import plain
 from microgpt_tui.graph.state import Reached, node_at
 from microgpt_tui.headless.panes.report import Here, Report
-from microgpt_tui.trace.trace import Trace
-
-
-def source(here: Here) -> Trace | None:
-    """The episode that the map is drawn from: the moment's, before it has a loss the newest before it that has one."""
-    traces = here.debugger.history.traces
-    others = [traces[i] for i in sorted(traces, reverse=True) if i < here.trace.index]
-    return next((t for t in (here.trace, *others) if not why_none(t)), None)
 
 
 def document(here: Here) -> dict[str, Any]:
     """``blocks`` in the order of the computation."""
-    trace = source(here)
+    trace = source_of(here.trace, here.debugger.history.traces)
     if trace is None:
         return {"episode": None, "here": None, "blocks": [], "missing": [why_none(here.trace)]}
     found = overview(trace)

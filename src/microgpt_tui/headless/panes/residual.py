@@ -51,7 +51,7 @@ def lines(document: dict[str, Any]) -> list[str]:
     found = []
     for own in document["positions"]:
         goal = f" · then “{own['goal_text']}”" if own["goal"] is not None else ""
-        found += ["", f"position {own['position']} “{own['text']}”{goal}"]
+        found += ["", f"position {own['position'] + 1} “{own['text']}”{goal}"]
         label = max(len(s["label"]) for s in own["stages"])
         for s in own["stages"]:
             shares = sorted(s["lens"], reverse=True)

@@ -81,7 +81,7 @@ def lines(document: dict[str, Any]) -> list[str]:
         drawn = f"{figure(draw['random'])} -> {_word(draw['token'], draw['text'])}" if draw else ""
         target = _word(p["target"], p["target_text"]) if p["target"] is not None else ""
         found.append(
-            f"{p['sequence'] + 1:>3}:{p['position']:<3}  {_word(p['token'], p['text']):<7}{target:<9}"
+            f"{p['sequence'] + 1:>3}:{p['position'] + 1:<3}  {_word(p['token'], p['text']):<7}{target:<9}"
             f"{figure(p['probability']):>8}{figure(p['loss']):>9}  {drawn}".rstrip()
         )
     return found

@@ -84,7 +84,7 @@ def lines(document: dict[str, Any]) -> list[str]:
     for s in document["steps"][-12:]:
         found.append(f"  step {s['number']:<6} loss {figure(s['loss']):>9}  mean {figure(s['mean']):>9}")
     if document["stream"]:
-        found += ["", f"residual stream at position {document['stream']['position']}"]
+        found += ["", f"residual stream at position {document['stream']['position'] + 1}"]
         for s in document["stream"]["stages"]:
             found.append(
                 f"  {s['label']:<20} norm {figure(s['norm']):>9}  added {figure(s['added']):>9}"

@@ -66,6 +66,7 @@ def start(debugger: Debugger, command: Command[Debugger], argument: str) -> Resu
     permit(debugger, command)
     if command.needs_argument and not argument:
         raise CommandError(f"{command.name} needs more: {command.usage}: {command.help}")
+    debugger.notice = ""
     with faults():
         answer = command.run(debugger, argument)
     return Result() if answer is None else answer

@@ -13,7 +13,7 @@ def _display(debugger: Debugger, argument: str) -> Result:
     if argument:
         debugger.displays.add(expression(argument, debugger.history.program))
     values = displayed(debugger.displays, debugger.history, debugger.moment)
-    return Result("\n".join(v.line for v in values),
+    return Result("\n".join(v.line for v in values) or "nothing is displayed: display EXPR",
                   {"displays": [{"expression": v.text, "value": v.value} for v in values]})  # fmt: skip
 
 

@@ -10,7 +10,6 @@ from typing import Any
 from microgpt_tui.session.commands.command import Command, CommandError, Result, count_of
 from microgpt_tui.session.commands.values import names
 from microgpt_tui.session.debugger import Debugger
-from microgpt_tui.session.displays import displayed
 from microgpt_tui.session.frames import Frame, frames_at
 from microgpt_tui.trace.formula import short
 from microgpt_tui.trace.names import describe
@@ -160,7 +159,8 @@ def _what_is(debugger: Debugger, argument: str) -> Result:
 
 INFO: dict[str, str] = {
     "breakpoints": "breakpoints", "branches": "branches", "history": "history", "frame": "frame", "stack": "bt",
-    "source": "list", "bookmarks": "bookmark", "line": "where", "display": "display",
+    "source": "list", "bookmarks": "bookmark", "line": "where", "display": "display", "locals": "frame",
+    "args": "frame",
 }  # fmt: skip
 """What ``info`` tells -> the command that tells it."""
 
@@ -169,17 +169,9 @@ def _info(debugger: Debugger, argument: str) -> Result:
     from microgpt_tui.session.commands import COMMANDS
     from microgpt_tui.session.commands.command import lookup
 
-    if argument == "locals":
-        return _frame(debugger, "")
-    if argument == "args":
-        frame = _all(debugger)[debugger.looked.number(debugger)]
-        return Result(frame.name, _data(frame))
-    if argument in ("display", "displays"):
-        values = displayed(debugger.displays, debugger.history, debugger.moment)
-        return Result("\n".join(v.line for v in values) or "nothing is displayed: display EXPR")
     wanted = [name for name in INFO if name.startswith(argument)] if argument else []
     if len(wanted) != 1:
-        raise CommandError(f"info what? {', '.join(sorted({*INFO, 'locals', 'args'}))}")
+        raise CommandError(f"info what? {', '.join(sorted(INFO))}")
     answer = lookup(INFO[wanted[0]], COMMANDS).run(debugger, "")
     return answer if isinstance(answer, Result) else Result()
 
@@ -194,6 +186,6 @@ COMMANDS = (
             aliases=("l",)),
     Command("whatis", "NAME", "What a name is: a parameter, an operation's result, a list of how many", _what_is,
             choices=names),
-    Command("info", "WHAT", f"Tell about {', '.join(sorted({*INFO, 'locals', 'args'}))}", _info,
-            choices=lambda d: sorted({*INFO, "locals", "args"})),
+    Command("info", "WHAT", f"Tell about {', '.join(sorted(INFO))}", _info,
+            choices=lambda d: sorted(INFO)),
 )  # fmt: skip

@@ -95,7 +95,7 @@ def _predictions(debugger: Debugger, told: Effects) -> list[str]:
         best = [max(range(len(row)), key=row.__getitem__) for row in (p.before, p.after)]
         target = f"{p.before[p.target]:.4f} → {p.after[p.target]:.4f}" if p.target >= 0 else "-"
         likely = " → ".join(vocabulary(b) for b in best)
-        lines.append(f"{p.position:>8}  {p.moved:6.4f}   {target:<26}  {likely}")
+        lines.append(f"{p.position + 1:>8}  {p.moved:6.4f}   {target:<26}  {likely}")
     return [*lines, *_more(len(told.predictions), "positions")]
 
 
@@ -173,7 +173,8 @@ def _rows(parts: tuple[Part, ...]) -> list[str]:
 COMMANDS = (
     Command("poke", "NAME = X", "Try another number in the record: what depends on it, before and after", _poke,
             choices=names),
-    Command("ablate", "WHAT", "Poke to 0: head LAYER HEAD, position P, block MLP 0, or NAME", _ablate,
+    Command("ablate", "WHAT", "Poke to 0: head LAYER HEAD, position P (from 0, as pos:P), block MLP 0, or NAME",
+            _ablate,
             choices=lambda d: ["head ", "position ", "block ", *names(d)]),
     Command("unpoke", "[all]", "Take the last poke back", _unpoke, choices=lambda d: ["all"]),
     Command("ripple", "", "What the pokes of this episode come to", _ripple),

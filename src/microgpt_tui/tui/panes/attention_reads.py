@@ -56,7 +56,7 @@ def spread_words(weights: Sequence[float], keys: Sequence[str], query: int) -> s
     if part >= EVEN:
         return "spread evenly"
     if weights[most] >= MOSTLY:
-        return "mostly itself" if most == query else f"mostly {keys[most]} ({most})"
+        return "mostly itself" if most == query else f"mostly {keys[most]} ({most + 1})"
     return f"as over {math.exp(entropy_of(weights)):.1f} of {len(seen)}"
 
 

@@ -3,40 +3,28 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from functools import lru_cache, partial
+from functools import partial
 from typing import ClassVar
 
 from rich.segment import Segment
-from rich.style import Style
 from textual.binding import Binding, BindingType
 
 from microgpt_tui.graph.levels import Level
-from microgpt_tui.graph.model.numbers import Numbers
-from microgpt_tui.graph.model.overview import Overview, overview, why_none
-from microgpt_tui.graph.numbers import plain, signed
-from microgpt_tui.graph.picture import Box
-from microgpt_tui.graph.scene import DEEPEST, Scene, SceneRequest, Show, Text, brief, edge_text, scene
-from microgpt_tui.graph.selection import Path, target_of, top_paths
+from microgpt_tui.graph.model.overview import Overview, overview, source_of, why_none
+from microgpt_tui.graph.scene import DEEPEST, Scene, SceneRequest, Show, edge_text, scene
+from microgpt_tui.graph.selection import target_of
 from microgpt_tui.graph.state import Reached, node_at, used_event
 from microgpt_tui.graph.sums import Sums, first_addition
 from microgpt_tui.trace.names import describe, name
-from microgpt_tui.trace.trace import Trace
 from microgpt_tui.tui import palette
 from microgpt_tui.tui.lines import Line, clip, empty, text, wrapped
 from microgpt_tui.tui.messages import NodeChosen
 from microgpt_tui.tui.pane import Pane, View
-from microgpt_tui.tui.panes.graph_map import map_lines, title_of
+from microgpt_tui.tui.panes.graph_map import block_words, map_lines
+from microgpt_tui.tui.panes.graph_paths import path_lines
+from microgpt_tui.tui.panes.graph_window import window
 
-LINE = "#66718a"
-SIGN = "#c9b2ff"
-COUNT = Style(color=palette.DIM)
-CARRYING = palette.PHASE_COLORS[2]
-GROUND = {
-    Reached.NONE: palette.SURFACE, Reached.WAITING: palette.SURFACE, Reached.ZEROED: palette.SURFACE,
-    Reached.ACCUMULATING: "#453c1d", Reached.FINAL: "#1d3a2b",
-}  # fmt: skip
 THRESHOLDS = (0.0, 0.01, 0.05, 0.2)
-PATHS = 8
 HEADING, FOOTING = 1, 2
 """Lines above and below the drawing."""
 
@@ -170,7 +158,7 @@ plain `┼` is a crossing, `├` and `●` are branches of one line. Without a s
         if node < 0:
             return empty("The computation graph around a value", "Nothing is computed yet: s steps to an operation.")
         if self.listing:
-            return self._path_lines(replace(view, node=node), width)
+            return path_lines(replace(view, node=node), width)
         drawn = self.scene_of(view, width)
         head = self._heading(view, width, drawn)
         if not drawn.boxes:
@@ -180,19 +168,16 @@ plain `┼` is a crossing, `├` and `●` are branches of one line. Without a s
             cursor = next(iter(drawn.boxes))
         foot = [[_cut(line, width)] for line in self._footing(view, drawn, cursor)]
         height = max(3, self.size.height - HEADING - FOOTING)
-        return [head, *self._window(drawn, cursor, self._chosen_edge(drawn, cursor), width, height), *foot]
+        return [head, *window(drawn, cursor, self._chosen_edge(drawn, cursor), width, height), *foot]
 
     # -- the map -----------------------------------------------------------------------------
 
     def overview(self, view: View) -> Overview | None:
         """The map of the moment's episode, before it has a loss that of the newest one that has; None without one."""
-        others = sorted(view.history.traces.values(), key=lambda t: t.index, reverse=True)
-        for trace in (view.trace, *(t for t in others if t.index != view.trace.index)):
-            key = "map", trace.index, trace.loss_node(), trace.complete
-            found = self.kept(key, partial(_overview, trace)) if trace.loss_node() >= 0 else None
-            if found is not None:
-                return found
-        return None
+        own, traces = view.trace, view.history.traces
+        key = own.index, own.loss_node(), own.complete, len(traces)  # what it is told from costs a look at every node
+        trace = self.kept(("source", *key), lambda: source_of(own, traces))
+        return self.kept(("map", *key), partial(overview, trace)) if trace is not None else None
 
     def here(self, view: View, found: Overview) -> int:
         """The place of the block where the cursor is; -1 for none."""
@@ -218,7 +203,7 @@ plain `┼` is a crossing, `├` and `●` are branches of one line. Without a s
         heads = [f" the model · {'as of ' if not own else ''}{episode}", " · ▶ the cursor", " · ∇ norm of the gradient"]
         while len(heads) > 1 and sum(map(len, heads)) > width:
             heads.pop()
-        about = [text(f" {word}") for word in _block_words(found, numbers, self._block(found, here)).split()]
+        about = [text(f" {word}") for word in block_words(found, numbers, self._block(found, here)).split()]
         return [
             [text(clip("".join(heads), width), palette.DIM)], *drawn.lines, [], *wrapped(about, width, 1),
             *wrapped([text(" Enter: down to its operations", palette.DIM), text(" · l: back", palette.DIM)], width),
@@ -322,114 +307,6 @@ plain `┼` is a crossing, `├` and `●` are branches of one line. Without a s
         if moving is not None:
             return moving
         return next((pair for pair in drawn.arrows if cursor in pair), None)
-
-    # -- drawing -----------------------------------------------------------------------------
-
-    def _window(self, drawn: Scene, cursor: int, edge: tuple[int, int] | None, width: int, height: int) -> list[Line]:
-        """The part of the sheet around the cursor that fits; its edges say what lies beyond."""
-        sheet, place = drawn.sheet, drawn.sheet.places[cursor]
-        above = below = 0
-        if not drawn.sheet.height <= height or not sheet.width <= width:
-            above, below = (1, 1) if sheet.height > height - 1 else (0, 1)
-            height -= above + below
-        left = _offset(place.x + place.width // 2, sheet.width, width)
-        top = _offset(place.y + place.height // 2, sheet.height, height)
-        plain = _style(LINE)
-        characters = [[" "] * width for _ in range(height)]
-        styles = [[plain] * width for _ in range(height)]
-
-        def put(x: int, y: int, glyph: str, style: Style) -> None:
-            if 0 <= x - left < width and 0 <= y - top < height:
-                characters[y - top][x - left] = glyph
-                styles[y - top][x - left] = style
-
-        for (x, y), cell in sheet.cells.items():
-            put(x, y, cell.glyph, plain)
-        for pair, arrow in drawn.arrows.items():
-            if pair == edge or arrow.carrying:
-                style = _style(CARRYING if arrow.carrying else palette.ACCENT, bold=True)
-                for x, y in sheet.routes.get(pair, ()):
-                    put(x, y, sheet.cells[x, y].glyph, style)
-        for (x, y), glyph in sheet.written.items():
-            put(x, y, glyph, COUNT)
-        for key, spot in sheet.places.items():
-            self._label(drawn, key, cursor, put)
-            for y in range(spot.y, spot.y + spot.height):
-                if spot.x < left < spot.x + spot.width:
-                    put(left, y, "…", plain)
-                if spot.x < left + width < spot.x + spot.width:
-                    put(left + width - 1, y, "…", plain)
-        lines = [_segments(c, s) for c, s in zip(characters, styles, strict=True)]
-        hidden = _beyond(drawn, left, top, width, height)
-        if above:
-            lines.insert(0, _edge_line("", hidden["up"], "", width))
-        if below:
-            lines.append(_edge_line(hidden["left"], hidden["down"], hidden["right"], width))
-        return lines
-
-    def _label(self, drawn: Scene, key: int, cursor: int, put: object) -> None:
-        assert callable(put)
-        place, box, said = drawn.sheet.places[key], drawn.boxes[key], drawn.texts[key]
-        ground = palette.HIGHLIGHT if key == cursor else GROUND[box.state]
-        edge_style = _style(palette.ACCENT if key == cursor else LINE, bold=key == cursor)
-        leads_on = any(tail == key for tail, _ in drawn.arrows)
-        for row in range(place.height):
-            y = place.y + row
-            put(place.x, y, _side(said, row, len(place.inputs)), edge_style)
-            first = row == 0
-            put(place.x + place.width - 1, y, _end(said, leads_on and first), edge_style)
-            content = "" if row >= len(said.rows) else said.first if first else " " * said.indent + said.rows[row]
-            style = self._text_style(box, content, first and said.rows[0] != _data(box), key == drawn.focus, ground)
-            gradient = content.find("∇") if box.node >= 0 else -1
-            for column in range(place.width - 2):
-                inside = column < len(content)
-                now, glyph = style, content[column] if inside else " "
-                if said.sign and not inside:
-                    glyph = "─" if leads_on and first and column > len(content) else " "
-                    now = edge_style
-                elif 0 <= gradient <= column:
-                    color = palette.DIM if box.grad != box.grad else palette.signed_color(box.grad, abs(box.grad))
-                    now = _style(color, ground)
-                elif first and said.sign and column < said.first.find(")") + 1:
-                    now = _style(palette.ACCENT if key == cursor else SIGN, ground, bold=True)
-                put(place.x + 1 + column, y, glyph, now)
-
-    def _text_style(self, box: Box, content: str, named: bool, focus: bool, ground: str) -> Style:
-        if named:
-            color = {"parameter": "#b9c3ff", "loss": palette.ACCENT, "constant": palette.DIM}.get(
-                box.kind, palette.TEXT
-            )
-            if focus:
-                color = palette.ACCENT
-            return _style(color, ground, bold=True, underline=focus and palette.NO_COLOR)
-        data = box.data
-        if data != data:
-            return _style(palette.DIM, ground)
-        color = palette.signed_color(data, abs(data) or 1.0) if data else palette.TEXT
-        return _style(color, ground)
-
-    def _path_lines(self, view: View, width: int) -> list[Line]:
-        trace = view.trace
-        loss = target_of(trace, view.event)
-        lines: list[Line] = [
-            [text(f" paths from {name(trace, view.node)} to {name(trace, loss)} · the largest products", palette.DIM)],
-            [],
-        ]
-        found = top_paths(trace, view.node, loss, view.event, PATHS) if loss != view.node else []
-        if not found:
-            return [
-                *lines,
-                *empty("No path", "nothing that was computed from this value reaches the loss at this moment"),
-            ]
-        scale = abs(found[0].product) or 1.0
-        for rank, path in enumerate(found, 1):
-            lines += _path(trace_names(view, path), rank, path, scale, width)
-        total = sum(p.product for p in found)
-        lines += [
-            [],
-            [text(f" together {signed(total)} of d {name(trace, loss)} / d {name(trace, view.node)}", palette.DIM)],
-        ]
-        return lines
 
     # -- keys --------------------------------------------------------------------------------
 
@@ -572,114 +449,6 @@ plain `┼` is a crossing, `├` and `●` are branches of one line. Without a s
         self.restate()
 
 
-def _overview(trace: Trace) -> Overview | None:
-    return None if why_none(trace) else overview(trace)
-
-
-def _block_words(found: Overview, numbers: dict[int, Numbers], place: int) -> str:
-    """About a block of the map, in words."""
-    block, now = next(b for b in found.blocks if b.place == place), numbers[place]
-    words = [title_of(block), *(f"{h.name} {h.shape_text}".strip() + f" ({h.count:,})" for h in block.parameters)]
-    if now.low == now.low:
-        words.append(f"result {now.result}")
-    if now.grad == now.grad:
-        whose = "parameters" if block.parameters else "result"
-        words.append(f"norm of the gradient of its {whose} {plain(now.grad)} ({now.state.value})")
-    return " · ".join(words)
-
-
-def _side(said: Text, row: int, inputs: int) -> str:
-    """What the left side of a label is drawn with: a box, or the lines that come together in an operation."""
-    if not said.sign:
-        return "┤" if row < inputs else "│"
-    if row >= inputs:
-        return " "
-    if inputs == 1:
-        return "─"
-    return "┬" if row == 0 else "╯" if row == inputs - 1 else "┤"
-
-
-def _end(said: Text, leads_on: bool) -> str:
-    """What the right side is drawn with."""
-    if said.sign:
-        return "─" if leads_on else " "
-    return "├" if leads_on else "│"
-
-
-def _data(box: Box) -> str:
-    return brief(box.data) if box.node >= 0 else ""
-
-
-def _beyond(drawn: Scene, left: int, top: int, width: int, height: int) -> dict[str, int]:
-    """How many boxes are not, or not wholly, in the window, by the side where they lie."""
-    found = dict.fromkeys(("left", "right", "up", "down"), 0)
-    for place in drawn.sheet.places.values():
-        if place.x < left:
-            found["left"] += 1
-        elif place.x + place.width > left + width:
-            found["right"] += 1
-        elif place.y < top:
-            found["up"] += 1
-        elif place.y + place.height > top + height:
-            found["down"] += 1
-    return found
-
-
-def _edge_line(before: int | str, middle: int, after: int | str, width: int) -> Line:
-    """What lies beyond the edges: at the left, above or below, at the right."""
-    ends = f"‹ {before} more" if before else "", f"{after} more ›" if after else ""
-    arrow = "↑" if before == after == "" else "↓"
-    between = f"{arrow} {middle} more" if middle else ""
-    line = list(" " * width)
-    for start, words in ((0, ends[0]), (width - len(ends[1]), ends[1]), ((width - len(between)) // 2, between)):
-        line[start : start + len(words)] = words
-    return [text("".join(line), palette.ACCENT)]
-
-
 def _cut(line: tuple[str, str], width: int) -> Segment:
     """A line of text that stands whole, or says that it does not."""
     return text(clip(line[0], width), line[1])
-
-
-@lru_cache(maxsize=512)
-def _style(color: str, ground: str | None = None, *, bold: bool = False, underline: bool = False) -> Style:
-    """The same object for the same look: neighbours of one style become one segment."""
-    return Style(color=color, bgcolor=ground, bold=bold, underline=underline)
-
-
-def _offset(middle: int, size: int, room: int) -> int:
-    """Where a window starts so that a place is in its middle; a sheet that fits is centred."""
-    if size <= room:
-        return -((room - size) // 2)
-    return max(0, min(size - room, middle - room // 2))
-
-
-def _segments(characters: list[str], styles: list[Style]) -> Line:
-    line: Line = []
-    start = 0
-    for i in range(1, len(characters) + 1):
-        if i == len(characters) or styles[i] is not styles[start]:
-            line.append(Segment("".join(characters[start:i]), styles[start]))
-            start = i
-    return line
-
-
-def trace_names(view: View, path: Path) -> list[str]:
-    """The names along a path, without those that only add up."""
-    return [name(view.trace, n) for n in path.nodes]
-
-
-def _path(names: list[str], rank: int, path: Path, scale: float, width: int) -> list[Line]:
-    product = path.product
-    factors = [signed(f) for f in path.locals if f != 1]
-    shown = " × ".join(factors[:6]) + (f" × … ({len(factors)} factors)" if len(factors) > 6 else "")
-    way = " → ".join(dict.fromkeys(names))
-    if len(way) > width - 6:
-        way = way[: (width - 9) // 2] + " … " + way[-(width - 9) // 2 :]
-    return [
-        [
-            text(f" {rank:2d}  ", palette.DIM), text(signed(product), palette.signed_color(product, scale), bold=True),
-            text(f" = {shown or '1'}", palette.TEXT),
-        ],
-        [text(f"     {way}", palette.DIM)],
-    ]  # fmt: skip

@@ -135,3 +135,15 @@ def bar_length(norm: float, low: float, high: float, most: int = BAR) -> int:
     if not high > low:
         return most
     return 1 + round((most - 1) * (math.log(norm) - math.log(low)) / (math.log(high) - math.log(low)))
+
+
+def block_words(found: Overview, numbers: dict[int, Numbers], place: int) -> str:
+    """About a block of the map, in words."""
+    block, now = next(b for b in found.blocks if b.place == place), numbers[place]
+    words = [title_of(block), *(f"{h.name} {h.shape_text}".strip() + f" ({h.count:,})" for h in block.parameters)]
+    if now.low == now.low:
+        words.append(f"result {now.result}")
+    if now.grad == now.grad:
+        whose = "parameters" if block.parameters else "result"
+        words.append(f"norm of the gradient of its {whose} {plain(now.grad)} ({now.state.value})")
+    return " · ".join(words)
